@@ -1,0 +1,14 @@
+"""`minitx` and `python -m minitx`."""
+
+import sys
+
+from minitx.cli import main
+
+
+def start() -> None:
+    """Run the command line and end the process with its status."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    start()

@@ -1,0 +1,129 @@
+"""Files that are written whole or not at all: safetensors for arrays, JSON for the rest.
+
+Tensor names are the parameters' dotted paths. Nothing that is read is ever executed.
+"""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from minitx.errors import InputError
+
+FORMAT_VERSION = 1  # of the tensor files; raised when names or meanings change
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Put content at `path` atomically: a reader sees the old file or the new one, whole.
+
+    Raises InputError if it cannot be written (full disk, no permission); the old file then stays.
+    """
+    path = Path(path)
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        with contextlib.suppress(OSError):  # some systems cannot open a folder; the file is there
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}: free some space or choose another "
+            "folder with --out; what was there before is untouched"
+        ) from None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically; NaN and infinity are refused, since they are no JSON."""
+    write(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds. Raises InputError for a missing, unreadable or broken file."""
+    try:
+        return json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: give the folder of a trained run") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}: check its permissions") from None
+    except ValueError:  # UnicodeDecodeError and JSONDecodeError are both ValueErrors
+        raise InputError(f"{path} is no whole JSON file: restore it or train again") from None
+
+
+def named_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """The leaves of a tree under their dotted paths, as numpy arrays."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {name_of(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def name_of(path) -> str:
+    """'blocks.0.attention.query.weight' from the path that JAX gives a leaf."""
+    return ".".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
+
+
+def save(path: Path, tree: Any, kind: str) -> None:
+    """Write a tree of arrays as one safetensors file, marked with its kind and our version."""
+    # One entry only: the library writes several in no fixed order, and equal runs shall be
+    # equal to the byte.
+    mark = {"minitx": json.dumps({"kind": kind, "version": FORMAT_VERSION})}
+    write(path, safetensors.numpy.save(named_arrays(tree), metadata=mark))
+
+
+def load(path: Path, like: Any, kind: str) -> Any:
+    """The tree that `save` wrote, with the structure, shapes and types of `like`.
+
+    Raises InputError for a missing, truncated, foreign or older file, and for missing, surplus or
+    misshapen tensors, naming them.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            mark = json.loads((file.metadata() or {}).get("minitx", "null"))
+            found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist: train first, or name another run") from None
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise InputError(
+            f"{path} is no whole safetensors file ({str(error).splitlines()[0]}): "
+            "restore it or train again"
+        ) from None
+    if not isinstance(mark, dict) or mark.get("kind") != kind:
+        raise InputError(f"{path} holds no minitx {kind}: name a file that minitx wrote")
+    if mark.get("version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has format version {mark.get('version')!r}, but this minitx reads "
+            f"{FORMAT_VERSION}: train again, or use the minitx that wrote it"
+        )
+    leaves, structure = jax.tree_util.tree_flatten_with_path(like)
+    wanted = {name_of(path): leaf for path, leaf in leaves}
+    for complaint, names in (
+        ("lacks the tensor", sorted(wanted.keys() - found.keys())),
+        ("holds the unknown tensor", sorted(found.keys() - wanted.keys())),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise InputError(
+                f"{path} {complaint} {names[0]}{more}: it does not fit its config.json"
+            )
+    for name, leaf in wanted.items():
+        if found[name].shape != leaf.shape or found[name].dtype != leaf.dtype:
+            raise InputError(
+                f"{path}: {name} is {found[name].dtype}{list(found[name].shape)}, but the config "
+                f"wants {leaf.dtype}{list(leaf.shape)}: it does not fit its config.json"
+            )
+    return jax.tree_util.tree_unflatten(structure, [found[name] for name in wanted])

@@ -1,0 +1,352 @@
+"""What each command does; its fields are its flags, its docstrings their help.
+
+Results go to standard output, progress and remarks to standard error. Each command imports what it
+needs when it runs, so that `minitx --help` answers at once.
+"""
+
+import contextlib
+import dataclasses
+import io
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from minitx.config import PRESETS, ModelConfig, TrainConfig
+from minitx.errors import InputError
+
+Flat = tyro.conf.OmitArgPrefixes
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a transformer on a text, into a folder that can be sampled, inspected and resumed."""
+
+    corpus: str = "fables"
+    """A name that `minitx data` lists, or the path of a UTF-8 text file."""
+    tokenizer: str = "char"
+    """char, word, bpe (trained to --vocab tokens), or the path of a tokenizer.json."""
+    digits: bool = False
+    """Let bpe make each digit a token of its own."""
+    preset: Literal[*PRESETS] = "demo"
+    """Where all other flags start from."""
+    val_fraction: float = 0.1
+    """Last part of the text, kept for validation."""
+    out: Path | None = None
+    """Folder of the run; by default runs/CORPUS-PRESET."""
+    resume: bool = False
+    """Go on with the run in --out, to the same bits as if it had never stopped."""
+    json: bool = False
+    """Print the last evaluation as JSON."""
+    model: Flat[ModelConfig] = field(default_factory=ModelConfig)
+    recipe: Flat[TrainConfig] = field(default_factory=TrainConfig)
+
+    def run(self) -> None:
+        from minitx import run
+
+        data = run.prepare(
+            self.corpus, self.tokenizer, self.model.vocab, self.val_fraction, self.digits
+        )
+        out = self.out or Path("runs") / f"{Path(self.corpus).stem}-{self.preset}"
+        config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
+        last = train_with_progress(out, config, self.recipe, data, self.resume)
+        if self.json:
+            print_json({"run": str(out), **last})
+        else:
+            say(f"\nnext: minitx sample {out}\n      minitx inspect {out}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Let a trained model go on with a text."""
+
+    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(name="RUN")]
+    """Folder of a run."""
+    prompt: str | None = None
+    """Text to go on from; by default the start of a line."""
+    tokens: int = 400
+    """Tokens to add."""
+    temperature: float = 0.8
+    """Divides the logits: 0 always takes the likeliest token, 1 draws as the model believes."""
+    top_k: int | None = None
+    """Draw among the k likeliest tokens only."""
+    samples: int = 1
+    """How many, at once; each continues the same prompt."""
+    seed: int = 0
+    """Another seed, another text."""
+    best: bool = False
+    """Use the weights with the lowest validation loss in place of the last ones."""
+    json: bool = False
+    """Print the samples as JSON."""
+
+    def run(self) -> None:
+        import numpy as np
+
+        from minitx import run, sample
+
+        loaded = run.load(self.run_folder, self.best)
+        if self.samples < 1:
+            raise InputError(f"samples={self.samples} is out of range: it must be at least 1")
+        prompt = default_prompt(loaded.tokenizer) if self.prompt is None else self.prompt
+        ids = loaded.tokenizer.encode(prompt)
+        if len(ids) > loaded.config.context:
+            say(
+                f"the prompt has {len(ids)} tokens and the model reads {loaded.config.context}: "
+                "going on from its end"
+            )
+        stretches = sample.generate(
+            loaded.model, np.tile(ids, (self.samples, 1)), self.tokens, self.temperature,
+            self.top_k, self.seed,
+        )  # fmt: skip
+        if self.samples == 1 and not self.json:
+            show = Stream(loaded.tokenizer, ids)
+            for made_BT in stretches:
+                show.add(made_BT[0])
+            print()
+            return
+        made = np.concatenate(list(stretches), axis=1)
+        texts = [loaded.tokenizer.decode(np.concatenate([ids, row])) for row in made]
+        if self.json:
+            print_json({"prompt": prompt, "seed": self.seed, "samples": texts})
+        for n, text in enumerate(texts if not self.json else [], 1):
+            print(f"--- {n} ---\n{text}\n")
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """Measure a trained model layer by layer: norms, directions, confidence, beside their nulls."""
+
+    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(name="RUN")]
+    """Folder of a run."""
+    prompt: str | None = None
+    """Measure on this text; by default on the run's validation split."""
+    corpus: str | None = None
+    """Measure on this corpus, by name or path."""
+    best: bool = False
+    """Use the weights with the lowest validation loss in place of the last ones."""
+    figures: Path | None = None
+    """Folder for the dashboard (PNG and CSV); by default RUN/figures."""
+    json: bool = False
+    """Print everything as JSON."""
+
+    def run(self) -> None:
+        from minitx import report, run
+
+        loaded = run.load(self.run_folder, self.best)
+        if self.prompt is not None and self.corpus is not None:
+            raise InputError("--prompt and --corpus both name a text: give one of them")
+        if self.prompt is None:
+            tokens_BT = report.sequences(run.held_out(loaded, self.corpus), loaded.config.context)
+        else:
+            ids = loaded.tokenizer.encode(self.prompt)
+            if len(ids) > loaded.config.context:
+                raise InputError(
+                    f"the prompt has {len(ids)} tokens, but the model reads "
+                    f"{loaded.config.context}: shorten it"
+                )
+            tokens_BT = report.sequences(ids, len(ids))
+        found = inspect_run(loaded, tokens_BT, self.figures, quiet=self.json)
+        if self.json:
+            print_json(found)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Train on the shipped fables for about a minute, sample, and see the three findings."""
+
+    out: Path = Path("minitx-demo")
+    """Folder of the run; a demo that was broken off there goes on."""
+    steps: int = PRESETS["demo"].train.steps
+    """Optimiser steps."""
+    seed: int = 0
+    """Another seed, another model."""
+
+    def run(self) -> None:
+        from minitx import run
+
+        preset = PRESETS["demo"]
+        data = run.prepare("fables", preset.tokenizer)
+        config = dataclasses.replace(preset.model, vocab=len(data.tokenizer))
+        recipe = dataclasses.replace(preset.train, steps=self.steps, seed=self.seed)
+        resume = (self.out / "config.json").exists()
+        train_with_progress(self.out, config, recipe, data, resume)
+        say("\n--- what it writes, one letter at a time " + "-" * 40)
+        Sample(self.out, prompt="\n\n\nThe ", tokens=500).run()
+        say("\n--- what happens inside, on text that it has not seen " + "-" * 26)
+        Inspect(self.out).run()
+        say(
+            f"\nnext: minitx sample {self.out} --prompt 'The fox' --temperature 0.5\n"
+            "      minitx train --norm none --out runs/no-norm    # change a switch\n"
+            "      minitx inspect runs/no-norm                    # and look again"
+        )
+
+
+@dataclass(frozen=True)
+class Data:
+    """List the corpora, show one, or fetch one that is not shipped."""
+
+    action: tyro.conf.Positional[Literal["list", "show", "get"]] = "list"
+    """list; show NAME prints its beginning; get NAME downloads it, checked by its hash."""
+    name: tyro.conf.Positional[str | None] = None
+    """A corpus."""
+    url: str | None = None
+    """Fetch from this address; the hash must still match."""
+
+    def run(self) -> None:
+        from minitx import corpus
+
+        if self.action == "list":
+            for name, about in corpus.catalogue():
+                print(f"{name:18} {about}")
+            return
+        if self.name is None:
+            raise InputError(f"data {self.action} needs a name: see `minitx data`")
+        if self.action == "get":
+            print(corpus.download(self.name, url=self.url))
+        elif self.name in corpus.GENERATORS:
+            generator = corpus.generate(self.name)
+            ids = generator.sample(60, seed=0)
+            print(" ".join(generator.words[i] for i in ids))
+            say(
+                f"\n{len(generator.words)} words; exact entropy {generator.entropy():.4f} nats "
+                "per word"
+            )
+        else:
+            text = corpus.read_text(self.name)
+            print(text.text[:1000])
+            say(
+                f"\n{len(text.text)} characters, {len(set(text.text))} distinct; "
+                f"sha256 {text.sha256}"
+            )
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """Say what this machine has, and check that it computes a known forward pass correctly."""
+
+    json: bool = False
+    """Print what was found as JSON."""
+
+    def run(self) -> None:
+        from minitx import doctor
+
+        found = doctor.examine()
+        if self.json:
+            print_json(found)
+        else:
+            for name, value in found.items():
+                print(f"{name:16} {value}")
+        doctor.judge(found)
+
+
+COMMANDS = {
+    "demo": Demo,
+    "train": Train,
+    "sample": Sample,
+    "inspect": Inspect,
+    "data": Data,
+    "doctor": Doctor,
+}
+
+
+# --- what commands share -----------------------------------------------------------------------
+
+
+def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[str, Any]:
+    """Train into a folder with a live line; the last evaluation, as metrics.jsonl has it."""
+    from tqdm import tqdm
+
+    from minitx import run
+    from minitx.model import count_params
+
+    say(
+        f"{data.info['corpus']}: {len(data.train_tokens)} tokens to train on, "
+        f"{len(data.val_tokens)} held out, {len(data.tokenizer)} distinct\n"
+        f"model: {config.depth} blocks of width {config.width}, {count_params(config)} parameters"
+    )
+    done = run.read_metrics(out)
+    bar = tqdm(
+        total=recipe.steps,
+        initial=done[-1]["step"] if resume and done else 0,
+        unit="step",
+        dynamic_ncols=True,
+        leave=False,
+        disable=None,  # unless standard error is a terminal
+    )
+    reports = run.train_run(out, config, recipe, data, resume)
+    with contextlib.closing(reports), bar:
+        try:
+            for report in reports:
+                bar.update(report.step - bar.n)
+                bar.set_postfix_str(
+                    f"loss {report.train_loss:.4f}, {report.tokens_per_second:.0f} tokens/s"
+                )
+                if report.evaluation:
+                    e = report.evaluation
+                    bar.write(
+                        f"step {e.step:5}   training loss {e.train_loss:.4f}   "
+                        f"validation loss {e.val_loss:.4f}   {e.seconds:6.1f} s",
+                        file=sys.stderr,
+                    )
+        except KeyboardInterrupt:
+            bar.close()
+            say(f"stopped; all of it is in {out}: go on with `minitx train --resume --out {out}`")
+            raise
+    say(f"saved in {out}")
+    return run.read_metrics(out)[-1]
+
+
+def inspect_run(loaded, tokens_BT, figures: Path | None, quiet: bool) -> dict[str, Any]:
+    """Measure, print unless quiet, save the findings and the figure; everything as JSON has it."""
+    from minitx import checkpoint, plots, report
+
+    found = report.inspect(loaded.model, tokens_BT, loaded.recipe.seed)
+    if not quiet:
+        c = loaded.config
+        print(f"trained ({c.norm}, {c.norm_place}), medians over {found['tokens']} tokens:\n")
+        print(report.table(found["layers"]), end="\n\nuntrained, the same seed:\n\n")
+        print(report.table(found["untrained"]), end="\n\nthe last state made c times as long:\n\n")
+        print(report.scale_table(found["scale"]), end="\n\n")
+        print(report.words(found["findings"]))
+    folder = figures or loaded.folder / "figures"
+    picture = io.BytesIO()
+    figure = plots.dashboard(found, title=f"{loaded.folder.name}: inside a trained transformer")
+    figure.savefig(picture, format="png", dpi=120, metadata={"Software": None})
+    checkpoint.write(folder / "dashboard.png", picture.getvalue())
+    for name in ("layers", "untrained", "scale"):
+        checkpoint.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
+    checkpoint.write_json(folder.parent / "findings.json", found["findings"])
+    say(f"\nfigure: {folder / 'dashboard.png'}")
+    return found
+
+
+class Stream:
+    """Prints tokens as text while they come; half of a character waits for its other half."""
+
+    def __init__(self, tokenizer, ids):
+        self.tokenizer, self.ids, self.shown = tokenizer, list(ids), 0
+        self.add([])
+
+    def add(self, ids) -> None:
+        self.ids += list(ids)
+        text = self.tokenizer.decode(self.ids)
+        whole = text.rstrip("\ufffd")
+        print(whole[self.shown :], end="", flush=True)
+        self.shown = len(whole)
+
+
+def default_prompt(tokenizer) -> str:
+    """The start of a line, where the tokeniser can say it; else its first token."""
+    return "\n" if "\n" in tokenizer.tokens else tokenizer.tokens[0]
+
+
+def say(words: str) -> None:
+    """A remark to the person, on standard error."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, allow_nan=False))

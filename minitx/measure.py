@@ -1,0 +1,136 @@
+"""Measurements: arrays in, arrays out; nothing here knows what a model is.
+
+L counts layers, the embedding first; the other letters are in `minitx/__init__.py`. Entropies and
+divergences are in nats. Position 0 is special in most models (it attends to itself alone), so
+what is averaged over tokens leaves it out and reports it apart.
+"""
+
+import numpy as np
+
+
+def norms(x):
+    """Euclidean length over the last axis."""
+    return np.linalg.norm(np.asarray(x, np.float64), axis=-1)
+
+
+def cosines(a, b):
+    """Cosine of the angle between a and b over the last axis; 0 where one of them is zero."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    lengths = norms(a) * norms(b)
+    return np.sum(a * b, axis=-1) / np.where(lengths > 0, lengths, np.inf)
+
+
+def orthogonal_null(growth):
+    """The cosine between x and x + u if u is at right angles to x and |x + u| = growth |x|.
+
+    It is 1/growth: a state that grows keeps its direction, however little the update knew of it.
+    Such an update cannot shrink x, so a growth below 1 gives 1.
+
+    >>> float(orthogonal_null(2.0)), float(orthogonal_null(0.5))
+    (0.5, 1.0)
+    """
+    return 1 / np.maximum(growth, 1)
+
+
+def random_pair_cosine(a_ND, b_ND) -> float:
+    """The mean cosine between a of one token and b of another, over all such pairs; N tokens.
+
+    >>> float(random_pair_cosine([[1, 0], [0, 1]], [[2, 0], [0, 3]]))
+    0.0
+    """
+    a, b = (np.asarray(x, np.float64) for x in (a_ND, b_ND))
+    a, b = (x / np.where(norms(x) > 0, norms(x), np.inf)[:, None] for x in (a, b))
+    pairs = len(a) * (len(a) - 1)
+    return (a.sum(0) @ b.sum(0) - np.sum(a * b)) / pairs  # all pairs, less each with itself
+
+
+def softmax(logits):
+    """Probabilities over the last axis, as float64."""
+    z = np.asarray(logits, np.float64)
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def log_softmax(logits):
+    """Log-probabilities over the last axis, as float64."""
+    z = np.asarray(logits, np.float64)
+    z = z - z.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+def entropy(logits):
+    """Entropy of softmax(logits) over the last axis.
+
+    >>> round(float(entropy([5.0, 5.0])), 6) == round(float(np.log(2)), 6)
+    True
+    """
+    log_p = log_softmax(logits)
+    return -np.sum(np.exp(log_p) * log_p, axis=-1)
+
+
+def kl(logits_p, logits_q):
+    """KL(p || q) of two softmaxes over the last axis."""
+    log_p, log_q = log_softmax(logits_p), log_softmax(logits_q)
+    return np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+def layers(stream_LBTD) -> dict[str, list]:
+    """How size and direction of the states change from layer to layer; lists over L.
+
+    What compares a layer with the one before it is None for the embedding. Medians are over all
+    tokens but those at position 0; p10 and p90 are the bounds of the middle 80 % of them.
+    `null_cos` is the cosine that orthogonal updates would give at this `growth`; `cos_random_pairs`
+    compares a token's state with another token's state one layer before.
+    """
+    x_LBTD = np.asarray(stream_LBTD, np.float64)
+    later_LND = x_LBTD[:, :, 1:].reshape(len(x_LBTD), -1, x_LBTD.shape[-1])
+    centred_LND = later_LND - later_LND.mean(axis=1, keepdims=True)
+    norm_LN = norms(later_LND)
+    median_L = np.median(norm_LN, axis=1)
+    growth = median_L[1:] / np.where(median_L[:-1] > 0, median_L[:-1], np.nan)
+    cos_LN = cosines(later_LND[1:], later_LND[:-1])
+    pairs = [random_pair_cosine(a, b) for a, b in zip(later_LND[1:], later_LND, strict=False)]
+    after = {  # from the first block on
+        "growth": growth,
+        "cos_prev": np.median(cos_LN, axis=1),
+        "cos_prev_p10": np.quantile(cos_LN, 0.1, axis=1),
+        "cos_prev_p90": np.quantile(cos_LN, 0.9, axis=1),
+        "null_cos": orthogonal_null(growth),
+        "cos_prev_centred": np.median(cosines(centred_LND[1:], centred_LND[:-1]), axis=1),
+        "cos_random_pairs": pairs,
+        "update_norm": np.median(norms(later_LND[1:] - later_LND[:-1]), axis=1),
+    }
+    return {
+        "norm_median": plain(median_L),
+        "norm_p10": plain(np.quantile(norm_LN, 0.1, axis=1)),
+        "norm_p90": plain(np.quantile(norm_LN, 0.9, axis=1)),
+        "norm_first_position": plain(np.median(norms(x_LBTD[:, :, 0]), axis=1)),
+        "cos_embedding": plain(np.median(cosines(later_LND, later_LND[:1]), axis=1)),
+        **{name: [None, *plain(values)] for name, values in after.items()},
+    }
+
+
+def lens(logits_BTV, final_BTV) -> dict[str, float]:
+    """What a layer would predict, were it the last, against the last: means over all tokens."""
+    same_BT = np.argmax(logits_BTV, axis=-1) == np.argmax(final_BTV, axis=-1)
+    return {
+        "lens_entropy": float(entropy(logits_BTV).mean()),
+        "lens_kl": float(kl(final_BTV, logits_BTV).mean()),
+        "lens_top1": float(same_BT.mean()),
+    }
+
+
+def confidence(logits) -> dict[str, float]:
+    """Mean entropy and mean largest probability over all predictions, and their middle 80 %."""
+    h, top = entropy(logits), softmax(logits).max(axis=-1)
+    return {
+        "entropy": float(h.mean()),
+        "entropy_p10": float(np.quantile(h, 0.1)),
+        "entropy_p90": float(np.quantile(h, 0.9)),
+        "top": float(top.mean()),
+    }
+
+
+def plain(array) -> list:
+    """Numbers as JSON has them: floats, and None for what is not finite."""
+    return [float(a) if np.isfinite(a) else None for a in np.asarray(array, np.float64)]

@@ -1,0 +1,255 @@
+"""One model under the lens: what `minitx inspect` tables, draws and concludes.
+
+`inspect` measures, `findings` judges, `table` prints. Each verdict's rule stands in code beside its
+claim and knows the null that the claim has to beat.
+"""
+
+import csv
+import functools
+import io
+from typing import Any
+
+import jax
+import numpy as np
+
+from minitx import measure
+from minitx.errors import InputError
+from minitx.model import Transformer
+from minitx.train import initial_params
+
+TOKENS = 4096  # measured at most; medians are steady long before that
+SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
+
+HIGH = 0.9  # "almost the same direction" in the articles
+EXCESS = 0.02  # cosine above its null that counts; updates of chance reach about 1/sqrt(D)
+CHANGE = 0.01  # nats of entropy that count as a change
+
+
+def sequences(tokens: np.ndarray, context: int) -> np.ndarray:
+    """Up to TOKENS of a text as windows (B, T) of the context's length, spread evenly over it."""
+    T = min(context, len(tokens))
+    if T < 3:
+        raise InputError(f"{len(tokens)} tokens are too few to measure: give at least 3")
+    count = min(len(tokens) // T, max(1, TOKENS // T))
+    starts = np.linspace(0, len(tokens) - T, count).astype(int)
+    return np.stack([tokens[s : s + T] for s in starts])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _layers(config, params, tokens_BT):
+    return Transformer.of(config, params).trace(tokens_BT).stream_RBTD[::2]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _readout(config, params, x_BTD):
+    return Transformer.of(config, params).readout(x_BTD)
+
+
+def measure_layers(model: Transformer, tokens_BT) -> dict[str, list]:
+    """The table of a model: lists by layer, the embedding first."""
+    config, params = model.config, model.params()
+    stream_LBTD = np.asarray(_layers(config, params, tokens_BT))
+    final_BTV = _readout(config, params, stream_LBTD[-1])
+    # Layer by layer, because the logits of all of them can be larger than the model.
+    rows = [measure.lens(_readout(config, params, x_BTD), final_BTV) for x_BTD in stream_LBTD]
+    lens = {name: [row[name] for row in rows] for name in rows[0]}
+    return measure.layers(stream_LBTD) | lens
+
+
+def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
+    """Entropy (nats) and largest probability when the last state is c times as long: lists over c.
+
+    `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads.
+    """
+    config, params = model.config, model.params()
+    state_BTD = _layers(config, params, tokens_BT)[-1]
+    logits_BTV = np.asarray(_readout(config, params, state_BTD))
+    curve: dict[str, list] = {"c": list(SCALES)}
+    for c in SCALES:
+        # The unembedding has no bias, so scaling what it reads is scaling the logits.
+        after, before = c * logits_BTV, _readout(config, params, c * state_BTD)
+        for place, logits in (("after_norm", after), ("before_norm", before)):
+            for name, value in measure.confidence(logits).items():
+                quantity, _, bound = name.partition("_")
+                key = f"{quantity}_{place}" + (f"_{bound}" if bound else "")
+                curve.setdefault(key, []).append(value)
+    return curve
+
+
+def inspect(model: Transformer, tokens_BT: np.ndarray, seed: int) -> dict[str, Any]:
+    """Everything that `minitx inspect` tells, as plain JSON, the three findings among it.
+
+    The untrained model beside it has the same config and the initial weights of `seed`.
+    """
+    fresh = Transformer.of(model.config, initial_params(model.config, seed))
+    layers = measure_layers(model, tokens_BT)
+    untrained = measure_layers(fresh, tokens_BT)
+    scale = measure_scale(model, tokens_BT)
+    return {
+        "tokens": int(tokens_BT.size),
+        "sequences": len(tokens_BT),
+        "layers": layers,
+        "untrained": untrained,
+        "scale": scale,
+        "findings": [
+            norms_grow(layers, untrained),
+            directions_stay(layers),
+            size_is_confidence(scale),
+        ],
+    }
+
+
+def finding(claim: str, verdict: str, why: str, **numbers) -> dict[str, Any]:
+    return {"claim": claim, "verdict": verdict, "numbers": numbers, "why": why}
+
+
+def norms_grow(layers: dict, untrained: dict) -> dict[str, Any]:
+    """Supported if every layer grows and training is what made it so; the null is the same model
+    before training, whose norms grow by the mere adding up of updates.
+    """
+    claim = "The norm of the state grows from layer to layer, and training makes it so."
+    growth = layers["growth"][1:]
+    if not growth:
+        return finding(claim, "untested", "a model without blocks has one layer only")
+    total = layers["norm_median"][-1] / layers["norm_median"][0]
+    fresh = untrained["norm_median"][-1] / untrained["norm_median"][0]
+    grew = sum(g > 1 for g in growth)
+    numbers = {
+        "total_growth": total,
+        "untrained_total_growth": fresh,
+        "growth_after_first_block": float(np.prod(growth[1:])),
+        "layers_that_grow": grew,
+        "layers": len(growth),
+    }
+    seen = f"x{total:.3g} over {len(growth)} layers, {grew} of which grow; untrained x{fresh:.3g}"
+    if total <= 1:
+        return finding(claim, "refuted", f"{seen}: it does not grow", **numbers)
+    if grew == len(growth) and total > fresh:
+        return finding(claim, "supported", seen, **numbers)
+    reason = "training adds nothing to it" if total <= fresh else "not every layer takes part"
+    return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
+
+
+def directions_stay(layers: dict) -> dict[str, Any]:
+    """Supported if most layers keep the direction and growth alone does not explain it; the null is
+    1/growth, the cosine that updates at right angles to the state would leave.
+    """
+    claim = f"Layers keep the state's direction (cosine above {HIGH}) more than its growth explains."
+    cos, null = layers["cos_prev"][1:], layers["null_cos"][1:]
+    if not cos:
+        return finding(claim, "untested", "a model without blocks has one layer only")
+    high = sum(c > HIGH for c in cos)
+    excess = float(np.mean(cos) - np.mean(null))
+    numbers = {
+        "layers_above_0.9": high,
+        "layers": len(cos),
+        "mean_cos_prev": float(np.mean(cos)),
+        "mean_null_cos": float(np.mean(null)),
+        "excess_over_null": excess,
+        "cos_embedding_at_end": layers["cos_embedding"][-1],
+    }
+    seen = (
+        f"cosine {np.mean(cos):.3f} on average, null {np.mean(null):.3f}, above {HIGH} in {high} of "
+        f"{len(cos)} layers; {layers['cos_embedding'][-1]:.3f} with the embedding at the end"
+    )
+    rigid, beyond = 2 * high > len(cos), excess > EXCESS
+    if rigid and beyond:
+        return finding(claim, "supported", seen, **numbers)
+    if rigid:
+        reason = "updates at right angles would look the same"
+        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
+    if beyond:
+        reason = "updates do lean on the state, but most layers turn it further"
+        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
+    return finding(claim, "refuted", f"{seen}: most layers turn it, as chance would", **numbers)
+
+
+def size_is_confidence(scale: dict) -> dict[str, Any]:
+    """Supported if a longer state is a surer one before and after the final norm; the null is no
+    change, which is what the norm makes of size before it.
+    """
+    claim = "The size of the last state sets how sure the softmax is."
+    half, twice = scale["c"].index(0.5), scale["c"].index(2.0)
+    fall = {
+        place: scale[f"entropy_{place}"][half] - scale[f"entropy_{place}"][twice]
+        for place in ("after_norm", "before_norm")
+    }
+    numbers = {
+        "entropy_fall_after_norm": fall["after_norm"],
+        "entropy_fall_before_norm": fall["before_norm"],
+        "entropy_at_half_after_norm": scale["entropy_after_norm"][half],
+        "entropy_at_twice_after_norm": scale["entropy_after_norm"][twice],
+    }
+    seen = (
+        f"from half to twice the size the entropy falls by {fall['after_norm']:.3f} nats after the "
+        f"final norm, by {fall['before_norm']:.3f} before it"
+    )
+    after, before = (fall[place] > CHANGE for place in ("after_norm", "before_norm"))
+    if after and before:
+        return finding(claim, "supported", seen, **numbers)
+    if after:
+        reason = "the norm divides the size of the stream away"
+        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
+    return finding(claim, "refuted", f"{seen}: size does not matter", **numbers)
+
+
+COLUMNS = {  # of the printed table: name, heading, format
+    "norm_median": ("norm", ".2f"),
+    "norm_first_position": ("norm pos 0", ".2f"),
+    "growth": ("growth", ".3f"),
+    "update_norm": ("update", ".2f"),
+    "cos_prev": ("cos prev", ".3f"),
+    "null_cos": ("null 1/g", ".3f"),
+    "cos_prev_centred": ("centred", ".3f"),
+    "cos_random_pairs": ("random pair", ".3f"),
+    "cos_embedding": ("cos emb", ".3f"),
+    "lens_entropy": ("lens H", ".3f"),
+    "lens_kl": ("lens KL", ".3f"),
+    "lens_top1": ("lens top1", ".3f"),
+}
+
+
+def table(layers: dict[str, list]) -> str:
+    """The layers as aligned columns."""
+    depth = len(layers["norm_median"])
+    rows = [["layer", *(heading for heading, _ in COLUMNS.values())]]
+    for n in range(depth):
+        values = ((layers[name][n], form) for name, (_, form) in COLUMNS.items())
+        rows.append(
+            ["embed" if n == 0 else str(n), *("" if v is None else f"{v:{f}}" for v, f in values)]
+        )
+    return aligned(rows)
+
+
+def scale_table(scale: dict[str, list]) -> str:
+    """Entropy and largest probability by scale, as aligned columns."""
+    names = ("entropy_after_norm", "top_after_norm", "entropy_before_norm", "top_before_norm")
+    rows = [["c", "H after norm", "top after", "H before norm", "top before"]]
+    for n, c in enumerate(scale["c"]):
+        rows.append([f"{c:.3g}", *(f"{scale[name][n]:.3f}" for name in names)])
+    return aligned(rows)
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Rows of cells as lines, their columns flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows
+    )
+
+
+def words(findings: list[dict[str, Any]]) -> str:
+    """The findings, a short paragraph each."""
+    return "\n".join(
+        f"{n}. {f['claim']}\n   {f['verdict'].upper()} here: {f['why']}."
+        for n, f in enumerate(findings, 1)
+    )
+
+
+def to_csv(columns: dict[str, list]) -> str:
+    """Lists of equal length as the columns of a CSV file; None becomes an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()

@@ -1,0 +1,294 @@
+"""A run is a folder: config.json, tokenizer.json, metrics.jsonl, weights, and what they tell.
+
+    config.json              the two configs and the text that they were trained on
+    tokenizer.json           text to tokens and back
+    metrics.jsonl            one object per evaluation
+    model.safetensors        the weights after the last evaluation
+    best.safetensors         the weights with the lowest validation loss
+    train_state.safetensors  all that training needs to go on to the same bits
+"""
+
+import contextlib
+import dataclasses
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from minitx import checkpoint, corpus, tokenizer
+from minitx.config import ModelConfig, TrainConfig, from_json, to_json
+from minitx.errors import InputError
+from minitx.model import Transformer, init_params
+from minitx.train import Evaluation, NonFinite, Report, init_state, train
+
+
+@dataclass(frozen=True)
+class Data:
+    """A text as tokens, in two parts; `info` is what config.json remembers of it."""
+
+    train_tokens: np.ndarray
+    val_tokens: np.ndarray
+    tokenizer: Any
+    info: dict[str, Any]
+    generator: Any = None  # of a generated corpus: knows the true next-token distribution
+
+
+GENERATED_TOKENS = 200_000  # of a generated corpus; enough for its statistics to show
+
+
+def prepare(
+    name: str,
+    kind: str = "char",
+    vocab: int = 512,
+    val_fraction: float = 0.1,
+    digits: bool = False,
+) -> Data:
+    """Read or generate a corpus and turn it into tokens; the last part is for validation.
+
+    `kind` is the tokeniser of a text: char, word, bpe (trained on the whole text to at most `vocab`
+    tokens), or the path of a tokenizer.json. A generated corpus brings its own words.
+    """
+    if not 0 < val_fraction < 1:
+        raise InputError(f"val_fraction={val_fraction} is out of range: choose between 0 and 1")
+    info = {"corpus": name, "tokenizer": kind, "digits": digits, "val_fraction": val_fraction}
+    if name in corpus.GENERATORS:
+        generator = corpus.generate(name)
+        tokens = generator.sample(GENERATED_TOKENS, seed=0)
+        words = tokenizer.Vocabulary.of(generator.words)
+        return Data(*split(tokens, val_fraction), words, info | {"sha256": None}, generator)
+    text = corpus.read_text(name)
+    if len(set(text.text)) < 2:
+        raise InputError(f"{name} has one character only, again and again: nothing can be learned")
+    if kind.endswith(".json"):
+        made = read_tokenizer(Path(kind))
+    else:
+        limit = None if kind == "char" else vocab
+        made = tokenizer.train(kind, text.text, limit, digits=digits)
+    info |= {"corpus": text.origin, "sha256": text.sha256}
+    return Data(*split(made.encode(text.text), val_fraction), made, info)
+
+
+def split(tokens: np.ndarray, val_fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """The first part of the tokens for training, the rest for validation."""
+    border = int(len(tokens) * (1 - val_fraction))
+    return tokens[:border], tokens[border:]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model with all that came with it, as `load` gives it."""
+
+    folder: Path
+    model: Transformer
+    config: ModelConfig
+    recipe: TrainConfig
+    tokenizer: Any
+    info: dict[str, Any]  # the corpus, as config.json remembers it
+
+
+def load(folder: str | Path, best: bool = False) -> Run:
+    """The model that a run's folder holds, as it was last saved or at its best validation loss.
+
+    Raises InputError for a folder that holds no run, and for files that do not fit each other.
+    """
+    folder = Path(folder)
+    config, recipe, info = read_config(folder)
+    words = read_tokenizer(folder / "tokenizer.json")
+    if len(words) != config.vocab:
+        raise InputError(
+            f"{folder / 'tokenizer.json'} has {len(words)} tokens, but config.json says "
+            f"vocab={config.vocab}: they are from two runs; restore the right one"
+        )
+    path = folder / ("best.safetensors" if best else "model.safetensors")
+    if not path.exists():
+        raise InputError(f"{folder} holds no trained weights yet: go on with `minitx train --resume`")
+    like = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    params = checkpoint.load(path, like, "model")
+    for name, array in checkpoint.named_arrays(params).items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} holds values that are no numbers: train again")
+    model = Transformer.of(config, params)
+    return Run(folder, model, config, recipe, words, info)
+
+
+def read_config(folder: Path) -> tuple[ModelConfig, TrainConfig, dict[str, Any]]:
+    """The two configs of a run and what it remembers of its corpus."""
+    path = folder / "config.json"
+    if not path.exists():
+        raise InputError(f"{folder} holds no run (no config.json): give the folder of a trained one")
+    values = checkpoint.read_json(path)
+    if not isinstance(values, dict) or not {"model", "train", "data"} <= values.keys():
+        raise InputError(f"{path} is no minitx config: give the folder of a trained run")
+    return (
+        from_json(ModelConfig, values["model"], str(path)),
+        from_json(TrainConfig, values["train"], str(path)),
+        values["data"],
+    )
+
+
+def read_tokenizer(path: Path):
+    """The tokeniser in a tokenizer.json, ours or that of the `tokenizers` library."""
+    try:
+        return tokenizer.from_json(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read {path} ({error}): restore it, or name another") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def held_out(run: Run, name: str | None = None) -> np.ndarray:
+    """The validation tokens of a run, or all tokens of another corpus, by name or path."""
+    own = name is None
+    name = run.info["corpus"] if own else name
+    if name in corpus.GENERATORS:
+        tokens = corpus.generate(name).sample(GENERATED_TOKENS, seed=0)
+    else:
+        text = corpus.read_text(name)
+        if own and text.sha256 != run.info["sha256"]:
+            raise InputError(
+                f"{name} has changed since {run.folder} was trained on it: restore it, or name a "
+                "text with --corpus or --prompt"
+            )
+        tokens = run.tokenizer.encode(text.text)
+    return split(tokens, run.info["val_fraction"])[1] if own else tokens
+
+
+def begin(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, resume: bool):
+    """Make a run's folder, or open it to go on: the state to start from (None: from the seed).
+
+    Raises InputError if the folder holds another run, or this one and `resume` is not asked for.
+    """
+    settings = {
+        "model": to_json(config),
+        "train": to_json(recipe),
+        "data": data.info,
+    }
+    if (folder / "config.json").exists():
+        if not resume:
+            raise InputError(
+                f"{folder} already holds a run: go on with it by --resume, or choose another --out"
+            )
+        refuse_changes(folder, config, recipe, data.info)
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} holds other files: choose a new or empty folder with --out")
+    elif resume:
+        raise InputError(f"{folder} holds no run to go on with: leave --resume out, or check --out")
+    else:
+        checkpoint.write_json(folder / "config.json", settings)
+    checkpoint.write(folder / "tokenizer.json", data.tokenizer.to_json())
+
+    path = folder / "train_state.safetensors"
+    if not path.exists():
+        keep_metrics(folder, upto=0)
+        return None
+    state = checkpoint.load(path, jax.eval_shape(lambda: init_state(config, recipe)), "train state")
+    keep_metrics(folder, upto=int(state.step))
+    return state
+
+
+def refuse_changes(folder: Path, config: ModelConfig, recipe: TrainConfig, info: dict) -> None:
+    """Raise InputError naming the first thing that differs from what the run began with."""
+    old_config, old_recipe, old_info = read_config(folder)
+    for old, new in (
+        (dataclasses.asdict(old_config), dataclasses.asdict(config)),
+        (dataclasses.asdict(old_recipe), dataclasses.asdict(recipe)),
+        (old_info, info),
+    ):
+        for name in new:
+            if old.get(name) != new[name]:
+                raise InputError(
+                    f"{folder} was begun with {name}={old.get(name)}, not {new[name]}: "
+                    "resume it unchanged, or choose another --out"
+                )
+
+
+def keep_metrics(folder: Path, upto: int) -> list[dict[str, Any]]:
+    """Cut metrics.jsonl back to whole lines of steps up to `upto`, and give those."""
+    kept = [line for line in read_metrics(folder) if line["step"] <= upto]
+    checkpoint.write(folder / "metrics.jsonl", "".join(json.dumps(k) + "\n" for k in kept))
+    return kept
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    """The evaluations of a run so far; a last line that was cut off is left out."""
+    path, lines = folder / "metrics.jsonl", []
+    if path.exists():
+        for line in path.read_text("utf-8", errors="replace").splitlines():
+            with contextlib.suppress(ValueError):
+                value = json.loads(line)
+                if isinstance(value, dict) and set(Evaluation._fields) <= value.keys():
+                    lines.append(value)
+    return lines
+
+
+def save(folder: Path, report: Report) -> None:
+    """Put a report's weights and state on disk, its evaluation first.
+
+    The state comes last: wherever this is cut off, what is there can be resumed, and going on
+    writes the same files again.
+    """
+    params = report.state.params
+    if report.evaluation:
+        before = read_metrics(folder)
+        line = json.dumps(report.evaluation._asdict())
+        checkpoint.write(
+            folder / "metrics.jsonl", "".join(json.dumps(b) + "\n" for b in before) + line + "\n"
+        )
+        if all(report.evaluation.val_loss < b["val_loss"] for b in before):
+            checkpoint.save(folder / "best.safetensors", params, "model")
+    checkpoint.save(folder / "model.safetensors", params, "model")
+    checkpoint.save(folder / "train_state.safetensors", report.state, "train state")
+
+
+def train_run(
+    folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, resume: bool = False
+) -> Iterator[Report]:
+    """Train into a folder, saving at every evaluation; Ctrl-C saves at once, then stops.
+
+    Raises InputError as `begin` and `train` do, KeyboardInterrupt after Ctrl-C.
+    """
+    folder = Path(folder)
+    state = begin(folder, config, recipe, data, resume)
+    done = read_metrics(folder)
+    seconds = done[-1]["seconds"] if done else 0.0
+    with interrupts() as interrupted:
+        try:
+            for report in train(
+                config, recipe, data.train_tokens, data.val_tokens, state, seconds
+            ):
+                if report.evaluation or interrupted:
+                    save(folder, report)
+                yield report
+                if interrupted:
+                    raise KeyboardInterrupt
+        except NonFinite as error:
+            step = int(error.state.step)
+            good = error.state._replace(bad_step=np.int32(-1))
+            save(folder, Report(good, step, float("nan"), 0.0))
+            raise InputError(f"{error}; the weights before that step are in {folder}") from None
+
+
+@contextlib.contextmanager
+def interrupts():
+    """A list that is empty until Ctrl-C or a polite kill; a second Ctrl-C stops at once."""
+    caught = []
+
+    def note(number, frame):
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    try:
+        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: leave Ctrl-C to whoever has it
+        before = {}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
