@@ -178,10 +178,11 @@ class Transformer(nnx.Module):
                 f"norm_place={c.norm_place} with residual={c.residual}: the last state is not the "
                 "sum of the updates, so its logits have no terms: use pre or final, and a residual"
             )
-        updates = [u for pair in zip(trace.attention_update_NBTD, trace.mlp_update_NBTD) for u in pair]
-        parts_CBTD = jnp.stack([trace.token_BTD, trace.position_BTD, *updates])
+        parts = [trace.token_BTD, trace.position_BTD]
+        for n in range(c.depth):
+            parts += [trace.attention_update_NBTD[n], trace.mlp_update_NBTD[n]]
         x_BTD = trace.before_final_norm_BTD
-        terms = [self.unembed(self.final_norm.frozen(part_BTD, x_BTD)) for part_BTD in parts_CBTD]
+        terms = [self.unembed(self.final_norm.frozen(part_BTD, x_BTD)) for part_BTD in parts]
         bias_BTD = trace.after_final_norm_BTD - self.final_norm.frozen(x_BTD, x_BTD)
         return jnp.stack([*terms, self.unembed(bias_BTD)])
 
@@ -196,7 +197,7 @@ class Transformer(nnx.Module):
         """Logits_BTV for tokens that follow those in the cache, and the cache with them added."""
         position_T = cache.length + jnp.arange(tokens_BT.shape[1])
         x_BTD = sum(self.embed(tokens_BT, position_T))
-        stations, _, seen = self._run(x_BTD, position_T, past=list(zip(cache.keys, cache.values)))
+        stations, _, seen = self._run(x_BTD, position_T, past=cache)
         grown = Cache(
             tuple(s.key_BSGK for s in seen),
             tuple(s.value_BSGK for s in seen),
@@ -212,7 +213,7 @@ class Transformer(nnx.Module):
 
     def _positions(self, tokens_BT):
         T, context = tokens_BT.shape[1], self.config.context
-        if T > context:
+        if context < T:
             raise InputError(f"{T} tokens are longer than the context of {context}: shorten them")
         return jnp.arange(T)
 
@@ -223,7 +224,7 @@ class Transformer(nnx.Module):
             block = self.blocks[r // 2]
             sub_key = None if key is None else jax.random.fold_in(key, r)
             if r % 2 == 0:
-                block_past = None if past is None else past[r // 2]
+                block_past = past and (past.keys[r // 2], past.values[r // 2])
                 x_BTD, y_BTD, s = block.attend(x_BTD, position_T, block_past, sub_key)
                 seen.append(s)
             else:

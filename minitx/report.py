@@ -134,7 +134,7 @@ def directions_stay(layers: dict) -> dict[str, Any]:
     """Supported if most layers keep the direction and growth alone does not explain it; the null is
     1/growth, the cosine that updates at right angles to the state would leave.
     """
-    claim = f"Layers keep the state's direction (cosine above {HIGH}) more than its growth explains."
+    claim = f"Layers keep the state's direction (cosine above {HIGH}), more than growth explains."
     cos, null = layers["cos_prev"][1:], layers["null_cos"][1:]
     if not cos:
         return finding(claim, "untested", "a model without blocks has one layer only")
@@ -149,8 +149,8 @@ def directions_stay(layers: dict) -> dict[str, Any]:
         "cos_embedding_at_end": layers["cos_embedding"][-1],
     }
     seen = (
-        f"cosine {np.mean(cos):.3f} on average, null {np.mean(null):.3f}, above {HIGH} in {high} of "
-        f"{len(cos)} layers; {layers['cos_embedding'][-1]:.3f} with the embedding at the end"
+        f"cosine {np.mean(cos):.3f} on average, null {np.mean(null):.3f}, above {HIGH} in {high} "
+        f"of {len(cos)} layers; {layers['cos_embedding'][-1]:.3f} with the embedding at the end"
     )
     rigid, beyond = 2 * high > len(cos), excess > EXCESS
     if rigid and beyond:

@@ -106,7 +106,7 @@ def load(folder: str | Path, best: bool = False) -> Run:
         )
     path = folder / ("best.safetensors" if best else "model.safetensors")
     if not path.exists():
-        raise InputError(f"{folder} holds no trained weights yet: go on with `minitx train --resume`")
+        raise InputError(f"{folder} holds no weights yet: go on with `minitx train --resume`")
     like = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     params = checkpoint.load(path, like, "model")
     for name, array in checkpoint.named_arrays(params).items():
@@ -120,7 +120,7 @@ def read_config(folder: Path) -> tuple[ModelConfig, TrainConfig, dict[str, Any]]
     """The two configs of a run and what it remembers of its corpus."""
     path = folder / "config.json"
     if not path.exists():
-        raise InputError(f"{folder} holds no run (no config.json): give the folder of a trained one")
+        raise InputError(f"{folder} holds no run (no config.json): give the folder of one")
     values = checkpoint.read_json(path)
     if not isinstance(values, dict) or not {"model", "train", "data"} <= values.keys():
         raise InputError(f"{path} is no minitx config: give the folder of a trained run")

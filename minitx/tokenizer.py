@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from functools import cached_property
-from os.path import commonprefix
+from itertools import zip_longest
 from typing import ClassVar
 
 import numpy as np
@@ -33,7 +33,7 @@ VERSION = 1  # of our own JSON; a file with another version is refused, never gu
 
 # A word or a run of signs, each with one space before it if there is one; or white space, which
 # leaves its last character to what follows. Nothing falls between them: the pieces are the text.
-PIECE = re.compile(r" ?\w+(?:['’]\w+)*| ?[^\w\s]+|\s+(?!\S)|\s")
+PIECE = re.compile(r" ?\w+(?:['\u2019]\w+)*| ?[^\w\s]+|\s+(?!\S)|\s")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class BPE:
 
         try:
             library = Tokenizer.from_str(self.json)
-        except Exception as error:  # noqa: BLE001 (the library raises nothing more particular)
+        except Exception as error:  # the library raises nothing more particular
             raise InputError(f"`tokenizers` cannot read this file: {error}: get it anew") from None
         library.no_truncation()  # files in the wild carry the lengths of someone else's batches
         library.no_padding()
@@ -192,7 +192,7 @@ class BPE:
         _utf8(text)
         ids = self._library.encode(text, add_special_tokens=False).ids
         if (back := self.decode(ids)) != text:  # a file from elsewhere may normalise or lack bytes
-            at = len(commonprefix([text, back]))
+            at = next(i for i, (a, b) in enumerate(zip_longest(text, back)) if a != b)
             lost = f"the BPE vocabulary loses {text[at:][:9]!r} at index {at}"
             raise InputError(f"{lost}: use another file, or other special tokens")
         return np.array(ids, np.int32)

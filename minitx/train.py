@@ -115,7 +115,7 @@ def make_optimizer(recipe: TrainConfig) -> optax.GradientTransformation:
 
 
 def muon(momentum: float) -> optax.GradientTransformation:
-    """Momentum whose singular values are all brought near 1 (Jordan 2024), for matrices (in, out)."""
+    """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out)."""
     dimensions = optax.contrib.MuonDimensionNumbers()
     return optax.chain(
         optax.contrib.scale_by_muon(

@@ -1,0 +1,27 @@
+# Two commands: `make demo` does the main job, `make test` runs all the tests.
+# Each makes its own virtual environment in .venv and installs what it needs.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
+
+demo: $(VENV)/.installed
+	$(VENV)/bin/minitx demo
+
+test: $(VENV)/.installed-test
+	$(VENV)/bin/python -m pytest
+
+# The versions that the tests were run with; plain `pip install .` takes newer ones.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
+
+.PHONY: demo test clean

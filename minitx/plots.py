@@ -1,0 +1,185 @@
+"""Pictures of a report: lists in, matplotlib Axes out; computes nothing, shows nothing.
+
+Nothing goes through pyplot, so no display is needed and no figure outlives its caller. None in a
+list is a gap in its line. Every curve differs from its neighbours in colour (Okabe and Ito's, which
+colour-blind people can tell apart) and in line style or marker, for print in grey.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+
+SMALL = 8  # points, for legends and notes; 10 is the rest's size
+HIGH = 0.9  # "almost the same direction" in the articles
+LOG_FROM = 10  # the axis of norms is logarithmic when the largest is this many times the smallest
+
+MAIN = {"color": "#0072B2", "linestyle": "-", "marker": "o", "zorder": 4}
+OTHER = {"color": "#D55E00", "linestyle": "-.", "marker": "s", "markerfacecolor": "white"} | {
+    "zorder": 5
+}
+THIRD = {"color": "#009E73", "linestyle": "-", "marker": "^", "linewidth": 1.2, "zorder": 3}
+NULL = {"color": "black", "linestyle": "--", "linewidth": 1.4, "zorder": 3}
+UNTRAINED = {"color": "0.5", "linestyle": (0, (3, 1.5)), "marker": "x", "linewidth": 1.2}
+CHANCE = {"color": "#CC79A7", "linestyle": ":", "linewidth": 2}
+RULE = {"color": "0.6", "linestyle": "-", "linewidth": 0.8, "zorder": 1}
+
+
+def dashboard(report: dict, title: str) -> Figure:
+    """A report of `report.inspect` as one figure of 1600 x 1100 pixels: four panels, each claim's
+    verdict under its own.
+    """
+    fig = Figure(figsize=(80 / 7, 55 / 7), dpi=140, layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.1, h_pad=0.06, wspace=0.03, hspace=0.03)
+    fig.suptitle(title, fontsize=14, fontweight="bold")
+    a, b, c, d = fig.subplots(2, 2).flat
+    norms(a, report["layers"], report["untrained"])
+    directions(b, report["layers"], report["untrained"])
+    confidence(c, report["scale"])
+    lens(d, report["layers"], report["untrained"])
+    for ax, finding in zip((a, b, c), report["findings"], strict=True):
+        verdict(ax, finding)
+    fig.supxlabel(
+        f"Measured on {report['tokens']:,} tokens. Upper panels: medians over all positions but "
+        "the first; lower panels: means over all positions. Shaded: the middle 80 % of the tokens.\n"
+        "Untrained: the same model before training. 1/growth: the cosine if every update stood at "
+        "right angles to the state.",
+        fontsize=SMALL,
+        color="0.35",
+    )
+    fig.draw_without_rendering()  # lays out the panels; kept, so that every saving is the same
+    fig.set_layout_engine("none")
+    return fig
+
+
+def norms(ax: Axes, layers: dict, untrained: dict) -> Axes:
+    """The length of the state by layer, position 0 apart, with the untrained model as null."""
+    for columns, style, label in ((layers, MAIN, "trained"), (untrained, UNTRAINED, "untrained")):
+        bounds = columns["norm_p10"], columns["norm_p90"]
+        curve(ax, columns["norm_median"], label, style, bounds)
+    curve(ax, layers["norm_first_position"], "trained, position 0 alone", OTHER)
+    shown = np.concatenate([line.get_ydata() for line in ax.lines])
+    low, high = np.nanmin(shown), np.nanmax(shown)
+    if 0 < low * LOG_FROM <= high:
+        ax.set_yscale("log")
+        few = high < 300 * low
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+        ax.minorticks_off()
+    else:
+        ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter("{x:,g}")
+    layer_axis(ax, layers)
+    return dress(ax, "How long is the state after each layer?", "norm of the state")
+
+
+def directions(ax: Axes, layers: dict, untrained: dict) -> Axes:
+    """The cosine between a layer's state and the one before, with the nulls it has to beat."""
+    bounds = layers["cos_prev_p10"], layers["cos_prev_p90"]
+    curve(ax, layers["cos_prev"], "the layer before", MAIN, bounds)
+    curve(ax, untrained["cos_prev"], "the same, untrained", UNTRAINED)
+    curve(ax, layers["null_cos"], "its null: 1/growth", NULL)
+    curve(ax, layers["cos_random_pairs"], "random pairs", CHANCE)
+    curve(ax, layers["cos_embedding"], "the embedding", THIRD)
+    ax.axhline(HIGH, **RULE)
+    note = f"{HIGH}: the articles'\nthreshold"
+    ax.text(1.01, HIGH, note, transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL)
+    ax.set_ylim(min(-0.05, ax.get_ylim()[0]), 1.05)
+    layer_axis(ax, layers)
+    return dress(ax, "Does a layer keep the state's direction?", "cosine of the state with ...")
+
+
+def confidence(ax: Axes, scale: dict) -> Axes:
+    """The entropy of the prediction when the last state is c times as long."""
+    for place, style in (("after", MAIN), ("before", OTHER)):
+        name = f"entropy_{place}_norm"
+        bounds = scale[f"{name}_p10"], scale[f"{name}_p90"]
+        curve(ax, scale[name], f"scaled {place} the final norm", style, bounds, x=scale["c"])
+    ax.axvline(1, **RULE)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+    ax.set_xlabel("scale c of the last state (1: as it is)")
+    ax.set_ylim(bottom=0)
+    return dress(ax, "Is a longer last state a surer one?", "entropy (nats)")
+
+
+def lens(ax: Axes, layers: dict, untrained: dict) -> Axes:
+    """What each layer would predict were it the last: lines in nats, bars on a second axis for how
+    often its first choice is the final one.
+    """
+    share = ax.twinx()
+    bars = share.bar(range(len(layers["lens_top1"])), layers["lens_top1"], color="0.88", width=0.7)
+    bars.set_label("same top token (right axis)")
+    share.set_ylim(0, 1.05)
+    share.set_ylabel("share with the same top token")
+    share.spines["top"].set_visible(False)
+    share.set_zorder(ax.get_zorder() - 1)  # bars lie behind the lines
+    share.patch.set_visible(True)
+    ax.patch.set_visible(False)
+    curve(ax, layers["lens_kl"], "KL to the final prediction", MAIN)
+    curve(ax, layers["lens_entropy"], "entropy", OTHER)
+    curve(ax, untrained["lens_kl"], "untrained, KL", UNTRAINED)
+    ax.set_ylim(bottom=0)
+    layer_axis(ax, layers)
+    return dress(
+        ax, "What would each layer predict, were it the last?", "KL and entropy (nats)", [bars]
+    )
+
+
+def curve(ax: Axes, values, label: str, style: dict, bounds=None, x=None) -> Axes:
+    """One line, with a shaded band between the two lists of `bounds`; x is 0, 1, ... by default."""
+    y = np.array(values, float)
+    x = np.arange(len(y)) if x is None else x
+    style = {"linewidth": 1.8, "markersize": 4.5, "markevery": stride(len(y) - 1)} | style
+    ax.plot(x, y, label=label, **style)
+    if bounds is not None:
+        low, high = (np.array(bound, float) for bound in bounds)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0.8, zorder=1)
+    return ax
+
+
+def layer_axis(ax: Axes, layers: dict) -> None:
+    """Layers along x: the embedding, then 1 to N, thinned where there are many."""
+    depth = len(layers["norm_median"]) - 1
+    ticks = range(0, depth + 1, stride(depth))
+    ax.set_xticks(ticks, ["emb", *map(str, ticks[1:])])
+    ax.set_xlim(-0.5, depth + 0.5)
+    ax.set_xlabel("layer" if depth else "layer (a model without blocks)")
+
+
+def stride(depth: int) -> int:
+    """Every how many layers there is room for a tick."""
+    return max(1, -(-depth // 12))
+
+
+def dress(ax: Axes, title: str, ylabel: str, also=()) -> Axes:
+    """Title and y label, and a legend of two rows between title and data, where it hides none."""
+    ax.set_title(title, loc="left", pad=34, fontweight="bold", fontsize=11)
+    ax.set_ylabel(ylabel)
+    handles = [*ax.get_legend_handles_labels()[0], *also]
+    legend = ax.legend(
+        handles=handles,
+        ncols=(len(handles) + 1) // 2,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.01),
+        frameon=False,
+        fontsize=SMALL,
+        handlelength=3,
+        columnspacing=1.2,
+        borderpad=0,
+        borderaxespad=0.3,
+    )
+    legend.set_in_layout(False)  # the title's pad keeps the space free
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def verdict(ax: Axes, finding: dict) -> Axes:
+    """The claim that a panel is about and what became of it here, in small type under the panel."""
+    below = {"xycoords": ax.xaxis.label, "textcoords": "offset points", "fontsize": SMALL}
+    below |= {"ha": "center", "va": "top"}
+    claim = ax.annotate(f"“{finding['claim']}”", (0.5, 0), (0, -4), style="italic", **below)
+    claim.set_in_layout(False)  # as wide as the panel; the line below it keeps the space free
+    ax.annotate(f"{finding['verdict']} here", (0.5, 0), (0, -15), fontweight="bold", **below)
+    return ax

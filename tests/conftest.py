@@ -1,0 +1,25 @@
+"""Strict settings for all tests: warnings are errors, rank promotion raises, four CPU devices.
+
+They are environment variables, so that processes started by a test are strict too, and so that a
+test file that needs no jax does not import it.
+"""
+
+import os
+
+import hypothesis
+
+DEVICES = "--xla_force_host_platform_device_count"
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
+os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")  # float32 means it on a GPU too
+if DEVICES not in os.environ.get("XLA_FLAGS", ""):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DEVICES}=4".strip()
+
+# The same examples every time, and no time limit for one: machines are shared, and jax compiles.
+hypothesis.settings.register_profile("minitx", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("minitx")
+
+
+def pytest_configure(config):
+    config.getini("filterwarnings").insert(0, "error")  # first, so that exceptions can follow
