@@ -14,8 +14,8 @@ from minitx.errors import InputError
 from minitx.generate import GENERATORS, chain, did_you_mean, errands, generate, kingdom, zipf
 
 __all__ = [
-    "DATA", "DOWNLOADS", "GENERATORS", "NAMES", "TEXTS", "Text", "cache_folder", "cached", "chain",
-    "download", "errands", "generate", "kingdom", "read_text", "zipf",
+    "DATA", "DOWNLOADS", "GENERATORS", "NAMES", "TEXTS", "Text", "cache_folder", "cached",
+    "catalogue", "chain", "download", "errands", "generate", "kingdom", "read_text", "zipf",
 ]  # fmt: skip
 
 HERE = Path(__file__).parent
@@ -43,6 +43,16 @@ DOWNLOADS = {
 
 TEXTS = (*SHIPPED, *DOWNLOADS)
 NAMES = (*TEXTS, *GENERATORS)
+
+ABOUT = {
+    "fables": "short fables in plain English, shipped",
+    "chain": "a random Markov chain",
+    "chain-cyclic": "a Markov chain that goes round and round",
+    "chain-reversible": "a Markov chain that looks the same backwards",
+    "kingdom": "sentences about people of every rank, gender and age",
+    "errands": "who gave what to whom: the last name follows from the others",
+    "zipf": "independent draws by a Zipf law, and tokens that never occur",
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,12 @@ def read_text(name_or_path: str | Path) -> Text:
     if origin in DOWNLOADS and sha256 != DOWNLOADS[origin].sha256:
         raise InputError(f"{path} is damaged (wrong sha256); run: minitx data get {origin}")
     return Text(name, _decode(data, repr(str(path))), sha256, origin)
+
+
+def catalogue() -> list[tuple[str, str]]:
+    """Return every name of `NAMES` with a line about it."""
+    downloads = {name: f"{d.licence}; to be downloaded" for name, d in DOWNLOADS.items()}
+    return [(name, (ABOUT | downloads)[name]) for name in NAMES]
 
 
 def cache_folder() -> Path:

@@ -203,10 +203,10 @@ def zipf(vocab: int = 200, unseen: int = 20, exponent: float = 1.0, seed: int = 
     `vocab` tokens occur and `unseen` more never do; `seed` scatters both over the ids, so that an
     id says nothing about a frequency. InputError for values out of range.
     """
-    if vocab < 1 or unseen < 0 or not math.isfinite(exponent):
+    if vocab < 1 or unseen < 0 or not 0 <= exponent <= 10:
         raise InputError(
             f"no Zipf law has vocab={vocab}, unseen={unseen}, exponent={exponent}: "
-            "choose at least 1, at least 0, and a finite number"
+            "choose at least 1, at least 0, and between 0 and 10"
         )
     by_rank = np.arange(1, vocab + 1) ** -float(exponent)
     law_V = np.concatenate([by_rank / by_rank.sum(), np.zeros(unseen)])

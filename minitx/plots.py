@@ -14,21 +14,19 @@ SMALL = 8  # points, for legends and notes; 10 is the rest's size
 HIGH = 0.9  # "almost the same direction" in the articles
 LOG_FROM = 10  # the axis of norms is logarithmic when the largest is this many times the smallest
 
-MAIN = {"color": "#0072B2", "linestyle": "-", "marker": "o", "zorder": 4}
-OTHER = {"color": "#D55E00", "linestyle": "-.", "marker": "s", "markerfacecolor": "white"} | {
-    "zorder": 5
-}
-THIRD = {"color": "#009E73", "linestyle": "-", "marker": "^", "linewidth": 1.2, "zorder": 3}
-NULL = {"color": "black", "linestyle": "--", "linewidth": 1.4, "zorder": 3}
-UNTRAINED = {"color": "0.5", "linestyle": (0, (3, 1.5)), "marker": "x", "linewidth": 1.2}
-CHANCE = {"color": "#CC79A7", "linestyle": ":", "linewidth": 2}
+# Broad lines lie below thin ones, so that of two equal curves both are seen.
+MAIN = {"color": "#0072B2", "linestyle": "-", "marker": "o", "linewidth": 2.2, "zorder": 3}
+OTHER = {"color": "#D55E00", "linestyle": "-.", "marker": "s", "zorder": 4, "mfc": "white"}
+THIRD = {"color": "#009E73", "linestyle": "-", "marker": "^", "linewidth": 1.2, "zorder": 4}
+CHANCE = {"color": "#CC79A7", "linestyle": ":", "marker": ".", "zorder": 4}
+NULL = {"color": "black", "linestyle": "--", "marker": "d", "linewidth": 1.3, "zorder": 5}
+UNTRAINED = {"color": "0.5", "linestyle": "--", "marker": "x", "linewidth": 1.1, "zorder": 5}
+LEGEND = {"loc": "lower left", "bbox_to_anchor": (-0.02, 0.98), "frameon": False, "fontsize": SMALL}
 RULE = {"color": "0.6", "linestyle": "-", "linewidth": 0.8, "zorder": 1}
 
 
 def dashboard(report: dict, title: str) -> Figure:
-    """A report of `report.inspect` as one figure of 1600 x 1100 pixels: four panels, each claim's
-    verdict under its own.
-    """
+    """A report of `report.inspect` as four panels on 1600 x 1100 pixels, verdicts under them."""
     fig = Figure(figsize=(80 / 7, 55 / 7), dpi=140, layout="constrained")
     fig.get_layout_engine().set(w_pad=0.1, h_pad=0.06, wspace=0.03, hspace=0.03)
     fig.suptitle(title, fontsize=14, fontweight="bold")
@@ -39,14 +37,13 @@ def dashboard(report: dict, title: str) -> Figure:
     lens(d, report["layers"], report["untrained"])
     for ax, finding in zip((a, b, c), report["findings"], strict=True):
         verdict(ax, finding)
-    fig.supxlabel(
-        f"Measured on {report['tokens']:,} tokens. Upper panels: medians over all positions but "
-        "the first; lower panels: means over all positions. Shaded: the middle 80 % of the tokens.\n"
+    note = (
+        f"Measured on {report['tokens']:,} tokens. Shaded: the middle 80 % of them. Upper panels: "
+        "medians without position 0, random pairs their mean; lower panels: means.\n"
         "Untrained: the same model before training. 1/growth: the cosine if every update stood at "
-        "right angles to the state.",
-        fontsize=SMALL,
-        color="0.35",
+        "right angles to the state."
     )
+    fig.supxlabel(note, fontsize=SMALL, color="0.35")
     fig.draw_without_rendering()  # lays out the panels; kept, so that every saving is the same
     fig.set_layout_engine("none")
     return fig
@@ -54,20 +51,19 @@ def dashboard(report: dict, title: str) -> Figure:
 
 def norms(ax: Axes, layers: dict, untrained: dict) -> Axes:
     """The length of the state by layer, position 0 apart, with the untrained model as null."""
-    for columns, style, label in ((layers, MAIN, "trained"), (untrained, UNTRAINED, "untrained")):
-        bounds = columns["norm_p10"], columns["norm_p90"]
-        curve(ax, columns["norm_median"], label, style, bounds)
+    for label, columns, style in (("trained", layers, MAIN), ("untrained", untrained, UNTRAINED)):
+        curve(ax, columns["norm_median"], label, style, (columns["norm_p10"], columns["norm_p90"]))
     curve(ax, layers["norm_first_position"], "trained, position 0 alone", OTHER)
     shown = np.concatenate([line.get_ydata() for line in ax.lines])
-    low, high = np.nanmin(shown), np.nanmax(shown)
+    low = np.min(shown, initial=np.inf, where=np.isfinite(shown))
+    high = np.max(shown, initial=0, where=np.isfinite(shown))
     if 0 < low * LOG_FROM <= high:
         ax.set_yscale("log")
-        few = high < 300 * low
-        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 300 * low else (1,)))
         ax.minorticks_off()
     else:
-        ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter("{x:,g}")
+        from_zero(ax)
+    ax.yaxis.set_major_formatter("{x:,.7g}")
     layer_axis(ax, layers)
     return dress(ax, "How long is the state after each layer?", "norm of the state")
 
@@ -78,7 +74,7 @@ def directions(ax: Axes, layers: dict, untrained: dict) -> Axes:
     curve(ax, layers["cos_prev"], "the layer before", MAIN, bounds)
     curve(ax, untrained["cos_prev"], "the same, untrained", UNTRAINED)
     curve(ax, layers["null_cos"], "its null: 1/growth", NULL)
-    curve(ax, layers["cos_random_pairs"], "random pairs", CHANCE)
+    curve(ax, layers["cos_random_pairs"], "random pairs of tokens", CHANCE)
     curve(ax, layers["cos_embedding"], "the embedding", THIRD)
     ax.axhline(HIGH, **RULE)
     note = f"{HIGH}: the articles'\nthreshold"
@@ -91,41 +87,37 @@ def directions(ax: Axes, layers: dict, untrained: dict) -> Axes:
 def confidence(ax: Axes, scale: dict) -> Axes:
     """The entropy of the prediction when the last state is c times as long."""
     for place, style in (("after", MAIN), ("before", OTHER)):
-        name = f"entropy_{place}_norm"
-        bounds = scale[f"{name}_p10"], scale[f"{name}_p90"]
-        curve(ax, scale[name], f"scaled {place} the final norm", style, bounds, x=scale["c"])
+        mean, *bounds = (scale[f"entropy_{place}_norm{bound}"] for bound in ("", "_p10", "_p90"))
+        curve(ax, mean, f"scaled {place} the final norm", style, bounds, x=scale["c"])
     ax.axvline(1, **RULE)
     ax.set_xscale("log", base=2)
     ax.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
     ax.set_xlabel("scale c of the last state (1: as it is)")
-    ax.set_ylim(bottom=0)
+    from_zero(ax)
     return dress(ax, "Is a longer last state a surer one?", "entropy (nats)")
 
 
 def lens(ax: Axes, layers: dict, untrained: dict) -> Axes:
-    """What each layer would predict were it the last: lines in nats, bars on a second axis for how
-    often its first choice is the final one.
-    """
+    """What each layer would predict were it the last; bars: how often its top token agrees."""
     share = ax.twinx()
-    bars = share.bar(range(len(layers["lens_top1"])), layers["lens_top1"], color="0.88", width=0.7)
+    top1 = np.array(layers["lens_top1"], float)
+    bars = share.bar(range(len(top1)), top1, color="0.88", width=0.7)
     bars.set_label("same top token (right axis)")
     share.set_ylim(0, 1.05)
     share.set_ylabel("share with the same top token")
     share.spines["top"].set_visible(False)
     share.set_zorder(ax.get_zorder() - 1)  # bars lie behind the lines
-    share.patch.set_visible(True)
     ax.patch.set_visible(False)
     curve(ax, layers["lens_kl"], "KL to the final prediction", MAIN)
     curve(ax, layers["lens_entropy"], "entropy", OTHER)
     curve(ax, untrained["lens_kl"], "untrained, KL", UNTRAINED)
-    ax.set_ylim(bottom=0)
+    from_zero(ax)
     layer_axis(ax, layers)
-    return dress(
-        ax, "What would each layer predict, were it the last?", "KL and entropy (nats)", [bars]
-    )
+    title = "What would each layer predict, were it the last?"
+    return dress(ax, title, "KL, entropy (nats)", [bars])
 
 
-def curve(ax: Axes, values, label: str, style: dict, bounds=None, x=None) -> Axes:
+def curve(ax: Axes, values, label: str, style: dict, bounds=None, x=None) -> None:
     """One line, with a shaded band between the two lists of `bounds`; x is 0, 1, ... by default."""
     y = np.array(values, float)
     x = np.arange(len(y)) if x is None else x
@@ -133,8 +125,8 @@ def curve(ax: Axes, values, label: str, style: dict, bounds=None, x=None) -> Axe
     ax.plot(x, y, label=label, **style)
     if bounds is not None:
         low, high = (np.array(bound, float) for bound in bounds)
-        ax.fill_between(x, low, high, color=style["color"], alpha=0.18, linewidth=0.8, zorder=1)
-    return ax
+        fill, edge = (style["color"], 0.18), (style["color"], 0.4)
+        ax.fill_between(x, low, high, facecolor=fill, edgecolor=edge, linewidth=0.8, zorder=2)
 
 
 def layer_axis(ax: Axes, layers: dict) -> None:
@@ -144,6 +136,13 @@ def layer_axis(ax: Axes, layers: dict) -> None:
     ax.set_xticks(ticks, ["emb", *map(str, ticks[1:])])
     ax.set_xlim(-0.5, depth + 0.5)
     ax.set_xlabel("layer" if depth else "layer (a model without blocks)")
+
+
+def from_zero(ax: Axes) -> None:
+    """The y axis from 0 to a little above the data, so that noise on a constant looks constant."""
+    ax.update_datalim([(0, 0)], updatex=False)
+    ax.autoscale_view(scalex=False)
+    ax.set_ylim(bottom=0)
 
 
 def stride(depth: int) -> int:
@@ -156,18 +155,7 @@ def dress(ax: Axes, title: str, ylabel: str, also=()) -> Axes:
     ax.set_title(title, loc="left", pad=34, fontweight="bold", fontsize=11)
     ax.set_ylabel(ylabel)
     handles = [*ax.get_legend_handles_labels()[0], *also]
-    legend = ax.legend(
-        handles=handles,
-        ncols=(len(handles) + 1) // 2,
-        loc="lower left",
-        bbox_to_anchor=(0, 1.01),
-        frameon=False,
-        fontsize=SMALL,
-        handlelength=3,
-        columnspacing=1.2,
-        borderpad=0,
-        borderaxespad=0.3,
-    )
+    legend = ax.legend(handles=handles, ncols=(len(handles) + 1) // 2, handlelength=3, **LEGEND)
     legend.set_in_layout(False)  # the title's pad keeps the space free
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(axis="y", color="0.9", linewidth=0.6)
@@ -175,11 +163,10 @@ def dress(ax: Axes, title: str, ylabel: str, also=()) -> Axes:
     return ax
 
 
-def verdict(ax: Axes, finding: dict) -> Axes:
+def verdict(ax: Axes, finding: dict) -> None:
     """The claim that a panel is about and what became of it here, in small type under the panel."""
     below = {"xycoords": ax.xaxis.label, "textcoords": "offset points", "fontsize": SMALL}
     below |= {"ha": "center", "va": "top"}
     claim = ax.annotate(f"“{finding['claim']}”", (0.5, 0), (0, -4), style="italic", **below)
     claim.set_in_layout(False)  # as wide as the panel; the line below it keeps the space free
     ax.annotate(f"{finding['verdict']} here", (0.5, 0), (0, -15), fontweight="bold", **below)
-    return ax
