@@ -314,7 +314,7 @@ def inspect_run(loaded, tokens_BT, figures: Path | None, quiet: bool) -> dict[st
     folder = figures or loaded.folder / "figures"
     picture = io.BytesIO()
     figure = plots.dashboard(found, title=f"{loaded.folder.name}: inside a trained transformer")
-    figure.savefig(picture, format="png", dpi=120, metadata={"Software": None})
+    figure.savefig(picture, format="png", metadata={"Software": None})
     checkpoint.write(folder / "dashboard.png", picture.getvalue())
     for name in ("layers", "untrained", "scale"):
         checkpoint.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
