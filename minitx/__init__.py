@@ -10,9 +10,9 @@ The dimension key, for every array name in this package (`x_BTD` has the axes B,
     C  terms that add up to the last state: token, position, 2N updates, the final norm's bias
     W  windows of a text that do not overlap
 
-Where to read first: `config.py` (every switch), `model.py` (the forward pass, and the record of it),
+Where to read first: `config.py` (every switch), `model.py` (the forward pass, and its record),
 `layers.py` (its parts), `train.py` (the step), `measure.py` (norms, directions, confidence), and
-then `report.py` (what is concluded from them).
+`report.py` (what is concluded from them).
 """
 
 import importlib

@@ -17,8 +17,8 @@ import tyro
 
 import minitx
 from minitx.commands import COMMANDS, Train
-from minitx.config import PRESETS, ModelConfig, TrainConfig, from_json, suggest
-from minitx.errors import InputError
+from minitx.config import PRESETS, ModelConfig, TrainConfig, from_json
+from minitx.errors import InputError, suggest
 
 
 def main() -> int:
@@ -43,7 +43,7 @@ def parse(arguments: list[str]):
     """The command that the arguments name. Raises InputError, with one line, for wrong ones."""
     first = arguments[0] if arguments else "--help"
     if not first.startswith("-") and first not in COMMANDS:
-        raise InputError(f"there is no command {first!r}{suggest(first, list(COMMANDS))}")
+        raise InputError(f"there is no command {first!r}{suggest(first, COMMANDS)}")
     commands = []
     for name, command in COMMANDS.items():
         start = {"default": train_defaults(arguments)} if name == first == "train" else {}
@@ -84,7 +84,7 @@ def train_defaults(arguments: list[str]) -> Train:
             )
     name = given.get("--preset", "demo")
     if name not in PRESETS:
-        raise InputError(f"there is no preset {name!r}{suggest(str(name), list(PRESETS))}")
+        raise InputError(f"there is no preset {name!r}{suggest(str(name), PRESETS)}")
     preset = PRESETS[name]
     return Train(
         tokenizer=preset.tokenizer, preset=name, model=preset.model, recipe=preset.train

@@ -12,14 +12,13 @@ minitx.errors.InputError: heads=5 does not divide width=64: choose heads from 1,
 """
 
 import dataclasses
-import difflib
 import math
 import types
 import typing
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from minitx.errors import InputError
+from minitx.errors import InputError, suggest
 
 SCHEMA_VERSION = 1  # of the JSON; raised when a field changes its meaning, never patched over
 
@@ -41,11 +40,11 @@ class ModelConfig:
     context: int = 128
     """Longest sequence that the model can read, in tokens."""
     vocab: int = 512
-    """Tokens V. A word or bpe tokeniser is trained to at most this many; char takes what it needs."""
+    """Tokens V: at most this many for a word or bpe tokeniser; char takes what it needs."""
     norm: Literal["none", "layernorm", "rmsnorm"] = "layernorm"
     """Kind of normalisation; none is the identity."""
     norm_place: Literal["pre", "post", "final"] = "pre"
-    """pre: before each sublayer and at the end; post: after each addition; final: only at the end."""
+    """pre: before sublayers and unembedding; post: after each addition; final: the latter only."""
     norm_gain: bool = True
     """Whether norms have a learned gain (and, with --bias, LayerNorm a learned bias)."""
     norm_epsilon: float = 1e-5
@@ -211,12 +210,6 @@ def from_json(kind: type, values: Any, where: str = "config.json"):
         return kind(**given)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-
-
-def suggest(word: str, known) -> str:
-    """': did you mean X?' for the nearest known word, else the list of them all."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else f": choose from {', '.join(known)}"
 
 
 def check_types(config) -> None:

@@ -1,22 +1,20 @@
 """Every corpus by name: the shipped text, texts to download, any UTF-8 file, and the generators.
 
-A text is read with `read_text`; the generators, whose true next-token distribution is known, are
-made with `generate` and live in generate.py. `NAMES` lists all that the command line knows.
+A text is read with `read_text`. The generators, whose true next-token distribution is known, live
+in sources.py and grammars.py; `generate` makes one. `NAMES` lists all that the command line knows.
 """
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from minitx.errors import InputError
-from minitx.generate import GENERATORS, chain, did_you_mean, errands, generate, kingdom, zipf
-
-__all__ = [
-    "DATA", "DOWNLOADS", "GENERATORS", "NAMES", "TEXTS", "Text", "cache_folder", "cached",
-    "catalogue", "chain", "download", "errands", "generate", "kingdom", "read_text", "zipf",
-]  # fmt: skip
+from minitx.errors import InputError, suggest
+from minitx.grammars import errands, kingdom
+from minitx.sources import Source, chain, zipf
 
 HERE = Path(__file__).parent
 # A wheel carries the data inside the package; a checkout has it beside the package.
@@ -39,6 +37,15 @@ DOWNLOADS = {
         "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
         "passages from Shakespeare's plays (public domain), collected by Andrej Karpathy",
     )
+}
+
+GENERATORS: dict[str, Callable[[], Source]] = {
+    "chain": chain,
+    "chain-cyclic": partial(chain, "cyclic"),
+    "chain-reversible": partial(chain, "reversible"),
+    "kingdom": kingdom,
+    "errands": errands,
+    "zipf": zipf,
 }
 
 TEXTS = (*SHIPPED, *DOWNLOADS)
@@ -93,6 +100,13 @@ def read_text(name_or_path: str | Path) -> Text:
     return Text(name, _decode(data, repr(str(path))), sha256, origin)
 
 
+def generate(name: str) -> Source:
+    """Return the generator of that name with its defaults; InputError for an unknown name."""
+    if name not in GENERATORS:
+        raise InputError(f"no generator is called {name!r}{suggest(name, GENERATORS)}")
+    return GENERATORS[name]()
+
+
 def catalogue() -> list[tuple[str, str]]:
     """Return every name of `NAMES` with a line about it."""
     downloads = {name: f"{d.licence}; to be downloaded" for name, d in DOWNLOADS.items()}
@@ -124,7 +138,7 @@ def download(name: str, url: str | None = None, progress: bool = True) -> Path:
     for an unknown name, a failed transfer, other bytes than expected, or an unwritable cache.
     """
     if name not in DOWNLOADS:
-        raise InputError(f"there is no download {name!r}{did_you_mean(name, DOWNLOADS)}")
+        raise InputError(f"there is no download {name!r}{suggest(name, DOWNLOADS)}")
     path, sha256 = cache_folder() / f"{name}.txt", DOWNLOADS[name].sha256
     if path.is_file() and hashlib.sha256(_read_bytes(path, str(path))).hexdigest() == sha256:
         return path
@@ -187,7 +201,7 @@ def _read_bytes(path: Path, name: str) -> bytes:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
-            f"no text and no file is called {name!r}{did_you_mean(name, NAMES)}"
+            f"no text and no file is called {name!r}{suggest(name, NAMES)}"
         ) from None
     except IsADirectoryError:
         raise InputError(f"{name!r} is a folder: give the path of a text file in it") from None

@@ -95,7 +95,7 @@ def _times(x, gain):
 
 
 def make_norm(config: ModelConfig, place: str, width: int | None = None):
-    """The norm that stands at `place` ("block", "final" or "head"), the identity where none does."""
+    """The norm that stands at `place` ("block", "final" or "head"); where none does, identity."""
     c, width = config, width or config.width
     if place == "head":
         return RMSNorm(width, c.norm_gain, c.norm_epsilon) if c.qk_norm else Identity()

@@ -1,0 +1,439 @@
+"""What `minitx inspect` tells: its numbers on tiny models, and its verdicts on made-up ones."""
+
+import csv
+import dataclasses
+import functools
+import io
+import itertools
+import json
+import math
+
+import jax
+import numpy as np
+import pytest
+import reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitx import measure, report
+from minitx.config import ModelConfig, TrainConfig
+from minitx.errors import InputError
+from minitx.model import Transformer
+from minitx.train import init_state
+
+# Weights of a natural size and hardly an epsilon: a norm then takes out size exactly.
+SMALL = ModelConfig(
+    width=12, depth=3, heads=2, mlp_width=10, context=8, vocab=11, init_std=None, norm_epsilon=1e-9
+)
+MODELS = {
+    "pre": SMALL,
+    "post": dataclasses.replace(SMALL, norm_place="post", norm="rmsnorm"),
+    "final": dataclasses.replace(SMALL, norm_place="final"),
+    "none": dataclasses.replace(SMALL, norm="none"),
+    "depth 0": dataclasses.replace(SMALL, depth=0),
+}
+SEED, OTHER_SEED = 3, 4
+TOKENS = np.random.default_rng(0).integers(0, SMALL.vocab, (5, SMALL.context))
+
+EVERY_LAYER = ["norm_median", "norm_p10", "norm_p90", "norm_first_position", "cos_embedding"]
+EVERY_LAYER += ["lens_entropy", "lens_kl", "lens_top1"]
+AFTER_THE_FIRST = ["growth", "cos_prev", "cos_prev_p10", "cos_prev_p90", "null_cos"]
+AFTER_THE_FIRST += ["cos_prev_centred", "cos_random_pairs", "update_norm"]
+CURVES = ["entropy_after_norm", "top_after_norm", "entropy_before_norm", "top_before_norm"]
+BOUNDS = ["entropy_after_norm_p10", "entropy_after_norm_p90"]
+BOUNDS += ["entropy_before_norm_p10", "entropy_before_norm_p90"]
+
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+@functools.cache
+def model(name: str) -> Transformer:
+    return Transformer(MODELS[name], 17)
+
+
+@functools.cache
+def found(name: str) -> dict:
+    """The report on a model that is not the one its seed makes."""
+    return report.inspect(model(name), TOKENS, SEED)
+
+
+@functools.cache
+def oracle(name: str) -> dict:
+    """What the plain numpy model records of the same tokens."""
+    return reference.run(MODELS[name], model(name).params(), TOKENS)
+
+
+def readout(name: str, x_BTD):
+    """What the end of the model makes of states, in numpy."""
+    config, params = MODELS[name], reference.as_float64(model(name).params())
+    if config.norm_place != "post":
+        states = x_BTD.reshape(-1, config.width)
+        x_BTD = reference.norm(config, params.get("final_norm"), states).reshape(x_BTD.shape)
+    return x_BTD @ params["unembedding"]["table"].T
+
+
+# --- the numbers ------------------------------------------------------------------------------
+
+
+@every_model
+def test_a_report_is_plain_json_with_every_key(name):
+    assert json.loads(json.dumps(found(name), allow_nan=False)) == found(name)
+    assert list(found(name)) == [
+        "tokens", "sequences", "layers", "untrained", "scale", "findings"
+    ]  # fmt: skip
+    assert (found(name)["tokens"], found(name)["sequences"]) == (40, 5)
+    for part in ("layers", "untrained"):
+        assert set(found(name)[part]) == {*EVERY_LAYER, *AFTER_THE_FIRST}
+    assert set(found(name)["scale"]) == {"c", *CURVES, *BOUNDS}
+    assert len(found(name)["findings"]) == 3
+    for finding in found(name)["findings"]:
+        assert list(finding) == ["claim", "verdict", "numbers", "why"]
+        assert finding["verdict"] in ("supported", "qualified", "refuted", "untested")
+
+
+@every_model
+def test_every_list_goes_from_the_embedding_to_the_last_block(name):
+    depth = MODELS[name].depth
+    for part in ("layers", "untrained"):
+        for key in EVERY_LAYER:
+            values = found(name)[part][key]
+            assert len(values) == depth + 1 and None not in values, key
+        for key in AFTER_THE_FIRST:
+            values = found(name)[part][key]
+            assert values[0] is None and len(values) == depth + 1 and None not in values[1:], key
+
+
+@every_model
+def test_the_layers_are_the_stations_after_the_embedding_and_after_each_block(name):
+    layers, stations = found(name)["layers"], oracle(name)["stream_RBTD"][::2]
+    assert len(stations) == MODELS[name].depth + 1
+    for key, expected in measure.layers(stations).items():
+        blank, seen = expected.count(None), layers[key]
+        assert seen[:blank] == expected[:blank]
+        assert seen[blank:] == pytest.approx(expected[blank:], abs=1e-5), key
+    final_BTV = readout(name, stations[-1])
+    for layer, x_BTD in enumerate(stations):
+        lens = measure.lens(readout(name, x_BTD), final_BTV)
+        for key, value in lens.items():
+            assert layers[key][layer] == pytest.approx(value, abs=1e-5), (key, layer)
+
+
+@every_model
+def test_the_lens_on_the_last_layer_is_the_model_itself(name):
+    layers = found(name)["layers"]
+    assert (layers["lens_kl"][-1], layers["lens_top1"][-1]) == (0, 1)
+    entropy = measure.entropy(oracle(name)["logits_BTV"]).mean()
+    assert layers["lens_entropy"][-1] == pytest.approx(entropy, abs=1e-5)
+
+
+@every_model
+def test_the_null_is_one_over_growth_where_the_state_grows(name):
+    layers = found(name)["layers"]
+    for growth, null in zip(layers["growth"][1:], layers["null_cos"][1:], strict=True):
+        assert null == pytest.approx(1 / growth if growth > 1 else 1)
+
+
+@every_model
+def test_the_untrained_columns_are_those_of_the_model_that_training_starts_from(name):
+    config, seed = MODELS[name], TrainConfig(seed=SEED)
+    start = Transformer.of(config, init_state(config, seed).params)
+    assert found(name)["untrained"] == report.measure_layers(start, TOKENS)
+    assert found(name)["untrained"] != found(name)["layers"]
+
+
+def test_another_seed_has_another_untrained_model_and_the_same_trained_one():
+    other = report.inspect(model("pre"), TOKENS, OTHER_SEED)
+    assert other["layers"] == found("pre")["layers"]
+    assert other["untrained"]["norm_median"] != found("pre")["untrained"]["norm_median"]
+
+
+# --- size and confidence ----------------------------------------------------------------------
+
+
+@every_model
+def test_the_scales_go_from_an_eighth_to_eight_with_one_half_one_and_two_among_them(name):
+    c = found(name)["scale"]["c"]
+    assert c == sorted(c) and {0.125, 0.5, 1.0, 2.0, 8.0} <= set(c)
+    assert all(len(values) == len(c) for values in found(name)["scale"].values())
+
+
+@every_model
+def test_at_its_own_size_a_state_gives_the_model_its_own_confidence(name):
+    scale = found(name)["scale"]
+    own = scale["c"].index(1.0)
+    confidence = measure.confidence(oracle(name)["logits_BTV"])
+    for place in ("after_norm", "before_norm"):
+        for key, bound in (("entropy", ""), ("entropy", "_p10"), ("entropy", "_p90"), ("top", "")):
+            seen = scale[f"{key}_{place}{bound}"][own]
+            assert seen == pytest.approx(confidence[key + bound], abs=1e-5), (place, key)
+
+
+@every_model
+def test_after_the_norm_a_longer_state_is_a_surer_one(name):
+    scale = found(name)["scale"]
+    assert (np.diff(scale["entropy_after_norm"]) < 0).all()
+    assert (np.diff(scale["top_after_norm"]) > 0).all()
+    assert scale["entropy_after_norm"][0] - scale["entropy_after_norm"][-1] > 0.3
+
+
+@every_model
+def test_after_the_norm_scaling_the_state_is_scaling_the_logits(name):
+    scale, logits_BTV = found(name)["scale"], oracle(name)["logits_BTV"]
+    for c, entropy in zip(scale["c"], scale["entropy_after_norm"], strict=True):
+        assert entropy == pytest.approx(measure.entropy(c * logits_BTV).mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pre", "final", "depth 0"])
+def test_before_a_final_norm_the_size_of_the_state_changes_nothing(name):
+    scale = found(name)["scale"]
+    for key in ("entropy_before_norm", "top_before_norm"):
+        assert scale[key] == pytest.approx([scale[key][0]] * len(scale["c"]), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["post", "none"])
+def test_without_a_final_norm_there_is_no_before_and_after(name):
+    scale = found(name)["scale"]
+    for key in ("entropy", "top"):
+        before, after = (scale[f"{key}_{place}_norm"] for place in ("before", "after"))
+        assert before == pytest.approx(after, abs=1e-5)
+
+
+# --- the verdicts -----------------------------------------------------------------------------
+
+
+def layers_of(norms, cos=None, cos_embedding=0.5) -> dict:
+    """The columns that the rules read: norms by layer, and a cosine for each block."""
+    growth = [b / a for a, b in itertools.pairwise(norms)]
+    return {
+        "norm_median": norms,
+        "growth": [None, *growth],
+        "null_cos": [None, *(min(1, 1 / g) for g in growth)],
+        "cos_prev": [None, *(cos or [0.5] * len(growth))],
+        "cos_embedding": [1.0, *[cos_embedding] * len(growth)],
+    }
+
+
+@pytest.mark.parametrize(
+    ("trained", "untrained", "verdict"),
+    [
+        ([1, 2, 3], [1, 1.1, 1.2], "supported"),
+        ([1, 2, 3], [1, 2, 2.9], "supported"),
+        ([1, 2, 3], [1, 1, 3], "qualified"),  # as much as before training
+        ([1, 2, 3], [1, 3, 9], "qualified"),  # training makes it less
+        ([1, 4, 3], [1, 1.1, 1.2], "qualified"),  # one layer shrinks
+        ([1, 3, 3], [1, 1.1, 1.2], "qualified"),  # one layer stays
+        ([2, 2, 2], [1, 1, 1], "refuted"),
+        ([2, 3, 2], [2, 1, 1], "refuted"),  # back to where it began
+        ([3, 2, 1], [3, 1, 0.5], "refuted"),
+    ],
+)
+def test_norms_grow_if_every_layer_does_and_more_than_before_training(trained, untrained, verdict):
+    assert report.norms_grow(layers_of(trained), layers_of(untrained))["verdict"] == verdict
+
+
+def test_norms_grow_tells_what_it_saw():
+    numbers = report.norms_grow(layers_of([2, 8, 4, 12]), layers_of([1, 1, 1, 3]))["numbers"]
+    assert numbers == {
+        "total_growth": 6,
+        "untrained_total_growth": 3,
+        "growth_after_first_block": 1.5,
+        "layers_that_grow": 2,
+        "layers": 3,
+    }
+
+
+# Norms 1 to 5 in four layers of growth 5^(1/4), or none at all, so that the null is known.
+GROWS = [5 ** (n / 4) for n in range(5)]
+NULL = 5**-0.25  # 0.669
+
+
+@pytest.mark.parametrize(
+    ("norms", "cos", "verdict"),
+    [
+        (GROWS, [0.95] * 4, "supported"),
+        (GROWS, [0.91, 0.91, 0.91, 0.1], "supported"),  # most layers, and 0.71 on average
+        (GROWS, [0.91, 0.91, 0.1, 0.9], "qualified"),  # half of them are not most; 0.9 is not above
+        (GROWS, [0.8] * 4, "qualified"),
+        (GROWS, [NULL + 0.021] * 4, "qualified"),
+        (GROWS, [NULL + 0.019] * 4, "refuted"),
+        (GROWS, [0.1] * 4, "refuted"),
+        ([1] * 5, [0.95] * 4, "qualified"),  # the null of a state that does not grow is 1
+        (GROWS, [0.91, 0.91, 0.91, -0.2], "qualified"),  # most layers, yet below the null
+        ([1] * 5, [0.5] * 4, "refuted"),
+        ([1, 1.09], [1 / 1.09 + 0.021], "supported"),
+        ([1, 1.09], [1 / 1.09 + 0.019], "qualified"),
+    ],
+)
+def test_directions_stay_if_most_cosines_are_high_and_higher_than_growth_explains(
+    norms, cos, verdict
+):
+    assert report.directions_stay(layers_of(norms, cos))["verdict"] == verdict
+
+
+def test_directions_stay_tells_what_it_saw():
+    layers = layers_of([1, 2, 8], cos=[0.95, 0.45], cos_embedding=0.25)
+    assert report.directions_stay(layers)["numbers"] == {
+        "layers_above_0.9": 1,
+        "layers": 2,
+        "mean_cos_prev": pytest.approx(0.7),
+        "mean_null_cos": pytest.approx(0.375),
+        "excess_over_null": pytest.approx(0.325),
+        "cos_embedding_at_end": 0.25,
+    }
+
+
+def scale_of(after: float, before: float) -> dict:
+    """Curves that fall by so much from half to twice the size, and wildly elsewhere."""
+    return {
+        "c": [0.25, 0.5, 1.0, 2.0, 4.0],
+        "entropy_after_norm": [9.0, 2.0, 1.9, 2.0 - after, -9.0],
+        "entropy_before_norm": [9.0, 1.0, 0.9, 1.0 - before, -9.0],
+    }
+
+
+@pytest.mark.parametrize(
+    ("after", "before", "verdict"),
+    [
+        (0.5, 0.4, "supported"),
+        (0.011, 0.011, "supported"),
+        (0.5, 0.009, "qualified"),
+        (0.5, 0.0, "qualified"),
+        (0.5, -0.5, "qualified"),
+        (0.009, 0.0, "refuted"),
+        (-0.5, 0.0, "refuted"),
+        (0.0, 0.5, "refuted"),
+    ],
+)
+def test_size_is_confidence_if_the_entropy_falls_before_and_after_the_norm(after, before, verdict):
+    assert report.size_is_confidence(scale_of(after, before))["verdict"] == verdict
+
+
+def test_size_is_confidence_tells_what_it_saw():
+    assert report.size_is_confidence(scale_of(0.5, 0.25))["numbers"] == {
+        "entropy_fall_after_norm": 0.5,
+        "entropy_fall_before_norm": 0.25,
+        "entropy_at_half_after_norm": 2.0,
+        "entropy_at_twice_after_norm": 1.5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [("pre", "qualified"), ("final", "qualified"), ("post", "supported"), ("none", "supported")],
+)
+def test_a_final_norm_qualifies_that_size_is_confidence(name, verdict):
+    assert found(name)["findings"][2]["verdict"] == verdict
+
+
+def test_a_model_without_blocks_leaves_two_claims_untested():
+    growing, staying, size = found("depth 0")["findings"]
+    assert (growing["verdict"], staying["verdict"]) == ("untested", "untested")
+    assert growing["numbers"] == staying["numbers"] == {}
+    assert size["verdict"] == "qualified"
+
+
+def test_a_state_that_dies_on_its_way_is_reported_and_not_tripped_over():
+    # Without norms and residual connections, small weights shrink the stream until it is zero.
+    config = dataclasses.replace(SMALL, norm="none", residual=False)
+    dying = jax.tree.map(lambda array: 1e-12 * array, Transformer(config).params())
+    told = report.inspect(Transformer.of(config, dying), TOKENS, SEED)
+    assert told["layers"]["norm_median"][-1] == 0
+    json.dumps(told, allow_nan=False)
+    assert told["findings"][0]["verdict"] == "refuted"
+
+
+# --- in print ---------------------------------------------------------------------------------
+
+
+@every_model
+def test_the_table_has_a_line_for_every_layer_and_aligned_columns(name):
+    layers = found(name)["layers"]
+    lines = report.table(layers).split("\n")
+    assert len(lines) == MODELS[name].depth + 2
+    assert len({len(line) for line in lines}) == 1
+    names = [line.split()[0] for line in lines]
+    assert names == ["layer", "embed", *map(str, range(1, MODELS[name].depth + 1))]
+    for layer, line in enumerate(lines[1:]):
+        shown = [float(cell) for cell in line.split()[1:]]
+        values = [layers[key][layer] for key in report.COLUMNS]
+        assert shown == pytest.approx([v for v in values if v is not None], abs=0.0051)
+
+
+def test_the_scale_table_has_a_line_for_every_scale():
+    scale = found("pre")["scale"]
+    lines = report.scale_table(scale).split("\n")
+    assert len(lines) == len(scale["c"]) + 1
+    assert len({len(line) for line in lines}) == 1
+    for n, line in enumerate(lines[1:]):
+        c, *values = (float(cell) for cell in line.split())
+        assert c == pytest.approx(scale["c"][n], rel=5e-3)
+        assert values == pytest.approx([scale[key][n] for key in CURVES], abs=5.1e-4)
+
+
+def test_the_words_number_each_claim_and_give_its_verdict_and_why():
+    findings = found("pre")["findings"]
+    lines = report.words(findings).split("\n")
+    assert len(lines) == 6
+    for n, finding in enumerate(findings):
+        assert lines[2 * n] == f"{n + 1}. {finding['claim']}"
+        assert finding["verdict"].upper() in lines[2 * n + 1]
+        assert finding["why"] in lines[2 * n + 1]
+
+
+@every_model
+@pytest.mark.parametrize("part", ["layers", "untrained", "scale"])
+def test_a_csv_file_reads_back_as_the_same_numbers(name, part):
+    columns = found(name)[part]
+    head, *rows = csv.reader(io.StringIO(report.to_csv(columns)))
+    assert head == list(columns)
+    cells = zip(*rows, strict=True)
+    read = [[float(cell) if cell else None for cell in column] for column in cells]
+    assert dict(zip(head, read, strict=True)) == columns
+
+
+def test_a_csv_file_refuses_columns_of_different_lengths():
+    with pytest.raises(ValueError, match="zip"):
+        report.to_csv({"a": [1, 2], "b": [1]})
+
+
+# --- where the numbers are taken --------------------------------------------------------------
+
+
+@given(st.integers(3, 3000), st.integers(3, 200))
+def test_sequences_are_windows_of_the_text_spread_evenly_over_it(length, context):
+    found = report.sequences(np.arange(length), context)
+    window = min(context, length)
+    count, width = found.shape
+    assert width == window
+    assert count == min(length // window, max(1, report.TOKENS // window))
+    starts = found[:, 0]
+    assert (found == starts[:, None] + np.arange(window)).all()  # each is a piece of the text
+    assert starts[0] == 0
+    if count > 1:
+        assert starts[-1] == length - window  # the last token is among them
+        gaps = np.diff(starts)
+        assert gaps.min() >= window  # no token counts twice
+        assert gaps.max() - gaps.min() <= 1
+
+
+def test_sequences_hold_at_most_so_many_tokens_of_a_long_text():
+    assert report.sequences(np.arange(10**6), 128).size == report.TOKENS
+    assert report.sequences(np.arange(10**6), 100).size == 4000
+    assert report.sequences(np.arange(10**6), 5000).shape == (1, 5000)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2])
+def test_a_text_too_short_to_measure_is_refused(length):
+    with pytest.raises(InputError, match=f"{length} tokens are too few .* at least 3"):
+        report.sequences(np.arange(length), 8)
+
+
+@pytest.mark.parametrize("context", [1, 2])
+def test_a_context_too_short_to_measure_is_refused(context):
+    with pytest.raises(InputError, match="at least 3"):
+        report.sequences(np.arange(100), context)
+
+
+def test_three_tokens_are_enough_to_measure():
+    short = report.measure_layers(model("none"), report.sequences(np.array([4, 0, 9]), 8))
+    assert all(math.isfinite(value) for value in short["cos_random_pairs"][1:])
