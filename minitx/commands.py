@@ -174,7 +174,7 @@ class Demo:
         resume = (self.out / "config.json").exists()
         train_with_progress(self.out, config, recipe, data, resume)
         say("\n--- what it writes, one letter at a time " + "-" * 40)
-        Sample(self.out, prompt="\n\n\nThe ", tokens=500).run()
+        Sample(self.out, prompt="\n\n\nThe ", tokens=500, temperature=0.6).run()
         say("\n--- what happens inside, on text that it has not seen " + "-" * 26)
         Inspect(self.out).run()
         say(

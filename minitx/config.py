@@ -255,8 +255,8 @@ class Preset:
 PRESETS = {
     "demo": Preset(
         "what `minitx demo` trains: 6 pre-LN blocks, about a minute on two cores",
-        ModelConfig(),
-        TrainConfig(),
+        ModelConfig(context=64, positions="rope", qk_norm=True),
+        TrainConfig(steps=800, lr=4e-3),
     ),
     "nanogpt-cpu": Preset(
         "nanoGPT's recipe for a CPU: 4 blocks, width 128, context 64, 2000 steps of 12 sequences",

@@ -39,7 +39,7 @@ def run_one(c, params, tokens_T):
         x_TD, y_TD, seen = sublayer(c, block, "attention", attention, x_TD)
         stations.append(x_TD)
         attention_updates.append(y_TD)
-        for kept, new in zip((patterns, keys, values), seen):
+        for kept, new in zip((patterns, keys, values), seen, strict=True):
             kept.append(new)
         if c.mlp == "none":
             y_TD = np.zeros_like(x_TD)

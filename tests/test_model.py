@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 from minitx.config import PRESETS, ModelConfig
 from minitx.errors import InputError
 from minitx.layers import rope
-from minitx.model import Trace, Transformer, init_params
+from minitx.model import Trace, Transformer, count_params, init_params
 
 # Sizes are pairwise distinct, and products too, but for H x K = D: no array can swap its axes.
 SMALL = dict(width=24, depth=2, heads=6, kv_heads=3, mlp_width=10, context=11, vocab=17, bias=True)
-SIZES = dict(B=8, T=9, S=9, D=24, H=6, G=3, K=4, F=10, V=17, N=2, R=5)
-LOGIT_TERMS = 7  # the sizes are B T C D H G K F V N R = 8 9 7 24 6 3 4 10 17 2 5
+SIZES = dict(B=8, T=9, S=9, D=24, H=6, G=3, K=4, F=10, V=17, N=2, R=5, C=7)
 
 BOTH = (True, False)
 NORMS, PLACES = ("none", "layernorm", "rmsnorm"), ("pre", "post", "final")
@@ -125,7 +124,8 @@ def close(actual, expected, tolerance: float = 1e-5) -> bool:
 
 def updates_of(trace: Trace) -> list:
     """Attention and MLP of each block in turn."""
-    return [u for pair in zip(trace.attention_update_NBTD, trace.mlp_update_NBTD) for u in pair]
+    pairs = zip(trace.attention_update_NBTD, trace.mlp_update_NBTD, strict=True)
+    return [update_BTD for pair in pairs for update_BTD in pair]
 
 
 # --- the settings of the tests themselves ---------------------------------------------------------
@@ -227,8 +227,7 @@ def test_logits_depend_on_no_later_state_and_on_every_earlier_one(config):
     logits_BTV, pull = jax.vjp(
         lambda x_BTD: model.continue_from(0, x_BTD), model.trace(tokens_BT).stream_RBTD[0]
     )
-    B, T, V = logits_BTV.shape
-    weight_BTV = random_like(logits_BTV)
+    T, weight_BTV = logits_BTV.shape[1], random_like(logits_BTV)
     one_position_TBTV = jnp.eye(T)[:, None, :, None] * weight_BTV[None]
     (gradient_TBSD,) = jax.vmap(pull)(one_position_TBTV)
     reach_TBS = np.abs(gradient_TBSD).max(axis=-1)
@@ -321,8 +320,8 @@ def test_each_logit_term_is_what_its_part_writes_through_the_final_norm(config):
     parts = [trace.token_BTD, trace.position_BTD, *updates_of(trace)]
     unembedding_DV = np.asarray(model.unembedding_VD).T
     *terms, bias_BTV = model.logit_terms(trace)
-    assert len(parts) == len(terms) == LOGIT_TERMS - 1
-    for part_BTD, term_BTV in zip(parts, terms):
+    assert len(parts) == len(terms) == SIZES["C"] - 1
+    for part_BTD, term_BTV in zip(parts, terms, strict=True):
         normed_BTD = np.asarray(part_BTD) @ center_DD / scale_BT1 * gain_D
         assert close(term_BTV, normed_BTD @ unembedding_DV, 1e-4)
     whole_BTV = np.broadcast_to(bias_D @ unembedding_DV, bias_BTV.shape)
@@ -332,7 +331,7 @@ def test_each_logit_term_is_what_its_part_writes_through_the_final_norm(config):
 @over(*NO_SUMS)
 def test_logits_of_a_state_that_is_no_sum_have_no_terms(config):
     model = model_of(config)
-    with pytest.raises(InputError, match="norm_place=.* residual=.*: use "):
+    with pytest.raises(InputError, match=r"^norm_place=\w+ with residual=\w+: .*: use "):
         model.logit_terms(model.trace(tokens_for(config)))
 
 
@@ -365,7 +364,7 @@ def test_a_station_that_does_not_exist_is_refused(config):
     model, last = model_of(config), 2 * config.depth
     x_BTD = model.trace(tokens_for(config)).stream_RBTD[0]
     for station in (-1, last + 1):
-        with pytest.raises(InputError, match=f"^station {station} .*: choose from 0 to {last}$"):
+        with pytest.raises(InputError, match=rf"^station {station} .*: choose from 0 to {last}$"):
             model.continue_from(station, x_BTD)
 
 
@@ -439,13 +438,11 @@ def letters_of(name: str) -> str:
 def test_every_field_of_the_trace_has_the_shape_that_its_suffix_says():
     config = config_of()
     assert config.sizes.items() <= SIZES.items()
-    sizes = [SIZES[letter] for letter in SIZES if letter != "S"]
-    assert len(set(sizes + [LOGIT_TERMS, config.context])) == len(sizes) + 2
+    assert SIZES["S"] == SIZES["T"] and len(set(SIZES.values())) == len(SIZES) - 1
     trace = model_of(config).trace(tokens_for(config))
     for name in Trace._fields:
         assert getattr(trace, name).shape == tuple(SIZES[a] for a in letters_of(name)), name
-    terms_CBTV = model_of(config).logit_terms(trace)
-    assert terms_CBTV.shape == (LOGIT_TERMS, SIZES["B"], SIZES["T"], SIZES["V"])
+    assert model_of(config).logit_terms(trace).shape == tuple(SIZES[a] for a in "CBTV")
 
 
 # What a checkpoint holds. P is the number of rows of a position table; HK is the product of two.
@@ -490,6 +487,7 @@ def test_parameter_names_and_shapes_are_frozen():
         for name, letters in FULL.items()
     }
     assert {name: a.shape for name, a in flat(model_of(config).params()).items()} == expected
+    assert count_params(config) == sum(math.prod(shape) for shape in expected.values())
 
 
 @pytest.mark.parametrize(
@@ -533,7 +531,7 @@ def test_many_models_run_as_one_under_vmap():
     tokens_BT, seeds = tokens_for(config), [random_params(config, seed) for seed in (1, 2)]
     params_E = jax.tree.map(lambda *arrays: jnp.stack(arrays), *seeds)
     run = jax.jit(jax.vmap(lambda params: Transformer.of(config, params)(tokens_BT)))
-    for params, logits_BTV in zip(seeds, run(params_E)):
+    for params, logits_BTV in zip(seeds, run(params_E), strict=True):
         assert close(logits_BTV, Transformer.of(config, params)(tokens_BT))
 
 
@@ -770,7 +768,7 @@ def test_fields_of_the_trace_that_nobody_reads_cost_nothing():
     logits_alone = cost(lambda model, tokens_BT: model(tokens_BT))
     assert logits_alone == cost(by_hand)
     whole_trace = cost(lambda model, tokens_BT: model.trace(tokens_BT))
-    _, more_bytes, more_memory = (w - a for w, a in zip(whole_trace, logits_alone))
+    _, more_bytes, more_memory = (w - a for w, a in zip(whole_trace, logits_alone, strict=True))
     assert more_bytes > 0 and more_memory > 0
 
 
@@ -779,7 +777,7 @@ def test_a_sequence_longer_than_the_context_is_refused(positions):
     config = config_of(positions=positions)
     model = model_of(config)
     assert model(tokens_for(config, T=11)).shape == (8, 11, 17)
-    with pytest.raises(InputError, match="^12 tokens .* context of 11: "):
+    with pytest.raises(InputError, match=r"^12 tokens .* context of 11: "):
         model(tokens_for(config, T=12))
 
 

@@ -23,13 +23,14 @@ ROWS = np.array([[3, 1, 10, 4], [3, 1, 10, 4], [0, 9, 2, 6]])  # equal prompts, 
 CASES = {
     "learned positions": (ModelConfig(**SMALL), ROWS, 22),
     "rope": (ModelConfig(**SMALL, positions="rope"), ROWS, 22),
-    "sinusoidal positions": (ModelConfig(**SHORT, positions="sinusoidal"), ROWS[1:], 22),
     "context 1": (ModelConfig(**SHORT | dict(context=1)), ROWS[:, :1], 5),
     "context 2": (ModelConfig(**SHORT | dict(context=2)), ROWS[:, :1], 9),
     "a prompt as long as the context": (ModelConfig(**SMALL), np.tile(ROWS, 2)[:, :7], 9),
     "a prompt longer than the context": (ModelConfig(**SMALL), np.tile(ROWS, 5), 9),
     "less than a context": (ModelConfig(**SHORT | dict(context=64)), ROWS[:, :2], 3),
-    "more than a stretch": (ModelConfig(**SHORT | dict(context=40)), ROWS[:2], 50),
+    "sinusoidal positions, more than a stretch": (
+        ModelConfig(**SHORT | dict(context=40, positions="sinusoidal")), ROWS[1:], 50
+    ),
 }  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def test_a_longer_generation_begins_like_a_shorter_one():
 @pytest.mark.parametrize(
     ("case", "count"),
     [("learned positions", 22), ("learned positions", 1), ("context 1", 5),
-     ("more than a stretch", 50)],
+     ("sinusoidal positions, more than a stretch", 50)],
 )  # fmt: skip
 def test_stretches_have_one_to_32_tokens_and_add_up_to_the_count(case, count):
     config, prompt, _ = CASES[case]
@@ -207,7 +208,6 @@ def test_top_k_of_one_is_the_largest_logit():
 
 def test_a_top_k_beyond_the_vocabulary_leaves_all_tokens_in():
     np.testing.assert_array_equal(draws(1.0, top_k=99), draws(1.0))
-    np.testing.assert_array_equal(draws(1.0, top_k=len(LOGITS)), draws(1.0))
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1e-6, 1e-30, 1e-38, 1e-45, 5e-324])
@@ -231,14 +231,6 @@ def test_generated_pairs_have_the_probability_that_the_model_gives_them():
     table = np.asarray(params["embedding"]["table"] @ params["unembedding"]["table"].T)
     p = np.array([softmax(row) for row in table])
     assert surprise(counts, (p[2][:, None] * p).reshape(-1)) < 51  # once in a thousand times
-
-
-def test_a_generation_with_top_k_one_is_the_one_at_temperature_zero():
-    config, prompt, count = CASES["sinusoidal positions"]
-    np.testing.assert_array_equal(
-        made(config, prompt, count, temperature=4.0, top_k=1),
-        made(config, prompt, count, temperature=0.0),
-    )
 
 
 # --- refusals ---------------------------------------------------------------------------------
