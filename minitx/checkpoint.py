@@ -44,8 +44,8 @@ def write(path: Path, content: bytes | str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise InputError(
-            f"cannot write {path}: {error.strerror or error}: free some space or choose another "
-            "folder with --out; what was there before is untouched"
+            f"cannot write {path} ({error.strerror or error}); what was there before is untouched: "
+            "free some space, check permissions, or choose another folder"
         ) from None
 
 

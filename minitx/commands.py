@@ -262,21 +262,21 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[s
     from minitx import run
     from minitx.model import count_params
 
+    state = run.begin(out, config, recipe, data, resume)
     say(
         f"{data.info['corpus']}: {len(data.train_tokens)} tokens to train on, "
         f"{len(data.val_tokens)} held out, {len(data.tokenizer)} distinct\n"
         f"model: {config.depth} blocks of width {config.width}, {count_params(config)} parameters"
     )
-    done = run.read_metrics(out)
     bar = tqdm(
         total=recipe.steps,
-        initial=done[-1]["step"] if resume and done else 0,
+        initial=int(state.step) if state else 0,
         unit="step",
         dynamic_ncols=True,
         leave=False,
         disable=None,  # unless standard error is a terminal
     )
-    reports = run.train_run(out, config, recipe, data, resume)
+    reports = run.train_run(out, config, recipe, data, state)
     with contextlib.closing(reports), bar:
         try:
             for report in reports:

@@ -24,7 +24,7 @@ from minitx import checkpoint, corpus, tokenizer
 from minitx.config import ModelConfig, TrainConfig, from_json, to_json
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
-from minitx.train import Evaluation, NonFinite, Report, init_state, train
+from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def prepare(
         return Data(*split(tokens, val_fraction), words, info | {"sha256": None}, generator)
     text = corpus.read_text(name)
     if len(set(text.text)) < 2:
-        raise InputError(f"{name} has one character only, again and again: nothing can be learned")
+        raise InputError(f"{name} is one character again and again: use a text that has more")
     if kind.endswith(".json"):
         made = read_tokenizer(Path(kind))
     else:
@@ -163,11 +163,7 @@ def begin(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, re
 
     Raises InputError if the folder holds another run, or this one and `resume` is not asked for.
     """
-    settings = {
-        "model": to_json(config),
-        "train": to_json(recipe),
-        "data": data.info,
-    }
+    check_lengths(config, data.train_tokens, data.val_tokens)
     if (folder / "config.json").exists():
         if not resume:
             raise InputError(
@@ -179,6 +175,7 @@ def begin(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, re
     elif resume:
         raise InputError(f"{folder} holds no run to go on with: leave --resume out, or check --out")
     else:
+        settings = {"model": to_json(config), "train": to_json(recipe), "data": data.info}
         checkpoint.write_json(folder / "config.json", settings)
     checkpoint.write(folder / "tokenizer.json", data.tokenizer.to_json())
 
@@ -246,14 +243,12 @@ def save(folder: Path, report: Report) -> None:
 
 
 def train_run(
-    folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, resume: bool = False
+    folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, state: TrainState | None
 ) -> Iterator[Report]:
-    """Train into a folder, saving at every evaluation; Ctrl-C saves at once, then stops.
+    """Train into a folder from the state that `begin` gave, saving at every evaluation.
 
-    Raises InputError as `begin` and `train` do, KeyboardInterrupt after Ctrl-C.
+    Ctrl-C saves at once, then raises KeyboardInterrupt. Raises InputError as `train` does.
     """
-    folder = Path(folder)
-    state = begin(folder, config, recipe, data, resume)
     done = read_metrics(folder)
     seconds = done[-1]["seconds"] if done else 0.0
     with interrupts() as interrupted:

@@ -86,8 +86,7 @@ def generate(
     Row b of one seed is the same however many rows there are. Of a prompt that is longer than the
     context, the end is read. Raises InputError for an empty prompt or settings out of range.
     """
-    config, params = model.config, model.params()
-    tokens_BT = np.asarray(prompt_BT, np.int32)[:, -config.context :]
+    tokens_BT = np.asarray(prompt_BT, np.int32)[:, -model.config.context :]
     if tokens_BT.shape[1] == 0:
         raise InputError("the prompt is empty: give at least one token to go on from")
     if not (np.isfinite(temperature) and temperature >= 0):
@@ -97,6 +96,11 @@ def generate(
     if count < 1:
         raise InputError(f"tokens={count} is out of range: it must be at least 1")
 
+    return _generate(model, tokens_BT, count, temperature, top_k, seed)
+
+
+def _generate(model, tokens_BT, count, temperature, top_k, seed):
+    config, params = model.config, model.params()
     key = jax.random.key(seed)
     key_B = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(tokens_BT)))
     first = tokens_BT.shape[1]

@@ -223,6 +223,19 @@ def evaluate(config: ModelConfig, kind: str, params: Params, tokens: np.ndarray)
     return float(_sum_losses(config, kind, params, *grouped)) / (len(tokens) - 1)
 
 
+def check_lengths(config: ModelConfig, train_tokens, val_tokens) -> None:
+    """Raise InputError if a text is too short to train or to validate this model on."""
+    for name, tokens, need in (
+        ("training", train_tokens, config.context + 1),
+        ("validation", val_tokens, 2),
+    ):
+        if len(tokens) < need:
+            raise InputError(
+                f"the {name} split has {len(tokens)} tokens, but context={config.context} needs "
+                f"{need}: use a longer text or a smaller --context"
+            )
+
+
 def train(
     config: ModelConfig,
     recipe: TrainConfig,
@@ -238,13 +251,7 @@ def train(
     result. Raises InputError where a text is shorter than the context, NonFinite where the loss or
     a gradient stops being a number.
     """
-    for name, tokens in (("training", train_tokens), ("validation", val_tokens)):
-        need = config.context + 1 if name == "training" else 2
-        if len(tokens) < need:
-            raise InputError(
-                f"the {name} split has {len(tokens)} tokens, but context={config.context} needs "
-                f"{need}: use a longer text or a smaller --context"
-            )
+    check_lengths(config, train_tokens, val_tokens)
     started = time.perf_counter() - seconds
     state = init_state(config, recipe) if state is None else state
     device_tokens = jnp.asarray(train_tokens, jnp.int32)
