@@ -216,15 +216,19 @@ def layers_of(norms, cos=None, cos_embedding=0.5) -> dict:
 @pytest.mark.parametrize(
     ("trained", "untrained", "verdict"),
     [
-        ([1, 2, 3], [1, 1.1, 1.2], "supported"),
-        ([1, 2, 3], [1, 2, 2.9], "supported"),
-        ([1, 2, 3], [1, 1, 3], "qualified"),  # as much as before training
-        ([1, 2, 3], [1, 3, 9], "qualified"),  # training makes it less
+        ([1, 2, 4], [1, 1.1, 1.2], "supported"),
+        ([1, 2, 4.41], [1, 1, 2], "supported"),  # after the first block 2.205, and 2 untrained
+        ([1, 2, 4.39], [1, 1, 2], "qualified"),  # a tenth more is chance
+        ([1, 2, 4], [1, 3, 9], "qualified"),  # training makes it less
+        ([1, 90, 99], [1, 1, 2], "qualified"),  # the leap of the first block does not count
         ([1, 4, 3], [1, 1.1, 1.2], "qualified"),  # one layer shrinks
-        ([1, 3, 3], [1, 1.1, 1.2], "qualified"),  # one layer stays
+        ([1, 3, 3], [1, 1, 0.5], "qualified"),  # one layer stays
         ([2, 2, 2], [1, 1, 1], "refuted"),
-        ([2, 3, 2], [2, 1, 1], "refuted"),  # back to where it began
-        ([3, 2, 1], [3, 1, 0.5], "refuted"),
+        ([2, 3, 2], [2, 1, 0.1], "refuted"),  # back to where it began
+        ([3, 2, 1], [3, 1, 0.1], "refuted"),
+        ([1, 2.3], [1, 2], "supported"),  # the only block counts
+        ([1, 2.1], [1, 2], "qualified"),
+        ([1, 0.9], [1, 0.5], "refuted"),
     ],
 )
 def test_norms_grow_if_every_layer_does_and_more_than_before_training(trained, untrained, verdict):
@@ -232,46 +236,48 @@ def test_norms_grow_if_every_layer_does_and_more_than_before_training(trained, u
 
 
 def test_norms_grow_tells_what_it_saw():
-    numbers = report.norms_grow(layers_of([2, 8, 4, 12]), layers_of([1, 1, 1, 3]))["numbers"]
+    numbers = report.norms_grow(layers_of([2, 8, 4, 12]), layers_of([1, 5, 1, 15]))["numbers"]
     assert numbers == {
         "total_growth": 6,
-        "untrained_total_growth": 3,
         "growth_after_first_block": 1.5,
+        "untrained_growth_after_first_block": 3,
         "layers_that_grow": 2,
         "layers": 3,
     }
 
 
-# Norms 1 to 5 in four layers of growth 5^(1/4), or none at all, so that the null is known.
-GROWS = [5 ** (n / 4) for n in range(5)]
+GROWS = [5 ** (n / 4) for n in range(5)]  # from 1 to 5, so that the null is 5^(-1/4)
 NULL = 5**-0.25  # 0.669
+TURN = -1.0  # what the first of several blocks does to the direction does not count
 
 
 @pytest.mark.parametrize(
-    ("norms", "cos", "verdict"),
+    ("norms", "cos", "end", "verdict"),
     [
-        (GROWS, [0.95] * 4, "supported"),
-        (GROWS, [0.91, 0.91, 0.91, 0.1], "supported"),  # most layers, and 0.71 on average
-        (GROWS, [0.91, 0.91, 0.1, 0.9], "qualified"),  # half of them are not most; 0.9 is not above
-        (GROWS, [0.8] * 4, "qualified"),
-        (GROWS, [NULL + 0.021] * 4, "qualified"),
-        (GROWS, [NULL + 0.019] * 4, "refuted"),
-        (GROWS, [0.1] * 4, "refuted"),
-        ([1] * 5, [0.95] * 4, "qualified"),  # the null of a state that does not grow is 1
-        (GROWS, [0.91, 0.91, 0.91, -0.2], "qualified"),  # most layers, yet below the null
-        ([1] * 5, [0.5] * 4, "refuted"),
-        ([1, 1.09], [1 / 1.09 + 0.021], "supported"),
-        ([1, 1.09], [1 / 1.09 + 0.019], "qualified"),
+        (GROWS, [TURN, 0.95, 0.95, 0.95], 0.8, "supported"),
+        (GROWS, [TURN, 0.91, 0.91, 0.3], 0.8, "supported"),  # most layers, and 0.71 on average
+        (GROWS, [TURN, 0.95, 0.95, 0.95], 0.5, "supported"),
+        (GROWS, [TURN, 0.95, 0.95, 0.95], 0.49, "qualified"),  # small turns add up
+        (GROWS, [TURN, 0.91, 0.91, 3 * (NULL + 0.021) - 1.82], 0.8, "supported"),
+        (GROWS, [TURN, 0.91, 0.91, 3 * (NULL + 0.019) - 1.82], 0.8, "qualified"),
+        (GROWS, [TURN, 0.91, 0.91, -0.5], 0.8, "qualified"),  # below the null
+        ([1] * 5, [TURN, 0.95, 0.95, 0.95], 0.8, "qualified"),  # without growth the null is 1
+        (GROWS, [TURN, 0.91, 0.9, 0.9], 0.8, "refuted"),  # 0.9 is not above 0.9
+        (GROWS, [0.99, 0.89, 0.89, 0.89], 0.8, "refuted"),
+        ([1] * 6, [TURN, 0.95, 0.95, 0.5, 0.5], 0.8, "refuted"),  # half of them are not most
+        ([1, 1.09], [1 / 1.09 + 0.021], 0.8, "supported"),  # the only block counts
+        ([1, 1.09], [1 / 1.09 + 0.019], 0.8, "qualified"),
+        ([1, 2], [0.8], 0.8, "refuted"),
     ],
 )
-def test_directions_stay_if_most_cosines_are_high_and_higher_than_growth_explains(
-    norms, cos, verdict
+def test_directions_stay_if_most_cosines_are_high_beyond_growth_and_nothing_strays(
+    norms, cos, end, verdict
 ):
-    assert report.directions_stay(layers_of(norms, cos))["verdict"] == verdict
+    assert report.directions_stay(layers_of(norms, cos, end))["verdict"] == verdict
 
 
 def test_directions_stay_tells_what_it_saw():
-    layers = layers_of([1, 2, 8], cos=[0.95, 0.45], cos_embedding=0.25)
+    layers = layers_of([1, 9, 18, 72], cos=[TURN, 0.95, 0.45], cos_embedding=0.25)
     assert report.directions_stay(layers)["numbers"] == {
         "layers_above_0.9": 1,
         "layers": 2,

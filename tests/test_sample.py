@@ -252,7 +252,7 @@ def test_generated_pairs_have_the_probability_that_the_model_gives_them():
 def test_settings_out_of_range_are_refused(changes, message):
     settings = dict(prompt_BT=ROWS, count=4) | changes
     with pytest.raises(InputError, match=message):
-        next(sample.generate(model(CASES["rope"][0]), **settings))
+        sample.generate(model(CASES["rope"][0]), **settings)  # at once, not at the first token
 
 
 # --- what a prediction sees -------------------------------------------------------------------

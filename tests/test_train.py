@@ -666,7 +666,7 @@ LEARN = TrainConfig(steps=80, batch=6, lr=0.02, warmup=5, eval_every=40)
     [
         (TINY, LEARN, 0.05),
         (TINY, dataclasses.replace(LEARN, optimizer="muon", adam_lr=0.02), 0.05),
-        (BIGRAM, dataclasses.replace(LEARN, optimizer="sgd", lr=3.0, momentum=0.9), 0.05),
+        (BIGRAM, dataclasses.replace(LEARN, optimizer="sgd", lr=3.0, momentum=0.9), 0.1),
         (BIGRAM, dataclasses.replace(LEARN, loss="squared_error"), 0.02),  # from about 0.5
     ],
     ids=["adamw", "muon", "sgd", "squared error"],
@@ -683,7 +683,7 @@ def test_a_sequence_that_can_be_known_is_learned(config, recipe, below):
 
 
 PLACES = [(n, p) for n in ("layernorm", "rmsnorm") for p in ("pre", "post", "final")]
-SHORT = TrainConfig(steps=40, batch=4, optimizer="sgd", lr=0.3, momentum=0.9, warmup=3)
+SHORT = TrainConfig(steps=40, batch=4, lr=0.03, warmup=3)
 
 
 @pytest.mark.parametrize(("norm", "place"), [("none", "pre"), *PLACES])
@@ -696,16 +696,16 @@ def test_every_ablation_trains(norm, place):
     ]
 
     @quick
-    def run(states, text, start, end):
+    def run(states, text, steps):
         def body(n, states):
             same = [state._replace(step=n) for state in states]  # lets them share their batches
             return [train.step(c, SHORT, s, text) for c, s in zip(configs, same, strict=True)]
 
-        return jax.lax.fori_loop(start, end, body, states)
+        return jax.lax.fori_loop(0, steps, body, states)
 
     text = jnp.asarray(ROUND, jnp.int32)
-    half = run([train.init_state(config, SHORT) for config in configs], text, 0, 20)
-    whole = run(half, text, 20, 40)
+    start = [train.init_state(config, SHORT) for config in configs]
+    half, whole = run(start, text, 20), run(start, text, 40)
     for config, first, then in zip(configs, half, whole, strict=True):
         assert (int(first.step), int(first.bad_step)) == (20, -1), config
         assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((first, then)))
