@@ -1,22 +1,18 @@
 """What each command does; its fields are its flags, its docstrings their help.
 
-Results go to standard output, progress and remarks to standard error. Each command imports what it
-needs when it runs, so that `minitx --help` answers at once.
+Each command imports what it needs when it runs, so that `minitx --help` answers at once.
 """
 
-import contextlib
 import dataclasses
-import io
-import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from minitx.config import PRESETS, ModelConfig, TrainConfig
 from minitx.errors import InputError
+from minitx.terminal import Stream, inspect_run, print_json, say, train_with_progress
 
 Flat = tyro.conf.OmitArgPrefixes
 
@@ -242,6 +238,11 @@ class Doctor:
         doctor.judge(found)
 
 
+def default_prompt(tokenizer) -> str:
+    """The start of a line, where the tokeniser can say it; else its first token."""
+    return "\n" if "\n" in tokenizer.tokens else tokenizer.tokens[0]
+
+
 COMMANDS = {
     "demo": Demo,
     "train": Train,
@@ -250,103 +251,3 @@ COMMANDS = {
     "data": Data,
     "doctor": Doctor,
 }
-
-
-# --- what commands share -----------------------------------------------------------------------
-
-
-def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[str, Any]:
-    """Train into a folder with a live line; the last evaluation, as metrics.jsonl has it."""
-    from tqdm import tqdm
-
-    from minitx import run
-    from minitx.model import count_params
-
-    state = run.begin(out, config, recipe, data, resume)
-    say(
-        f"{data.info['corpus']}: {len(data.train_tokens)} tokens to train on, "
-        f"{len(data.val_tokens)} held out, {len(data.tokenizer)} distinct\n"
-        f"model: {config.depth} blocks of width {config.width}, {count_params(config)} parameters"
-    )
-    bar = tqdm(
-        total=recipe.steps,
-        initial=int(state.step) if state else 0,
-        unit="step",
-        dynamic_ncols=True,
-        leave=False,
-        disable=None,  # unless standard error is a terminal
-    )
-    reports = run.train_run(out, config, recipe, data, state)
-    with contextlib.closing(reports), bar:
-        try:
-            for report in reports:
-                bar.update(report.step - bar.n)
-                bar.set_postfix_str(
-                    f"loss {report.train_loss:.4f}, {report.tokens_per_second:.0f} tokens/s"
-                )
-                if report.evaluation:
-                    e = report.evaluation
-                    bar.write(
-                        f"step {e.step:5}   training loss {e.train_loss:.4f}   "
-                        f"validation loss {e.val_loss:.4f}   {e.seconds:6.1f} s",
-                        file=sys.stderr,
-                    )
-        except KeyboardInterrupt:
-            bar.close()
-            say(f"stopped; all of it is in {out}: go on with `minitx train --resume --out {out}`")
-            raise
-    say(f"saved in {out}")
-    return run.read_metrics(out)[-1]
-
-
-def inspect_run(loaded, tokens_BT, figures: Path | None, quiet: bool) -> dict[str, Any]:
-    """Measure, print unless quiet, save the findings and the figure; everything as JSON has it."""
-    from minitx import checkpoint, plots, report
-
-    found = report.inspect(loaded.model, tokens_BT, loaded.recipe.seed)
-    if not quiet:
-        c = loaded.config
-        print(f"trained ({c.norm}, {c.norm_place}), medians over {found['tokens']} tokens:\n")
-        print(report.table(found["layers"]), end="\n\nuntrained, the same seed:\n\n")
-        print(report.table(found["untrained"]), end="\n\nthe last state made c times as long:\n\n")
-        print(report.scale_table(found["scale"]), end="\n\n")
-        print(report.words(found["findings"]))
-    folder = figures or loaded.folder / "figures"
-    picture = io.BytesIO()
-    figure = plots.dashboard(found, title=f"{loaded.folder.name}: inside a trained transformer")
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    checkpoint.write(folder / "dashboard.png", picture.getvalue())
-    for name in ("layers", "untrained", "scale"):
-        checkpoint.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
-    checkpoint.write_json(folder.parent / "findings.json", found["findings"])
-    say(f"\nfigure: {folder / 'dashboard.png'}")
-    return found
-
-
-class Stream:
-    """Prints tokens as text while they come; half of a character waits for its other half."""
-
-    def __init__(self, tokenizer, ids):
-        self.tokenizer, self.ids, self.shown = tokenizer, list(ids), 0
-        self.add([])
-
-    def add(self, ids) -> None:
-        self.ids += list(ids)
-        text = self.tokenizer.decode(self.ids)
-        whole = text.rstrip("\ufffd")
-        print(whole[self.shown :], end="", flush=True)
-        self.shown = len(whole)
-
-
-def default_prompt(tokenizer) -> str:
-    """The start of a line, where the tokeniser can say it; else its first token."""
-    return "\n" if "\n" in tokenizer.tokens else tokenizer.tokens[0]
-
-
-def say(words: str) -> None:
-    """A remark to the person, on standard error."""
-    print(words, file=sys.stderr, flush=True)
-
-
-def print_json(value: Any) -> None:
-    print(json.dumps(value, allow_nan=False))

@@ -148,9 +148,9 @@ class TrainConfig:
     warmup: int = 50
     """Steps in which the rate rises from 0 to its peak."""
     decay: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the rate falls from its peak to --final-lr x peak at the last step."""
+    """How the rate falls from its peak to --final-lr x peak."""
     final_lr: float = 0.1
-    """Rate at the last step, as a share of the peak."""
+    """What the rate falls to, as a share of the peak; it gets there when the last step is done."""
     clip: float = 1.0
     """Largest norm of the whole gradient; longer ones are shortened; 0 switches this off."""
     weight_decay: float = 0.1

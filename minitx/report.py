@@ -116,6 +116,11 @@ def norms_grow(layers: dict, untrained: dict) -> dict[str, Any]:
     growth = layers["growth"][1:]
     if not growth:
         return finding(claim, "untested", "a model without blocks has one layer only")
+    if 0 in layers["norm_median"] or 0 in untrained["norm_median"]:
+        dead = layers if 0 in layers["norm_median"] else untrained
+        layer, model = dead["norm_median"].index(0), "" if dead is layers else "untrained "
+        reason = f"the {model}state is zero from layer {layer} on: there is nothing to grow"
+        return finding(claim, "refuted" if dead is layers else "untested", reason)
     grew = sum(g > 1 for g in growth)
     later, fresh = (_growth_after_first_block(columns) for columns in (layers, untrained))
     total = layers["norm_median"][-1] / layers["norm_median"][0]
@@ -158,6 +163,8 @@ def directions_stay(layers: dict) -> dict[str, Any]:
     cos, null = layers["cos_prev"][first:], layers["null_cos"][first:]
     if not cos:
         return finding(claim, "untested", "a model without blocks has one layer only")
+    if 0 in layers["norm_median"]:
+        return finding(claim, "untested", "a state that is zero has no direction")
     high, end = sum(c > HIGH for c in cos), layers["cos_embedding"][-1]
     excess = float(np.mean(cos) - np.mean(null))
     numbers = {

@@ -14,11 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import traverse_util
 
+from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.model import Params, Transformer, init_params
+from minitx.optimizer import make_optimizer, rate
 
 EVAL_TOKENS = 8192  # read at once when evaluating: large enough to be fast, small enough for memory
 
@@ -79,55 +80,6 @@ def make_batch(tokens, key, step, batch: int, context: int):
     )
     window = tokens[starts_B[:, None] + jnp.arange(context + 1)[None, :]]
     return window[:, :-1], window[:, 1:]
-
-
-def rate(recipe: TrainConfig, step):
-    """The learning rate of a step, as a share of its peak: warm-up, then decay."""
-    warm = (step + 1) / (recipe.warmup + 1)
-    done = jnp.clip((step - recipe.warmup) / max(1, recipe.steps - recipe.warmup), 0, 1)
-    fall = {"cosine": (1 + jnp.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
-    return jnp.minimum(warm, recipe.final_lr + (1 - recipe.final_lr) * fall[recipe.decay])
-
-
-def make_optimizer(recipe: TrainConfig) -> optax.GradientTransformation:
-    """Clip, choose a direction, add weight decay, scale by the rate."""
-    adam = optax.scale_by_adam(recipe.beta1, recipe.beta2)
-    if recipe.optimizer == "adamw":
-        direction = adam
-    elif recipe.optimizer == "sgd":
-        direction = optax.trace(recipe.momentum)
-    else:
-        adam_share = (recipe.adam_lr or recipe.lr) / recipe.lr
-        direction = optax.partition(
-            {"muon": muon(recipe.momentum), "adam": optax.chain(adam, optax.scale(adam_share))},
-            lambda params: traverse_util.path_aware_map(
-                lambda path, _: "muon" if path[-1] == "weight" else "adam", params
-            ),
-        )
-    return optax.chain(
-        optax.clip_by_global_norm(recipe.clip) if recipe.clip else optax.identity(),
-        direction,
-        optax.add_decayed_weights(
-            recipe.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim >= 2, params)
-        ),
-        optax.scale_by_learning_rate(lambda step: recipe.lr * rate(recipe, step)),
-    )
-
-
-def muon(momentum: float) -> optax.GradientTransformation:
-    """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out)."""
-    dimensions = optax.contrib.MuonDimensionNumbers()
-    return optax.chain(
-        optax.contrib.scale_by_muon(
-            beta=momentum,
-            weight_dimension_numbers=lambda params: jax.tree.map(lambda _: dimensions, params),
-        ),
-        optax.stateless(
-            lambda updates, _: jax.tree.map(
-                lambda u: u * math.sqrt(max(1.0, u.shape[1] / u.shape[0])), updates
-            )
-        ),
-    )
 
 
 def initial_params(config: ModelConfig, seed: int) -> Params:
@@ -271,6 +223,12 @@ def train(
         report = Report(state, here, float(state.loss_sum) / since, speed)
         if here == next_evaluation:
             val_loss = evaluate(config, recipe.loss, state.params, val_tokens)
+            if not math.isfinite(val_loss):
+                raise NonFinite(
+                    f"the validation loss after step {here} is {val_loss}, though training is "
+                    f"still finite: lower --lr (now {recipe.lr:g})",
+                    state,
+                )
             report = report._replace(
                 state=state._replace(loss_sum=jnp.float32(0)),
                 evaluation=Evaluation(
@@ -316,7 +274,7 @@ def explain(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens)
     loss, gradient = jax.value_and_grad(functools.partial(batch_loss, config, recipe))(
         state.params, inputs_BT, targets_BT, dropout_key
     )
-    named = [("the parameter " + name, array) for name, array in flatten(state.params)]
+    named = [("the parameter " + name, array) for name, array in forward_order(state.params)]
     named += [("the embedding", trace.stream_RBTD[0])]
     for n in range(config.depth):
         named += [
@@ -329,7 +287,8 @@ def explain(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens)
     named += [("the final norm's output", trace.after_final_norm_BTD)]
     named += [("the logits", trace.logits_BTV), ("the loss", loss)]
     # Gradients are made from the end of the model to its start.
-    named += [("the gradient of " + name, array) for name, array in reversed(flatten(gradient))]
+    backwards = reversed(forward_order(gradient))
+    named += [("the gradient of " + name, array) for name, array in backwards]
     first = next((name for name, a in named if not np.isfinite(np.asarray(a)).all()), None)
     cause = f"{first} is not finite first" if first else "the gradient's norm overflows"
     clip = "" if recipe.clip else ", or clip gradients with --clip 1"
@@ -339,7 +298,18 @@ def explain(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens)
     )
 
 
-def flatten(params: Params) -> list[tuple[str, jax.Array]]:
-    """Every parameter with its dotted name, in the order of the forward pass's modules."""
-    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
-    return [(".".join(str(entry.key) for entry in path), leaf) for path, leaf in leaves]
+ORDER = [
+    "embedding", "position", "blocks",
+    "attention_norm", "attention", "query", "key", "query_norm", "key_norm", "value", "out",
+    "mlp_norm", "mlp", "gate", "up", "down", "final_norm", "unembedding",
+]  # fmt: skip
+
+
+def forward_order(params: Params) -> list[tuple[str, np.ndarray]]:
+    """Every parameter with its dotted name, in the order in which the forward pass meets them."""
+
+    def place(item):
+        parts = item[0].split(".")
+        return [int(p) if p.isdigit() else ORDER.index(p) if p in ORDER else 0 for p in parts]
+
+    return sorted(named_arrays(params).items(), key=place)

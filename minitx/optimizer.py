@@ -1,0 +1,59 @@
+"""How a gradient becomes an update: clip it, choose a direction, decay weights, scale by the rate."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import traverse_util
+
+from minitx.config import TrainConfig
+
+
+def rate(recipe: TrainConfig, step):
+    """The learning rate of a step, as a share of its peak: warm-up, then decay."""
+    warm = (step + 1) / (recipe.warmup + 1)
+    done = jnp.clip((step - recipe.warmup) / max(1, recipe.steps - recipe.warmup), 0, 1)
+    fall = {"cosine": (1 + jnp.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
+    return jnp.minimum(warm, recipe.final_lr + (1 - recipe.final_lr) * fall[recipe.decay])
+
+
+def make_optimizer(recipe: TrainConfig) -> optax.GradientTransformation:
+    """Clip, choose a direction, add weight decay, scale by the rate."""
+    adam = optax.scale_by_adam(recipe.beta1, recipe.beta2)
+    if recipe.optimizer == "adamw":
+        direction = adam
+    elif recipe.optimizer == "sgd":
+        direction = optax.trace(recipe.momentum)
+    else:
+        adam_share = (recipe.adam_lr or recipe.lr) / recipe.lr
+        direction = optax.partition(
+            {"muon": muon(recipe.momentum), "adam": optax.chain(adam, optax.scale(adam_share))},
+            lambda params: traverse_util.path_aware_map(
+                lambda path, _: "muon" if path[-1] == "weight" else "adam", params
+            ),
+        )
+    return optax.chain(
+        optax.clip_by_global_norm(recipe.clip) if recipe.clip else optax.identity(),
+        direction,
+        optax.add_decayed_weights(
+            recipe.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim >= 2, params)
+        ),
+        optax.scale_by_learning_rate(lambda step: recipe.lr * rate(recipe, step)),
+    )
+
+
+def muon(momentum: float) -> optax.GradientTransformation:
+    """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out)."""
+    dimensions = optax.contrib.MuonDimensionNumbers()
+    return optax.chain(
+        optax.contrib.scale_by_muon(
+            beta=momentum,
+            weight_dimension_numbers=lambda params: jax.tree.map(lambda _: dimensions, params),
+        ),
+        optax.stateless(
+            lambda updates, _: jax.tree.map(
+                lambda u: u * math.sqrt(max(1.0, u.shape[1] / u.shape[0])), updates
+            )
+        ),
+    )
