@@ -1,4 +1,4 @@
-"""How a gradient becomes an update: clip it, choose a direction, decay weights, scale by the rate."""
+"""How a gradient becomes an update: clip it, choose a direction, decay weights, scale by a rate."""
 
 import math
 
