@@ -256,7 +256,10 @@ PRESETS = {
     "demo": Preset(
         "what `minitx demo` trains: 6 pre-LN blocks, about a minute on two cores",
         ModelConfig(context=64, positions="rope", qk_norm=True),
-        TrainConfig(steps=800, lr=4e-3),
+        TrainConfig(
+            steps=400, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0,
+            warmup=20, decay="linear", final_lr=0.0, eval_every=50,
+        ),  # fmt: skip
     ),
     "nanogpt-cpu": Preset(
         "nanoGPT's recipe for a CPU: 4 blocks, width 128, context 64, 2000 steps of 12 sequences",

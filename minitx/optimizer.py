@@ -1,5 +1,6 @@
 """How a gradient becomes an update: clip it, choose a direction, decay weights, scale by a rate."""
 
+import collections
 import math
 
 import jax
@@ -44,16 +45,37 @@ def make_optimizer(recipe: TrainConfig) -> optax.GradientTransformation:
 
 
 def muon(momentum: float) -> optax.GradientTransformation:
-    """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out)."""
-    dimensions = optax.contrib.MuonDimensionNumbers()
-    return optax.chain(
-        optax.contrib.scale_by_muon(
-            beta=momentum,
-            weight_dimension_numbers=lambda params: jax.tree.map(lambda _: dimensions, params),
-        ),
-        optax.stateless(
-            lambda updates, _: jax.tree.map(
-                lambda u: u * math.sqrt(max(1.0, u.shape[1] / u.shape[0])), updates
-            )
-        ),
+    """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out).
+
+    Matrices of one shape are stacked and go through it together: one batched product in place of
+    many small ones.
+    """
+    dimensions = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)
+    orthogonalise = optax.contrib.scale_by_muon(
+        beta=momentum,
+        weight_dimension_numbers=lambda stacks: jax.tree.map(lambda _: dimensions, stacks),
     )
+
+    def update(updates, state, params=None):
+        stacks, state = orthogonalise.update(_stack(updates), state, params)
+        leaves, structure = jax.tree.flatten(updates)
+        rows = {shape: iter(stack) for shape, stack in stacks.items()}
+        made = [
+            next(rows[_shape(leaf)]) * math.sqrt(max(1.0, leaf.shape[1] / leaf.shape[0]))
+            for leaf in leaves
+        ]
+        return jax.tree.unflatten(structure, made), state
+
+    return optax.GradientTransformation(lambda params: orthogonalise.init(_stack(params)), update)
+
+
+def _stack(matrices) -> dict[str, jax.Array]:
+    """The matrices of a tree, those of one shape as one array (count, in, out)."""
+    groups = collections.defaultdict(list)
+    for leaf in jax.tree.leaves(matrices):
+        groups[_shape(leaf)].append(leaf)
+    return {shape: jnp.stack(group) for shape, group in groups.items()}
+
+
+def _shape(matrix) -> str:
+    return "x".join(map(str, matrix.shape))

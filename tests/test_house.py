@@ -1,0 +1,282 @@
+"""The house: which room may use which, and that what is said about it in words is so."""
+
+import ast
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import minitx
+from minitx import corpus
+
+PACKAGE = Path(minitx.__file__).parent
+ROOT = PACKAGE.parent
+MODULES = sorted(PACKAGE.glob("*.py"))
+LINES = 350  # a longer module has two subjects
+
+# What each room may use of ours: only rooms that come before it in this table. `errors` is free to
+# all. A room that is not listed is one that nobody has thought about yet.
+ALLOWED = {
+    "errors": "",
+    "config": "",
+    "tokenizer": "",
+    "measure": "",
+    "plots": "",
+    "sources": "",
+    "grammars": "sources",
+    "corpus": "sources grammars",
+    "checkpoint": "",
+    "layers": "config",
+    "model": "config layers",
+    "optimizer": "config",
+    "train": "config checkpoint model optimizer",
+    "sample": "config model",
+    "report": "measure model train",
+    "run": "checkpoint config corpus tokenizer model train",
+    "doctor": "config corpus model",
+    "terminal": "checkpoint model plots report run",
+    "commands": "config corpus doctor report run sample terminal",
+    "cli": "checkpoint config corpus commands",
+    "__init__": "config errors model report run sample train",
+    "__main__": "cli",
+}
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def imported(tree: ast.Module) -> list[str]:
+    """The dotted names of all imports, also those inside functions."""
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "relative imports hide where a name comes from"
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
+
+
+def ours(tree: ast.Module) -> set[str]:
+    """Which rooms of ours a module imports."""
+    rooms = {path.stem for path in MODULES}
+    parts = [name.split(".") for name in imported(tree)]
+    return {p[1] for p in parts if p[0] == "minitx" and len(p) > 1 and p[1] in rooms}
+
+
+def lazily_imported(tree: ast.Module) -> set[str]:
+    """The rooms that `minitx/__init__.py` imports by name when they are first used."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOME":
+            return set(ast.literal_eval(node.value).values())
+    raise AssertionError("minitx/__init__.py has no _HOME")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_room_uses_only_rooms_below_it(path):
+    allowed = set(ALLOWED[path.stem].split()) | {"errors"}
+    uses = ours(parse(path))
+    if path.stem == "__init__":
+        uses |= lazily_imported(parse(path))
+    assert uses - {path.stem} <= allowed, f"{path.name} may not import {uses - allowed}"
+    needless = allowed - uses - {"errors"}
+    assert not needless, f"ALLOWED lets {path.name} import {needless}, which it does not"
+
+
+def test_the_table_of_rooms_runs_downwards():
+    assert set(ALLOWED) == {path.stem for path in MODULES}
+    order = list(ALLOWED)
+    for name, uses in ALLOWED.items():
+        for used in uses.split():
+            assert order.index(used) < order.index(name), f"{used} is above {name}"
+
+
+def test_nothing_is_imported_by_a_computed_name():
+    """But for the public names, which the table above knows."""
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
+                assert path.stem == "__init__", path.name
+
+
+@pytest.mark.parametrize(
+    "package, rooms",
+    [
+        ("matplotlib", {"plots"}),
+        ("tyro", {"cli", "commands"}),
+        ("tqdm", {"corpus", "terminal"}),
+        ("pooch", {"corpus"}),
+        ("safetensors", {"checkpoint"}),
+        ("tokenizers", {"tokenizer"}),
+        ("optax", {"optimizer", "train"}),
+        ("flax", {"layers", "model", "optimizer"}),
+    ],
+)
+def test_a_package_is_used_in_one_place(package, rooms):
+    users = {p.stem for p in MODULES if package in {n.split(".")[0] for n in imported(parse(p))}}
+    assert users and users <= rooms
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_a_room_is_described_and_small(path):
+    text = path.read_text("utf-8")
+    assert (ast.get_docstring(parse(path)) or "").strip(), "it has no docstring"
+    lines = text.count("\n")
+    assert lines <= LINES, f"{lines} lines: it has two subjects"
+    assert text.endswith("\n") and "\t" not in text and "\r" not in text
+
+
+def test_rooms_have_telling_names():
+    names = {path.stem for path in MODULES}
+    assert not names & {"utils", "util", "common", "helpers", "misc", "base", "core"}
+
+
+# --- what is said in words -----------------------------------------------------------------------
+
+
+def tree_of_readme() -> dict[str, str]:
+    """Path -> description, from the README's annotated tree."""
+    section = (ROOT / "README.md").read_text("utf-8").split("## What is where")[1]
+    found, folder = {}, ""
+    for line in section.split("```")[1].strip("\n").splitlines():
+        match = re.fullmatch(r"( *)(\S+)(?:  +(\S.*))?", line)
+        assert match, f"cannot read {line!r}"
+        indent, name, words = match.groups()
+        if not indent:
+            folder = name if name.endswith("/") else ""
+        path = folder + name if indent else name
+        assert path not in found, f"{path} is named twice"
+        found[path] = words or ""
+    return found
+
+
+def files_in(folder: str) -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
+    }
+
+
+def test_the_readme_names_every_file_and_no_other():
+    tree = tree_of_readme()
+    assert len(tree) > 10
+    for folder in ("minitx", "data"):
+        named = {path for path in tree if path.startswith(folder + "/") and path != folder + "/"}
+        assert named == files_in(folder)
+    for path, words in tree.items():
+        assert (ROOT / path).exists(), path
+        assert words or path.endswith("/"), f"{path} is not described"
+
+
+def test_links_and_code_names_of_the_readme_exist():
+    text = (ROOT / "README.md").read_text("utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert re.match(r"https?://", target) or (ROOT / target).exists(), target
+    for name in re.findall(r"`(\w+/[\w/]+\.\w+)`", text):
+        assert (ROOT / name).exists(), name
+
+
+def tracked() -> list[Path]:
+    """All files that belong to the repository, also those not yet added."""
+    run = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    if run.returncode or not run.stdout:
+        pytest.skip("not in a git checkout")
+    return [ROOT / name for name in run.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def texts() -> list[tuple[Path, str]]:
+    found = []
+    for path in tracked():
+        data = path.read_bytes()
+        if b"\0" not in data:
+            found.append((path, data.decode("utf-8")))
+    assert len(found) > 20
+    return found
+
+
+@pytest.mark.parametrize(
+    "what, pattern",
+    [
+        ("unfinished work", r"\b(?:TO[D]O|FIX[M]E|X[X]X|HA[C]K)\b"),
+        ("a path of one machine", r"(?<![\w.<])/(?:ro[o]t|wo[r]k|ho[m]e|Us[e]rs|m[n]t|t[m]p)/\w"),
+        ("a path of one machine", r"\b[A-Z]:[\\][U]sers"),
+        ("a package registry", r"pypi[.](?:org|python)|pythonhosted[.]|(?:extra-)?index[-]url"),
+        ("a package registry", r"(?:artifactory|nexus|devpi|npmjs|conda[.]anaconda)[./]"),
+        ("a conflict marker", r"(?m)^(?:<{7}|>{7}|={7})(?: |$)"),
+    ],
+)
+def test_files_hold_nothing_that_belongs_elsewhere(what, pattern):
+    for path, text in texts():
+        match = re.search(pattern, text)
+        line = match and text[: match.start()].count("\n") + 1
+        assert not match, f"{path.relative_to(ROOT)}:{line}: {what}: {match[0]!r}"
+
+
+def test_nothing_that_was_made_is_tracked():
+    for path in tracked():
+        name = str(path.relative_to(ROOT))
+        assert not re.search(r"\.(pyc|safetensors|jsonl|egg-info|whl|tmp)$|__pycache__", name), name
+        assert path.stat().st_size < 1_000_000, f"{name} is large"
+
+
+def rows(heading: str) -> list[dict[str, str]]:
+    """The rows of each table of data/SOURCES.md whose first column has that heading."""
+    found, columns = [], None
+    for line in (ROOT / "data" / "SOURCES.md").read_text("utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            columns = None
+        elif columns is None:
+            columns = cells
+        elif not set(line) <= set("|-: ") and columns[0] == heading:
+            found.append(dict(zip(columns, cells, strict=True)))
+    return found
+
+
+def test_sources_tell_the_truth_about_the_shipped_texts():
+    table = rows("file")
+    assert {row["file"] for row in table} == {
+        path.name for path in (ROOT / "data").iterdir() if path.name != "SOURCES.md"
+    }
+    assert {row["file"] for row in table} == set(corpus.SHIPPED.values())
+    for row in table:
+        data = (ROOT / "data" / row["file"]).read_bytes()
+        assert int(row["bytes"].replace(",", "")) == len(data)
+        assert row["sha256"].strip("`") == hashlib.sha256(data).hexdigest()
+        assert row["licence"] and row["what it is"]
+
+
+def test_sources_tell_the_truth_about_the_downloads():
+    table = {row["name"]: row for row in rows("name")}
+    assert table.keys() == corpus.DOWNLOADS.keys()
+    for name, download in corpus.DOWNLOADS.items():
+        assert table[name]["sha256"].strip("`") == download.sha256
+        assert re.fullmatch(r"[0-9a-f]{64}", download.sha256)
+
+
+def test_the_version_is_told_once():
+    import importlib.metadata
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert importlib.metadata.version("minitx") == project["version"]
+
+
+def test_every_package_that_is_imported_is_declared():
+    import sys
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.match(r"[\w-]+", line)[0].lower() for line in project["dependencies"]}
+    comes_with = {"platformdirs": "pooch", "requests": "pooch"}
+    for path in MODULES:
+        for name in {n.split(".")[0] for n in imported(parse(path))}:
+            if name not in sys.stdlib_module_names and name != "minitx":
+                assert comes_with.get(name, name) in declared, f"{path.name} imports {name}"
