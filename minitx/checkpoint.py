@@ -40,9 +40,11 @@ def write(path: Path, content: bytes | str) -> None:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if not isinstance(error, OSError):
+            raise  # an interrupt, say
         raise InputError(
             f"cannot write {path} ({error.strerror or error}); what was there before is untouched: "
             "free some space, check permissions, or choose another folder"
@@ -62,14 +64,15 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} does not exist: give the folder of a trained run") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}: check its permissions") from None
-    except ValueError:  # UnicodeDecodeError and JSONDecodeError are both ValueErrors
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested without end
         raise InputError(f"{path} is no whole JSON file: restore it or train again") from None
 
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
     """The leaves of a tree under their dotted paths, as numpy arrays."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {name_of(path): np.asarray(leaf) for path, leaf in leaves}
+    # In C order: safetensors writes the memory as it lies and reads it back as if it were so.
+    return {name_of(path): np.asarray(leaf, order="C") for path, leaf in leaves}
 
 
 def name_of(path) -> str:
@@ -91,13 +94,15 @@ def load(path: Path, like: Any, kind: str) -> Any:
     Raises InputError for a missing, truncated, foreign or older file, and for missing, surplus or
     misshapen tensors, naming them.
     """
+    if not Path(path).exists():
+        raise InputError(f"{path} does not exist: train first, or name another run")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             mark = json.loads((file.metadata() or {}).get("minitx", "null"))
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: train first, or name another run") from None
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
+    except OSError:  # the library calls every file missing that it cannot open
+        raise InputError(f"cannot read {path}: check its permissions") from None
+    except (safetensors.SafetensorError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path} is no whole safetensors file ({str(error).splitlines()[0]}): "
             "restore it or train again"

@@ -6,6 +6,7 @@ a traceback, is a bug of ours.
 
 import contextlib
 import io
+import itertools
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ import tyro
 
 import minitx
 from minitx.commands import COMMANDS, Train
-from minitx.config import PRESETS, ModelConfig, TrainConfig, from_json
+from minitx.config import PRESETS, DataConfig
 from minitx.errors import InputError, suggest
 
 
@@ -27,16 +28,39 @@ def main() -> int:
         command = parse(sys.argv[1:])
         prepare_jax()
         command.run()
-        sys.stdout.flush()
-    except InputError as error:
-        print(f"minitx: error: {error}", file=sys.stderr)
-        return 2
+        if sys.stdout:  # there is none after `>&-`
+            sys.stdout.flush()
+        return 0
+    except BrokenPipeError:  # whoever read our output has seen enough, as in `minitx ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("minitx: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read our output has seen enough, as in `minitx ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    except Exception as error:
+        message = in_words(error)
+        if message is None:
+            raise
+        message = message.replace("\n", "\\n")  # a file's name may hold one
+        print(f"minitx: error: {message}", file=sys.stderr)
+        return 2
+
+
+def in_words(error: Exception) -> str | None:
+    """What went wrong and the cure, if it is the input's or the machine's fault; None for ours."""
+    if isinstance(error, InputError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}: check the path and its disk"
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
+        return "this machine has not the memory for that: choose a smaller model or --batch"
+    if "Unable to initialize backend" in str(error):
+        return (
+            f"JAX finds no device for JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}: unset it, "
+            "or set it to cpu"
+        )
+    return None
 
 
 def parse(arguments: list[str]):
@@ -67,27 +91,23 @@ def parse(arguments: list[str]):
 def train_defaults(arguments: list[str]) -> Train:
     """What the flags of `train` start from: the run to be resumed, or the preset."""
     given = given_flags(arguments)
-    config_file = Path(given.get("--out") or "") / "config.json"
-    if "--resume" in given and config_file.is_file():
-        from minitx import checkpoint
+    folder = Path(given.get("--out") or "")
+    if "--resume" in given and (folder / "config.json").is_file():
+        if "--preset" in given:
+            raise InputError("a run that is resumed keeps its flags: leave --preset out")
+        from minitx.run import read_config
 
-        stored = checkpoint.read_json(config_file)
-        with contextlib.suppress(KeyError, TypeError):  # run.py says what is wrong with such a file
-            data = stored["data"]
-            return Train(
-                corpus=data["corpus"],
-                tokenizer=data["tokenizer"],
-                digits=data["digits"],
-                val_fraction=data["val_fraction"],
-                model=from_json(ModelConfig, stored["model"], str(config_file)),
-                recipe=from_json(TrainConfig, stored["train"], str(config_file)),
-            )
+        model, recipe, data, _ = read_config(folder)
+        return Train(data=data, model=model, recipe=recipe)
     name = given.get("--preset", "demo")
     if name not in PRESETS:
         raise InputError(f"there is no preset {name!r}{suggest(str(name), PRESETS)}")
     preset = PRESETS[name]
     return Train(
-        tokenizer=preset.tokenizer, preset=name, model=preset.model, recipe=preset.train
+        preset=name,
+        data=DataConfig(tokenizer=preset.tokenizer),
+        model=preset.model,
+        recipe=preset.train,
     )
 
 
@@ -102,16 +122,17 @@ def given_flags(arguments: list[str]) -> dict[str, str | None]:
 
 
 def one_line(box: str, command: str) -> str:
-    """The text of an error box, without its frame, its usage notes and its line breaks."""
-    lines = [line.strip("│ ") for line in box.splitlines()]
-    body = []
-    for line in lines[1:]:
-        if line.startswith(("─", "╰")):
-            break
-        body.append(line)
-    words = re.sub(r"^Error parsing __tyro\S*: ", "", " ".join(filter(None, body)))
+    """The text of tyro's error box, without its frame, title, colours and usage notes."""
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip(" │") for line in box.splitlines()]
+
+    def frame(line):
+        return not line.strip("─-╭╮╰╯├┤ ")
+
+    after_title = itertools.dropwhile(frame, lines[1:])
+    body = " ".join(itertools.takewhile(lambda line: not frame(line), after_title))
+    words = re.sub(r"^Error parsing __tyro\S*: ", "", body).rstrip(".")
     hint = f"minitx {command} --help" if command in COMMANDS else "minitx --help"
-    return f"{words.rstrip('.')}: see `{hint}`"
+    return f"{words}: see `{hint}`"
 
 
 def prepare_jax() -> None:

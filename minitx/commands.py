@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from minitx.config import PRESETS, ModelConfig, TrainConfig
+from minitx.config import PRESETS, DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.terminal import Stream, inspect_run, print_json, say, train_with_progress
 
@@ -21,32 +21,24 @@ Flat = tyro.conf.OmitArgPrefixes
 class Train:
     """Train a transformer on a text, into a folder that can be sampled, inspected and resumed."""
 
-    corpus: str = "fables"
-    """A name that `minitx data` lists, or the path of a UTF-8 text file."""
-    tokenizer: str = "char"
-    """char, word, bpe (trained to --vocab tokens), or the path of a tokenizer.json."""
-    digits: bool = False
-    """Let bpe make each digit a token of its own."""
     preset: Literal[*PRESETS] = "demo"
     """Where all other flags start from."""
-    val_fraction: float = 0.1
-    """Last part of the text, kept for validation."""
     out: Path | None = None
     """Folder of the run; by default runs/CORPUS-PRESET."""
     resume: bool = False
     """Go on with the run in --out, to the same bits as if it had never stopped."""
     json: bool = False
     """Print the last evaluation as JSON."""
+    data: Flat[DataConfig] = field(default_factory=DataConfig)
     model: Flat[ModelConfig] = field(default_factory=ModelConfig)
     recipe: Flat[TrainConfig] = field(default_factory=TrainConfig)
 
     def run(self) -> None:
         from minitx import run
 
-        data = run.prepare(
-            self.corpus, self.tokenizer, self.model.vocab, self.val_fraction, self.digits
-        )
-        out = self.out or Path("runs") / f"{Path(self.corpus).stem}-{self.preset}"
+        d = self.data
+        data = run.prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
+        out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
         config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
         last = train_with_progress(out, config, self.recipe, data, self.resume)
         if self.json:
@@ -59,7 +51,7 @@ class Train:
 class Sample:
     """Let a trained model go on with a text."""
 
-    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(name="RUN")]
+    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of a run."""
     prompt: str | None = None
     """Text to go on from; by default the start of a line."""
@@ -115,7 +107,7 @@ class Sample:
 class Inspect:
     """Measure a trained model layer by layer: norms, directions, confidence, beside their nulls."""
 
-    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(name="RUN")]
+    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
     """Folder of a run."""
     prompt: str | None = None
     """Measure on this text; by default on the run's validation split."""

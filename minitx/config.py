@@ -171,8 +171,9 @@ class TrainConfig:
     def __post_init__(self):
         check_types(self)
         for name in ("steps", "batch", "eval_every"):
-            require(self, name, lambda value: value >= 1, "at least 1")
-        for name in ("warmup", "clip", "weight_decay"):
+            require(self, name, lambda value: 1 <= value < 2**31, "at least 1 and below 2^31")
+        require(self, "warmup", lambda value: 0 <= value < 2**31, "at least 0 and below 2^31")
+        for name in ("clip", "weight_decay"):
             require(self, name, lambda value: value >= 0, "at least 0")
         for name in ("lr", "adam_lr"):
             require(self, name, lambda value: value is None or value > 0, "above 0")
@@ -180,6 +181,24 @@ class TrainConfig:
         for name in ("beta1", "beta2", "momentum"):
             require(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         require(self, "seed", lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What a model is trained on, and how it is cut into tokens."""
+
+    corpus: str = "fables"
+    """A name that `minitx data` lists, or the path of a UTF-8 text file."""
+    tokenizer: str = "char"
+    """char, word, bpe (trained to --vocab tokens), or the path of a tokenizer.json."""
+    digits: bool = False
+    """Let bpe make each digit a token of its own."""
+    val_fraction: float = 0.1
+    """Last part of the text, kept for validation."""
+
+    def __post_init__(self):
+        check_types(self)
+        require(self, "val_fraction", lambda value: 0 < value < 1, "above 0 and below 1")
 
 
 def to_json(config) -> dict[str, Any]:
@@ -238,8 +257,8 @@ def require(config, name: str, holds, wanted: str) -> None:
 
 
 def divisors(number: int) -> str:
-    """The divisors of a number, as words for an error message."""
-    return ", ".join(str(d) for d in range(1, number + 1) if number % d == 0)
+    """The divisors of a number, up to 1024, as words for an error message."""
+    return ", ".join(str(d) for d in range(1, min(number, 1024) + 1) if number % d == 0)
 
 
 @dataclass(frozen=True)
@@ -259,7 +278,7 @@ PRESETS = {
         TrainConfig(
             steps=400, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0,
             warmup=20, decay="linear", final_lr=0.0, eval_every=50,
-        ),  # fmt: skip
+        ),
     ),
     "nanogpt-cpu": Preset(
         "nanoGPT's recipe for a CPU: 4 blocks, width 128, context 64, 2000 steps of 12 sequences",

@@ -21,7 +21,7 @@ import jax
 import numpy as np
 
 from minitx import checkpoint, corpus, tokenizer
-from minitx.config import ModelConfig, TrainConfig, from_json, to_json
+from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
 from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
@@ -29,15 +29,20 @@ from minitx.train import Evaluation, NonFinite, Report, TrainState, check_length
 
 @dataclass(frozen=True)
 class Data:
-    """A text as tokens, in two parts; `info` is what config.json remembers of it."""
+    """A text as tokens, in two parts, and where it came from."""
 
     train_tokens: np.ndarray
     val_tokens: np.ndarray
     tokenizer: Any
-    info: dict[str, Any]
+    config: DataConfig
+    sha256: str | None = None  # of the text; None for a generated corpus
     generator: Any = None  # of a generated corpus: knows the true next-token distribution
 
 
+FILES = (
+    "config.json", "tokenizer.json", "metrics.jsonl",
+    "model.safetensors", "best.safetensors", "train_state.safetensors",
+)  # fmt: skip
 GENERATED_TOKENS = 200_000  # of a generated corpus; enough for its statistics to show
 
 
@@ -53,24 +58,24 @@ def prepare(
     `kind` is the tokeniser of a text: char, word, bpe (trained on the whole text to at most `vocab`
     tokens), or the path of a tokenizer.json. A generated corpus brings its own words.
     """
-    if not 0 < val_fraction < 1:
-        raise InputError(f"val_fraction={val_fraction} is out of range: choose between 0 and 1")
-    info = {"corpus": name, "tokenizer": kind, "digits": digits, "val_fraction": val_fraction}
+    config = DataConfig(name, kind, digits, val_fraction)
     if name in corpus.GENERATORS:
         generator = corpus.generate(name)
         tokens = generator.sample(GENERATED_TOKENS, seed=0)
         words = tokenizer.Vocabulary.of(generator.words)
-        return Data(*split(tokens, val_fraction), words, info | {"sha256": None}, generator)
+        return Data(*split(tokens, val_fraction), words, config, generator=generator)
     text = corpus.read_text(name)
     if len(set(text.text)) < 2:
         raise InputError(f"{name} is one character again and again: use a text that has more")
     if kind.endswith(".json"):
         made = read_tokenizer(Path(kind))
+        kind = str(Path(kind).absolute())
     else:
         limit = None if kind == "char" else vocab
         made = tokenizer.train(kind, text.text, limit, digits=digits)
-    info |= {"corpus": text.origin, "sha256": text.sha256}
-    return Data(*split(made.encode(text.text), val_fraction), made, info)
+    # Absolute paths, so that a run can go on from any folder.
+    config = dataclasses.replace(config, corpus=text.origin, tokenizer=kind)
+    return Data(*split(made.encode(text.text), val_fraction), made, config, text.sha256)
 
 
 def split(tokens: np.ndarray, val_fraction: float) -> tuple[np.ndarray, np.ndarray]:
@@ -88,7 +93,8 @@ class Run:
     config: ModelConfig
     recipe: TrainConfig
     tokenizer: Any
-    info: dict[str, Any]  # the corpus, as config.json remembers it
+    data: DataConfig
+    sha256: str | None  # of the text that it was trained on
 
 
 def load(folder: str | Path, best: bool = False) -> Run:
@@ -97,7 +103,7 @@ def load(folder: str | Path, best: bool = False) -> Run:
     Raises InputError for a folder that holds no run, and for files that do not fit each other.
     """
     folder = Path(folder)
-    config, recipe, info = read_config(folder)
+    config, recipe, data, sha256 = read_config(folder)
     words = read_tokenizer(folder / "tokenizer.json")
     if len(words) != config.vocab:
         raise InputError(
@@ -113,21 +119,20 @@ def load(folder: str | Path, best: bool = False) -> Run:
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name} holds values that are no numbers: train again")
     model = Transformer.of(config, params)
-    return Run(folder, model, config, recipe, words, info)
+    return Run(folder, model, config, recipe, words, data, sha256)
 
 
-def read_config(folder: Path) -> tuple[ModelConfig, TrainConfig, dict[str, Any]]:
-    """The two configs of a run and what it remembers of its corpus."""
+def read_config(folder: Path) -> tuple[ModelConfig, TrainConfig, DataConfig, str | None]:
+    """The configs of a run, and the sha256 of the text that it was begun on."""
     path = folder / "config.json"
-    if not path.exists():
-        raise InputError(f"{folder} holds no run (no config.json): give the folder of one")
     values = checkpoint.read_json(path)
-    if not isinstance(values, dict) or not {"model", "train", "data"} <= values.keys():
+    if not isinstance(values, dict) or not {"model", "train", "data", "sha256"} <= values.keys():
         raise InputError(f"{path} is no minitx config: give the folder of a trained run")
     return (
         from_json(ModelConfig, values["model"], str(path)),
         from_json(TrainConfig, values["train"], str(path)),
-        values["data"],
+        from_json(DataConfig, values["data"], f"{path}, data"),
+        values["sha256"],
     )
 
 
@@ -135,8 +140,11 @@ def read_tokenizer(path: Path):
     """The tokeniser in a tokenizer.json, ours or that of the `tokenizers` library."""
     try:
         return tokenizer.from_json(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {path} ({error}): restore it, or name another") from None
+    except OSError as error:
+        why = f"cannot read {path} ({error.strerror})"
+        raise InputError(f"{why}: restore it, or name another") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path} is not UTF-8: restore it, or name another") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -144,18 +152,24 @@ def read_tokenizer(path: Path):
 def held_out(run: Run, name: str | None = None) -> np.ndarray:
     """The validation tokens of a run, or all tokens of another corpus, by name or path."""
     own = name is None
-    name = run.info["corpus"] if own else name
+    name = run.data.corpus if own else name
     if name in corpus.GENERATORS:
-        tokens = corpus.generate(name).sample(GENERATED_TOKENS, seed=0)
+        generator = corpus.generate(name)
+        if generator.words != run.tokenizer.tokens:
+            raise InputError(
+                f"{run.folder} was not trained on the words of {name}: name a text with --corpus, "
+                "or leave it out"
+            )
+        tokens = generator.sample(GENERATED_TOKENS, seed=0)
     else:
         text = corpus.read_text(name)
-        if own and text.sha256 != run.info["sha256"]:
+        if own and text.sha256 != run.sha256:
             raise InputError(
                 f"{name} has changed since {run.folder} was trained on it: restore it, or name a "
                 "text with --corpus or --prompt"
             )
         tokens = run.tokenizer.encode(text.text)
-    return split(tokens, run.info["val_fraction"])[1] if own else tokens
+    return split(tokens, run.data.val_fraction)[1] if own else tokens
 
 
 def begin(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, resume: bool):
@@ -164,23 +178,36 @@ def begin(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, re
     Raises InputError if the folder holds another run, or this one and `resume` is not asked for.
     """
     check_lengths(config, data.train_tokens, data.val_tokens)
+    sweep(folder)
     if (folder / "config.json").exists():
         if not resume:
             raise InputError(
                 f"{folder} already holds a run: go on with it by --resume, or choose another --out"
             )
-        refuse_changes(folder, config, recipe, data.info)
+        refuse_changes(folder, config, recipe, data)
     elif folder.is_dir() and any(folder.iterdir()):
         raise InputError(f"{folder} holds other files: choose a new or empty folder with --out")
     elif resume:
         raise InputError(f"{folder} holds no run to go on with: leave --resume out, or check --out")
     else:
-        settings = {"model": to_json(config), "train": to_json(recipe), "data": data.info}
-        checkpoint.write_json(folder / "config.json", settings)
+        checkpoint.write_json(
+            folder / "config.json",
+            {
+                "model": to_json(config),
+                "train": to_json(recipe),
+                "data": to_json(data.config),
+                "sha256": data.sha256,
+            },
+        )
     checkpoint.write(folder / "tokenizer.json", data.tokenizer.to_json())
 
     path = folder / "train_state.safetensors"
     if not path.exists():
+        if len(read_metrics(folder)) > 1:  # the first state comes after the first line
+            raise InputError(
+                f"{path} is lost, and training would start again over what is there: restore it, "
+                "or choose another --out"
+            )
         keep_metrics(folder, upto=0)
         return None
     state = checkpoint.load(path, jax.eval_shape(lambda: init_state(config, recipe)), "train state")
@@ -188,19 +215,37 @@ def begin(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, re
     return state
 
 
-def refuse_changes(folder: Path, config: ModelConfig, recipe: TrainConfig, info: dict) -> None:
+def sweep(folder: Path) -> None:
+    """Remove what a kill in the middle of writing one of a run's files has left behind.
+
+    Raises InputError for a folder that cannot be looked into.
+    """
+    try:
+        for name in FILES:
+            for left in folder.glob(f".{name}.*.tmp"):
+                left.unlink()
+        folder.exists()
+    except OSError as error:
+        raise InputError(f"cannot use {folder} ({error.strerror}): choose another --out") from None
+
+
+def refuse_changes(folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data) -> None:
     """Raise InputError naming the first thing that differs from what the run began with."""
-    old_config, old_recipe, old_info = read_config(folder)
+    old_config, old_recipe, old_data, sha256 = read_config(folder)
+    made, path = data.tokenizer.to_json(), folder / "tokenizer.json"
     for old, new in (
+        (dataclasses.asdict(old_data), dataclasses.asdict(data.config)),
+        ({"sha256": sha256}, {"sha256": data.sha256}),
         (dataclasses.asdict(old_config), dataclasses.asdict(config)),
         (dataclasses.asdict(old_recipe), dataclasses.asdict(recipe)),
-        (old_info, info),
+        ({"tokenizer": path.read_text("utf-8")} if path.exists() else {}, {"tokenizer": made}),
     ):
-        for name in new:
-            if old.get(name) != new[name]:
+        for name in old:
+            if old[name] != new[name]:
+                was, now = (str(value[name])[:60] for value in (old, new))
                 raise InputError(
-                    f"{folder} was begun with {name}={old.get(name)}, not {new[name]}: "
-                    "resume it unchanged, or choose another --out"
+                    f"{folder} was begun with {name}={was}, not {now}: resume it unchanged, or "
+                    "choose another --out"
                 )
 
 
@@ -256,10 +301,12 @@ def train_run(
             for report in train(
                 config, recipe, data.train_tokens, data.val_tokens, state, seconds
             ):
-                if report.evaluation or interrupted:
+                if report.evaluation:
                     save(folder, report)
                 yield report
                 if interrupted:
+                    if not report.evaluation:
+                        save(folder, report)
                     raise KeyboardInterrupt
         except NonFinite as error:
             step = int(error.state.step)

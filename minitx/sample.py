@@ -93,8 +93,10 @@ def generate(
         raise InputError(f"temperature={temperature} is out of range: it must be 0 or more")
     if top_k is not None and top_k < 1:
         raise InputError(f"top_k={top_k} is out of range: it must be at least 1")
-    if count < 1:
-        raise InputError(f"tokens={count} is out of range: it must be at least 1")
+    if not 1 <= count < 2**31:
+        raise InputError(f"tokens={count} is out of range: it must be at least 1 and below 2^31")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed={seed} is out of range: it must be between 0 and 2^32 - 1")
 
     return _generate(model, tokens_BT, count, temperature, top_k, seed)
 

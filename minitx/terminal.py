@@ -20,7 +20,7 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[s
 
     state = run.begin(out, config, recipe, data, resume)
     say(
-        f"{data.info['corpus']}: {len(data.train_tokens)} tokens to train on, "
+        f"{data.config.corpus}: {len(data.train_tokens)} tokens to train on, "
         f"{len(data.val_tokens)} held out, {len(data.tokenizer)} distinct\n"
         f"model: {config.depth} blocks of width {config.width}, {count_params(config)} parameters"
     )
@@ -74,7 +74,7 @@ def inspect_run(loaded, tokens_BT, figures: Path | None, quiet: bool) -> dict[st
     checkpoint.write(folder / "dashboard.png", picture.getvalue())
     for name in ("layers", "untrained", "scale"):
         checkpoint.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
-    checkpoint.write_json(folder.parent / "findings.json", found["findings"])
+    checkpoint.write_json((figures or loaded.folder) / "findings.json", found["findings"])
     say(f"\nfigure: {folder / 'dashboard.png'}")
     return found
 

@@ -129,7 +129,8 @@ def step(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens) ->
         grad_norm=grad_norm,
         bad_step=state.bad_step,
     )
-    good = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+    whole = jax.tree.map(lambda p: jnp.isfinite(p).all(), new.params)
+    good = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & jax.tree.reduce(jnp.logical_and, whole)
     kept = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, state)
     return kept._replace(bad_step=jnp.where(good, -1, state.step))
 
@@ -290,7 +291,12 @@ def explain(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens)
     backwards = reversed(forward_order(gradient))
     named += [("the gradient of " + name, array) for name, array in backwards]
     first = next((name for name, a in named if not np.isfinite(np.asarray(a)).all()), None)
-    cause = f"{first} is not finite first" if first else "the gradient's norm overflows"
+    if first:
+        cause = f"{first} is not finite first"
+    elif not np.isfinite(optax.tree.norm(gradient)):
+        cause = "the gradient's norm overflows"
+    else:
+        cause = "the update overflows a parameter"
     clip = "" if recipe.clip else ", or clip gradients with --clip 1"
     return (
         f"training stopped at step {int(state.step)}: {cause}; "

@@ -277,13 +277,13 @@ def test_directions_stay_if_cosines_are_high_beyond_growth_and_nothing_strays(
 
 
 def test_directions_stay_tells_what_it_saw():
-    layers = layers_of([1, 9, 18, 72], cos=[TURN, 0.95, 0.45], cos_embedding=0.25)
+    layers = layers_of([1, 9, 18, 72], cos=[TURN, 0.95, 0.9], cos_embedding=0.25)
     assert report.directions_stay(layers)["numbers"] == {
         "layers_above_0.9": 1,
         "layers": 2,
-        "mean_cos_prev": pytest.approx(0.7),
+        "mean_cos_prev": pytest.approx(0.925),
         "mean_null_cos": pytest.approx(0.375),
-        "excess_over_null": pytest.approx(0.325),
+        "excess_over_null": pytest.approx(0.55),
         "cos_embedding_at_end": 0.25,
     }
 

@@ -19,7 +19,7 @@ import pytest
 import safetensors.numpy
 
 from minitx import checkpoint, corpus, run, sample, tokenizer
-from minitx.config import ModelConfig, TrainConfig
+from minitx.config import DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.train import Evaluation, Report, evaluate, init_state
 
@@ -114,7 +114,7 @@ def refused(function, *words) -> str:
 def test_a_run_writes_its_files_and_nothing_else(reference):
     assert contents(reference).keys() == FILES
     config = json.loads((reference / "config.json").read_text())
-    assert config.keys() == {"model", "train", "data"}
+    assert config.keys() == {"model", "train", "data", "sha256"}
     assert config["model"]["vocab"] == len(
         json.loads((reference / "tokenizer.json").read_text())["tokens"]
     )
@@ -173,9 +173,9 @@ def test_load_gives_back_the_run(reference, data, text):
     assert loaded.recipe == RECIPE
     assert loaded.config == dataclasses.replace(CONFIG, vocab=len(data.tokenizer))
     assert loaded.tokenizer.tokens == data.tokenizer.tokens
-    assert loaded.info == data.info
+    assert loaded.data == data.config and loaded.sha256 == data.sha256
     assert loaded.folder == reference
-    assert loaded.info["corpus"] == str(text)
+    assert loaded.data.corpus == str(text)
     tokens = next(sample.generate(loaded.model, data.train_tokens[None, :4], 3))
     assert tokens.shape == (1, 3)
 
@@ -189,7 +189,7 @@ def test_held_out_is_the_validation_split(reference, data, tmp_path):
         run.held_out(loaded, str(other)), loaded.tokenizer.encode("the mat")
     )
     everything = np.concatenate([data.train_tokens, data.val_tokens])
-    np.testing.assert_array_equal(run.held_out(loaded, loaded.info["corpus"]), everything)
+    np.testing.assert_array_equal(run.held_out(loaded, loaded.data.corpus), everything)
     other.write_text("the QUEEN")
     refused(lambda: run.held_out(loaded, str(other)), "'Q'")
     refused(lambda: run.held_out(loaded, "no-such-text"), "no-such-text")
@@ -371,13 +371,14 @@ def process(folder, text, *more, cache, number=0, writes=0, delay=0.0):
         flag = name.replace("_", "-")
         if isinstance(value, bool):
             words += [f"--{flag}" if value else f"--no-{flag}"]
-        elif value is not None:
+        else:
             words += [f"--{flag}", str(value)]
     return subprocess.run(
         [sys.executable, "-c", STRIKE, str(int(number)), str(writes), str(delay), "train", *words,
          *more],
-        env=os.environ
-        | {"MINITX_CACHE": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}, capture_output=True, text=True,
+        capture_output=True, text=True, env=os.environ | {
+            "MINITX_CACHE": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        },
     )  # fmt: skip
 
 
@@ -545,18 +546,22 @@ def test_a_text_that_is_too_short_leaves_nothing(tmp_path):
         assert not folder.exists()
 
 
-@pytest.mark.parametrize("optimizer, lr", [("sgd", 1e30), ("adamw", 1e39)])
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-def test_training_that_explodes_keeps_finite_weights(tmp_path, data, optimizer, lr):
-    recipe = dataclasses.replace(RECIPE, lr=lr, optimizer=optimizer, clip=0.0, warmup=0)
-    message = refused(lambda: fit(tmp_path, data, recipe=recipe), "step", "--lr", tmp_path)
-    named = ("gradient", "parameter", "update", "stream", "loss", "pattern", "logits", "output")
-    assert any(word in message for word in named)
-    for name in WEIGHTS:
-        if (tmp_path / name).exists():
-            for tensor, array in safetensors.numpy.load_file(tmp_path / name).items():
-                assert np.isfinite(array).all(), (name, tensor)
+def test_training_that_explodes_keeps_finite_weights(tmp_path, data, monkeypatch):
+    """At this rate the first update is not finite, though its loss and its gradient are."""
+    # What it says takes long to find out; the test of the command line has it.
+    monkeypatch.setattr("minitx.train.explain", lambda *arguments: "stopped at step 1: lower --lr")
+    recipe = dataclasses.replace(RECIPE, lr=1e39, clip=0.0, warmup=0)
+    refused(lambda: fit(tmp_path, data, recipe=recipe), "step", "--lr", tmp_path)
+    assert_finite(tmp_path)
     run.load(tmp_path)
+
+
+def assert_finite(folder):
+    for name in WEIGHTS:
+        if (folder / name).exists():
+            for tensor, array in safetensors.numpy.load_file(folder / name).items():
+                assert np.isfinite(array).all(), (name, tensor)
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
@@ -693,7 +698,7 @@ def test_prepare_generates(name, monkeypatch):
     together = np.concatenate([made.train_tokens, made.val_tokens])
     np.testing.assert_array_equal(together, made.generator.sample(3000, seed=0))
     assert len(made.val_tokens) == 300
-    assert made.info["corpus"] == name and made.info["sha256"] is None
+    assert made.config.corpus == name and made.sha256 is None
     assert together.min() >= 0 and together.max() < len(made.tokenizer)
 
 
@@ -701,7 +706,7 @@ def test_a_generated_run_is_held_out_alike(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "GENERATED_TOKENS", 3000)
     made = run.prepare("chain")
     config = dataclasses.replace(CONFIG, vocab=len(made.tokenizer))
-    loaded = run.Run(tmp_path, None, config, RECIPE, made.tokenizer, made.info)
+    loaded = run.Run(tmp_path, None, config, RECIPE, made.tokenizer, made.config, None)
     np.testing.assert_array_equal(run.held_out(loaded), made.val_tokens)
 
 
@@ -716,10 +721,8 @@ def test_prepare_reads_a_text(text, tmp_path, kind):
     assert made.tokenizer.decode(together) == words
     assert len(made.train_tokens) == int(len(together) * 0.75)
     assert made.generator is None
-    assert made.info == {
-        "corpus": str(text), "tokenizer": kind, "digits": False, "val_fraction": 0.25,
-        "sha256": corpus.read_text(str(text)).sha256,
-    }  # fmt: skip
+    assert made.config == DataConfig(str(text), kind, digits=False, val_fraction=0.25)
+    assert made.sha256 == corpus.read_text(str(text)).sha256
 
 
 def test_prepare_reads_the_shipped_text():
@@ -728,7 +731,7 @@ def test_prepare_reads_the_shipped_text():
         made.tokenizer.decode(made.train_tokens[:4000])
         == ((corpus.DATA / "fables.txt").read_text("utf-8")[:4000])
     )
-    assert made.info["corpus"] == "fables"
+    assert made.config.corpus == "fables"
 
 
 @pytest.mark.parametrize("val_fraction", [0.0, 1.0, -0.1, 1.5, float("nan"), float("inf")])

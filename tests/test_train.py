@@ -390,6 +390,7 @@ def test_the_length_of_the_stretches_changes_no_bit(monkeypatch):
     assert [r.step for r in fast] == [1, 3, 4, 8, 11]
     assert_same_bits(slow[-1].state, fast[-1].state)
     for report in fast:
+        assert report.state.step == report.step
         assert_same_bits(report.state, slow[report.step - 1].state)
         assert report.train_loss == slow[report.step - 1].train_loss
 
