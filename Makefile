@@ -9,7 +9,7 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/minitx demo
 
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4
 
 # The versions that the tests were run with; plain `pip install .` takes newer ones.
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import Annotated, Union
@@ -55,12 +56,18 @@ def in_words(error: Exception) -> str | None:
         return f"{where}{error.strerror}: check the path and its disk"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
         return "this machine has not the memory for that: choose a smaller model or --batch"
-    if "Unable to initialize backend" in str(error):
+    if last_file(error) == "xla_bridge.py":
         return (
             f"JAX finds no device for JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}: unset it, "
             "or set it to cpu"
         )
     return None
+
+
+def last_file(error: Exception) -> str:
+    """The name of the file in which an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return Path(frames[-1].filename).name if frames else ""
 
 
 def parse(arguments: list[str]):

@@ -173,7 +173,7 @@ def test_every_command_has_help(home, name):
     assert "tyro" not in result.out.lower()
     shown = re.sub(r"[│\s]+", " ", result.out)
     for field in dataclasses.fields(commands.COMMANDS[name]):
-        if field.name in ("model", "recipe"):
+        if field.name in ("data", "model", "recipe"):
             continue
         positional = field.name in ("run_folder", "action") or (name, field.name) == (
             "data",
@@ -216,7 +216,7 @@ def test_a_preset_is_where_flags_start_from(home, name):
     preset = PRESETS[name]
     command = cli.parse(["train", "--preset", name])
     assert (command.model, command.recipe) == (preset.model, preset.train)
-    assert command.tokenizer == preset.tokenizer and command.preset == name
+    assert command.data.tokenizer == preset.tokenizer and command.preset == name
     for arguments in (
         ["train", "--preset", name, "--depth", "7", "--lr", "0.5"],
         ["train", "--lr", "0.5", "--depth=7", f"--preset={name}"],

@@ -38,7 +38,7 @@ ALLOWED = {
     "doctor": "config corpus model",
     "terminal": "checkpoint model plots report run",
     "commands": "config corpus doctor report run sample terminal",
-    "cli": "checkpoint config corpus commands",
+    "cli": "config corpus commands run",
     "__init__": "config errors model report run sample train",
     "__main__": "cli",
 }
