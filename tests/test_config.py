@@ -84,9 +84,9 @@ REFUSED = [
     *(
         case
         for name in ("steps", "batch", "eval_every")
-        for case in out_of_range(TrainConfig, name, POSITIVE, 0, -3)
+        for case in out_of_range(TrainConfig, name, f"{POSITIVE} and below 2^31", 0, -3, 2**31)
     ),
-    *out_of_range(TrainConfig, "warmup", NOT_NEGATIVE, -1),
+    *out_of_range(TrainConfig, "warmup", f"{NOT_NEGATIVE} and below 2^31", -1, 2**31),
     *out_of_range(TrainConfig, "clip", NOT_NEGATIVE, -0.5),
     *out_of_range(TrainConfig, "weight_decay", NOT_NEGATIVE, -0.1),
     *out_of_range(TrainConfig, "lr", "above 0", 0.0, -1e-3),
