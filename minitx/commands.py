@@ -231,8 +231,8 @@ class Doctor:
 
 
 def default_prompt(tokenizer) -> str:
-    """The start of a line, where the tokeniser can say it; else its first token."""
-    return "\n" if "\n" in tokenizer.tokens else tokenizer.tokens[0]
+    """What stands before a line or a sentence, if the tokeniser knows it; else its first token."""
+    return next((mark for mark in ("\n", ".") if mark in tokenizer.tokens), tokenizer.tokens[0])
 
 
 COMMANDS = {

@@ -24,6 +24,8 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[s
         f"{len(data.val_tokens)} held out, {len(data.tokenizer)} distinct\n"
         f"model: {config.depth} blocks of width {config.width}, {count_params(config)} parameters"
     )
+    if data.generator:
+        say(f"the corpus has an entropy of {data.generator.entropy():.4f} nats per token, exactly")
     bar = tqdm(
         total=recipe.steps,
         initial=int(state.step) if state else 0,
