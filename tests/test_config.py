@@ -12,10 +12,18 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minitx.config
-from minitx.config import PRESETS, SCHEMA_VERSION, ModelConfig, TrainConfig, from_json, to_json
+from minitx.config import (
+    PRESETS,
+    SCHEMA_VERSION,
+    DataConfig,
+    ModelConfig,
+    TrainConfig,
+    from_json,
+    to_json,
+)
 from minitx.errors import InputError
 
-KINDS = pytest.mark.parametrize("kind", (ModelConfig, TrainConfig))
+KINDS = pytest.mark.parametrize("kind", (ModelConfig, TrainConfig, DataConfig))
 POSITIVE, NOT_NEGATIVE, BELOW_1 = "at least 1", "at least 0", "at least 0 and below 1"
 CHOICES = {
     "norm": "none, layernorm, rmsnorm",
@@ -103,6 +111,10 @@ REFUSED = [
     *not_of_type(TrainConfig, "lr", "float", "fast", None, True),
     *not_of_type(TrainConfig, "adam_lr", "float or None", "1e-3"),
     *not_of_type(TrainConfig, "clip", "finite number", math.inf),
+    *out_of_range(DataConfig, "val_fraction", "above 0 and below 1", 0.0, 1.0, -0.1),
+    *not_of_type(DataConfig, "corpus", "str", None, 3, ["fables"]),
+    *not_of_type(DataConfig, "tokenizer", "str", None, True),
+    *not_of_type(DataConfig, "digits", "bool", 1, "true"),
 ]
 
 
@@ -291,6 +303,7 @@ def test_a_whole_number_is_welcome_where_a_real_one_is_expected(kind, whole, rea
 CHANGED = {
     ModelConfig: ModelConfig(kv_heads=2, norm="rmsnorm", tied=True, init_std=None, dropout=0.1),
     TrainConfig: TrainConfig(steps=7, adam_lr=3e-4, seed=2**32 - 1, loss="squared_error"),
+    DataConfig: DataConfig(corpus="texts/Füße.txt", tokenizer="bpe", digits=True),
 }
 
 
