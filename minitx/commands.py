@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that `minitx --help` answers
 """
 
 import dataclasses
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -57,7 +58,7 @@ class Train:
             devices.join(self.coordinator, self.processes, self.process_id)
         elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
             raise InputError("--coordinator, --processes and --process-id go with --join: add it")
-        mesh = devices.make_mesh(self.devices or (None if self.join else 1))
+        mesh = devices.make_mesh(1 if self.devices is None and not self.join else self.devices)
         d = self.data
         data = run.prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
@@ -235,6 +236,41 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Bench:
+    """Measure how fast this machine trains and samples, and how near that is to its limit."""
+
+    presets: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Presets to measure; by default those that suit this machine."""
+    corpus: str = "fables"
+    """Text for the runs that are timed to a loss: a name that `minitx data` lists, or a path."""
+    target: float | None = None
+    """Validation loss at which the sprint's clock stops; by default at its end."""
+    against: Path | None = None
+    """A checkout of nanoGPT: run its own recipe beside ours, in turn."""
+    python: str = sys.executable
+    """The Python with the torch that nanoGPT needs."""
+    rounds: int = 3
+    """How often each thing is measured; medians are given with their spread."""
+    json: bool = False
+    """Print everything as JSON."""
+
+    def run(self) -> None:
+        from minitx import bench, bench_nanogpt
+
+        parts = bench.parts(self.presets, self.corpus, self.target, self.rounds)
+        if self.against is not None:
+            bench_nanogpt.check(self.against, self.python)
+            parts["against nanoGPT"] = lambda found: bench_nanogpt.against(
+                self.against, self.python, self.corpus, self.rounds
+            )
+        found = {}
+        for n, (name, measure) in enumerate(parts.items(), 1):
+            say(f"[{n}/{len(parts)}] {name} ...")
+            found[name] = measure(found)
+        print_json(found) if self.json else print(bench.words(found))
+
+
+@dataclass(frozen=True)
 class Doctor:
     """Say what this machine has, and check that it computes a known forward pass correctly."""
 
@@ -264,5 +300,6 @@ COMMANDS = {
     "sample": Sample,
     "inspect": Inspect,
     "data": Data,
+    "bench": Bench,
     "doctor": Doctor,
 }

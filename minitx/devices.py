@@ -34,9 +34,14 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def is_alone() -> bool:
+    """Whether no other process trains with this one."""
+    return jax.process_count() == 1
+
+
 def agree(value: float) -> float:
     """The number that the first process has, for all processes: where clocks or keys decide."""
-    if jax.process_count() == 1:
+    if is_alone():
         return value
     return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
 
@@ -46,7 +51,7 @@ def from_first(make, like):
 
     Raises InputError in all processes where `make` does in the first.
     """
-    if jax.process_count() == 1:
+    if is_alone():
         return make()
     made, error = None, None
     if is_first():
@@ -75,7 +80,7 @@ def make_mesh(devices: int | None = None) -> Mesh:
             f"devices={count}, but JAX finds {len(found)} ({kind}): choose from 1 to {len(found)}"
             + (more if kind == "cpu" else "")
         )
-    if jax.process_count() > 1 and count != len(found):
+    if not is_alone() and count != len(found):
         raise InputError(
             f"devices={count}, but {jax.process_count()} processes have {len(found)} together: "
             "leave --devices out"

@@ -8,8 +8,8 @@ import optax
 
 from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
-from minitx.objective import batch_loss, in_precision, make_batch, step_keys
 from minitx.model import Params, Transformer
+from minitx.objective import batch_loss, in_precision, make_batch, step_keys
 
 
 def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:

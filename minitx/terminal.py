@@ -6,6 +6,7 @@ Results go to standard output, progress and remarks to standard error.
 import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -105,11 +106,17 @@ class Stream:
 @contextlib.contextmanager
 def first_process_talks():
     """Of several processes that train together, the others keep silent, but for errors."""
-    from minitx.devices import is_first
+    from minitx.devices import is_alone, is_first
 
-    if is_first():
+    if is_alone():
         yield
-    else:
+        return
+    # The library that connects the processes writes to descriptor 1 behind Python's back.
+    with os.fdopen(os.dup(1), "w") as own, contextlib.redirect_stdout(own):
+        os.dup2(2, 1)
+        if is_first():
+            yield
+            return
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
 

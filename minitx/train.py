@@ -7,7 +7,6 @@ Arrays of token ids come in, parameters go out; nothing here reads or writes fil
 
 import dataclasses
 import functools
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -22,8 +21,8 @@ from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import AXIS, agree, make_mesh, on_all_devices, over_seeds, own_share, put
 from minitx.errors import InputError
 from minitx.explain import explain
-from minitx.objective import batch_loss, evaluate_seeds, make_batch, step_keys
 from minitx.model import Params, Transformer, init_params
+from minitx.objective import batch_loss, evaluate_seeds, make_batch, step_keys
 from minitx.optimizer import make_optimizer, rate
 
 
@@ -242,7 +241,8 @@ def train_seeds(
 @jax.jit
 def unstack(stacked: TrainState) -> list[TrainState]:
     """The states one by one, from one whose arrays have an axis E in front."""
-    return [jax.tree.map(lambda a: a[e], stacked) for e in range(len(stacked.step))]
+    leaves, structure = jax.tree.flatten(stacked)
+    return [structure.unflatten([a[e] for a in leaves]) for e in range(len(stacked.step))]
 
 
 def train(
