@@ -4,7 +4,7 @@ One `Architecture` for each family, one line for each tensor. A key of a config 
 of the tables is refused by name: minitx loads what it understands, or says what it does not.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 
@@ -14,6 +14,7 @@ class From(NamedTuple):
     name: str
     turned: bool = False  # stored (outputs, inputs), as torch's linear layers are
     third: int | None = None  # query, key and value lie side by side: this one of the three
+    paired: bool = False  # a head's rows interleaved: llama.cpp keeps what RoPE turns side by side
 
 
 REQUIRED = object()  # a key without which nothing can be guessed
@@ -253,3 +254,85 @@ QWEN2 = Architecture(
 )
 
 ARCHITECTURES = {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN2}
+
+# --- GGUF files: the same families in llama.cpp's words ------------------------------------------
+
+GGUF_TENSORS = {
+    "embedding.table": From("token_embd.weight"),
+    "blocks.{n}.attention_norm.gain": From("blk.{n}.attn_norm.weight"),
+    "blocks.{n}.attention.query.weight": From("blk.{n}.attn_q.weight", True),
+    "blocks.{n}.attention.query.bias": From("blk.{n}.attn_q.bias"),
+    "blocks.{n}.attention.key.weight": From("blk.{n}.attn_k.weight", True),
+    "blocks.{n}.attention.key.bias": From("blk.{n}.attn_k.bias"),
+    "blocks.{n}.attention.value.weight": From("blk.{n}.attn_v.weight", True),
+    "blocks.{n}.attention.value.bias": From("blk.{n}.attn_v.bias"),
+    "blocks.{n}.attention.out.weight": From("blk.{n}.attn_output.weight", True),
+    "blocks.{n}.attention.out.bias": From("blk.{n}.attn_output.bias"),
+    "blocks.{n}.mlp_norm.gain": From("blk.{n}.ffn_norm.weight"),
+    "blocks.{n}.mlp.gate.weight": From("blk.{n}.ffn_gate.weight", True),
+    "blocks.{n}.mlp.gate.bias": From("blk.{n}.ffn_gate.bias"),
+    "blocks.{n}.mlp.up.weight": From("blk.{n}.ffn_up.weight", True),
+    "blocks.{n}.mlp.up.bias": From("blk.{n}.ffn_up.bias"),
+    "blocks.{n}.mlp.down.weight": From("blk.{n}.ffn_down.weight", True),
+    "blocks.{n}.mlp.down.bias": From("blk.{n}.ffn_down.bias"),
+    "final_norm.gain": From("output_norm.weight"),
+    "unembedding.table": From("output.weight"),
+}
+
+# llama.cpp permutes the rows of query and key for the families that it calls llama, and no others.
+GGUF_LLAMA_TENSORS = GGUF_TENSORS | {
+    "blocks.{n}.attention.query.weight": From("blk.{n}.attn_q.weight", True, paired=True),
+    "blocks.{n}.attention.query.bias": From("blk.{n}.attn_q.bias", paired=True),
+    "blocks.{n}.attention.key.weight": From("blk.{n}.attn_k.weight", True, paired=True),
+    "blocks.{n}.attention.key.bias": From("blk.{n}.attn_k.bias", paired=True),
+}
+
+GGUF_GPT2_TENSORS = GGUF_TENSORS | {
+    "position.table": From("position_embd.weight"),
+    "blocks.{n}.attention_norm.bias": From("blk.{n}.attn_norm.bias"),
+    "blocks.{n}.attention.query.weight": From("blk.{n}.attn_qkv.weight", True, 0),
+    "blocks.{n}.attention.query.bias": From("blk.{n}.attn_qkv.bias", third=0),
+    "blocks.{n}.attention.key.weight": From("blk.{n}.attn_qkv.weight", True, 1),
+    "blocks.{n}.attention.key.bias": From("blk.{n}.attn_qkv.bias", third=1),
+    "blocks.{n}.attention.value.weight": From("blk.{n}.attn_qkv.weight", True, 2),
+    "blocks.{n}.attention.value.bias": From("blk.{n}.attn_qkv.bias", third=2),
+    "blocks.{n}.mlp_norm.bias": From("blk.{n}.ffn_norm.bias"),
+    "final_norm.bias": From("output_norm.bias"),
+}
+
+GGUF_ARCHITECTURES = {
+    "gpt2": replace(GPT2, tensors=GGUF_GPT2_TENSORS, prefixes=(), unused=()),
+    "llama": replace(LLAMA, tensors=GGUF_LLAMA_TENSORS, prefixes=(), unused=()),
+    "qwen2": replace(QWEN2, tensors=GGUF_TENSORS, prefixes=(), unused=()),
+}
+
+_GGUF_KEYS = {
+    "context_length": "max_position_embeddings",
+    "embedding_length": "hidden_size",
+    "block_count": "num_hidden_layers",
+    "feed_forward_length": "intermediate_size",
+    "attention.head_count": "num_attention_heads",
+    "attention.head_count_kv": "num_key_value_heads",
+    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+    "attention.key_length": "head_dim",
+    "attention.value_length": "head_dim",
+    "attention.sliding_window": "sliding_window",
+    "rope.dimension_count": "head_dim",
+    "rope.freq_base": "rope_theta",
+    "vocab_size": "vocab_size",
+}
+
+# Behind the name of the architecture; what it is called in a config.json.
+GGUF_KEYS = {
+    "llama": _GGUF_KEYS,
+    "qwen2": _GGUF_KEYS,
+    "gpt2": {
+        "context_length": "n_positions",
+        "embedding_length": "n_embd",
+        "block_count": "n_layer",
+        "feed_forward_length": "n_inner",
+        "attention.head_count": "n_head",
+        "attention.layer_norm_epsilon": "layer_norm_epsilon",
+        "vocab_size": "vocab_size",
+    },
+}

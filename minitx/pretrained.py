@@ -124,6 +124,8 @@ def architecture_of(header: dict, where: str | Path) -> Architecture:
 def translate(header: Any, where: str | Path) -> ModelConfig:
     """Our config from another's `header`, in the words of Hugging Face's config.json.
 
+    Where a sliding window is shorter than the context, the window becomes the context.
+
     Raises InputError naming the first key that is missing, not understood, or not supported.
     """
     if not isinstance(header, dict):
@@ -228,13 +230,21 @@ def window(given: dict, where: str | Path) -> int | None:
     return size if slides and isinstance(size, int) else None
 
 
-def place(line: From, array: np.ndarray, where: str) -> np.ndarray:
-    """One tensor of a file as the parameter that it is: its part, turned to (inputs, outputs)."""
+def place(line: From, array: np.ndarray, head: int, where: str) -> np.ndarray:
+    """One tensor of a file as the parameter that it is: in our order, (inputs, outputs), its part.
+
+    `head` is the width K of a head, for rows whose order within it is another.
+    """
+    if line.paired and len(array) % head == 0:
+        pairs = array.reshape(-1, head // 2, 2, *array.shape[1:])
+        array = pairs.swapaxes(1, 2).reshape(array.shape)
+    if line.turned:
+        array = array.T
     if line.third is not None:
         if array.shape[-1] % 3:
             raise InputError(f"{where} is {list(array.shape)}: not three parts side by side")
         array = np.split(array, 3, axis=-1)[line.third]
-    return array.T if line.turned else array
+    return array
 
 
 def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> Params:
@@ -271,7 +281,7 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
                 f"{what} is of type {array.dtype.name}, which is not supported: use a model in "
                 "float32, float16 or bfloat16"
             )
-        array = place(line, array, what)
+        array = place(line, array, config.sizes["K"], what)
         if array.shape != leaf.shape:
             raise InputError(
                 f"{what} is {list(array.shape)} for {name_of(path)}, but the config wants "
