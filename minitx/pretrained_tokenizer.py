@@ -51,7 +51,7 @@ class FromFile:
     bos: int | None = None  # the token that stands before a text, if the model has one
 
     def __len__(self) -> int:
-        return self.library.get_vocab_size(with_added_tokens=True)
+        return 1 + max(self.library.get_vocab(with_added_tokens=True).values(), default=-1)
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
