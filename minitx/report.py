@@ -207,7 +207,9 @@ def directions_stay(layers: dict) -> dict[str, Any]:
         reason = "updates at right angles to the state would look the same"
         return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
     if end < FAR:
-        return finding(claim, "qualified", f"{seen}: small turns add up", **numbers)
+        leapt = first == 2 and layers["cos_embedding"][1] < FAR
+        reason = "the first block alone turns it away" if leapt else "small turns add up"
+        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
     return finding(claim, "supported", seen, **numbers)
 
 
