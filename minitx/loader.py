@@ -57,7 +57,8 @@ def locate(name_or_folder: str | Path) -> Path:
         return pull.checked(pulled)
     if name.partition("@")[0] in pull.NAMES:
         raise InputError(f"{name} is not in the cache; run: minitx pull {name}")
-    raise InputError(f"there is no folder, file or pulled model {name!r}{suggest(name, pull.NAMES)}")
+    known = suggest(name, pull.NAMES)
+    raise InputError(f"there is no folder, file or pulled model {name!r}{known}")
 
 
 def tokenizer_of(loaded: Run):

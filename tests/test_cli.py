@@ -163,7 +163,9 @@ def test_minitx_alone_prints_the_help(home):
     assert alone.out == asked.out and alone.err == ""
     for name in commands.COMMANDS:
         assert re.search(rf"\b{name}\b", alone.out)
-    assert set(commands.COMMANDS) == {"demo", "train", "sample", "inspect", "data", "doctor"}
+    assert set(commands.COMMANDS) == {
+        "demo", "train", "sample", "inspect", "pull", "data", "doctor",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
@@ -175,13 +177,12 @@ def test_every_command_has_help(home, name):
     for field in dataclasses.fields(commands.COMMANDS[name]):
         if field.name in ("data", "model", "recipe"):
             continue
-        positional = field.name in ("run_folder", "action") or (name, field.name) == (
-            "data",
-            "name",
-        )
+        positional = field.name in ("models", "action") or (name, field.name) in (
+            ("sample", "model"), ("data", "name"), ("pull", "name"),
+        )  # fmt: skip
         if not positional:
             assert f"--{field.name.replace('_', '-')}" in shown, field.name
-    assert "RUN" in shown or name not in ("sample", "inspect")
+    assert "MODEL" in shown or name not in ("sample", "inspect")
 
 
 def docs(kind) -> dict[str, str]:
