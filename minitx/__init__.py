@@ -25,6 +25,7 @@ _HOME = {  # public name: the module that it comes from
     "Transformer": "model",
     "Trace": "model",
     "fit": "train",
+    "fit_seeds": "train",
     "generate": "sample",
     "inspect": "report",
     "prepare": "run",

@@ -12,7 +12,14 @@ import tyro
 
 from minitx.config import PRESETS, DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.terminal import Stream, inspect_run, print_json, say, train_with_progress
+from minitx.terminal import (
+    Stream,
+    first_process_talks,
+    inspect_run,
+    print_json,
+    say,
+    train_with_progress,
+)
 
 Flat = tyro.conf.OmitArgPrefixes
 ELSEWHERE_T, ELSEWHERE_TOKENS = 128, 256  # read by a model from elsewhere, if nothing else is asked
@@ -30,22 +37,38 @@ class Train:
     """Go on with the run in --out, to the same bits as if it had never stopped."""
     json: bool = False
     """Print the last evaluation as JSON."""
+    devices: int | None = None
+    """Devices that share each batch; by default one, or with --join all that the processes have."""
+    join: bool = False
+    """Train together with the other processes that were started so, on this host or on others."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0, where JAX does not know it (it does on TPU pods and Slurm)."""
+    processes: int | None = None
+    """How many processes train together, where JAX does not know it."""
+    process_id: int | None = None
+    """Which of them this one is, from 0, where JAX does not know it."""
     data: Flat[DataConfig] = field(default_factory=DataConfig)
     model: Flat[ModelConfig] = field(default_factory=ModelConfig)
     recipe: Flat[TrainConfig] = field(default_factory=TrainConfig)
 
     def run(self) -> None:
-        from minitx import run
+        from minitx import devices, run
 
+        if self.join:
+            devices.join(self.coordinator, self.processes, self.process_id)
+        elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
+            raise InputError("--coordinator, --processes and --process-id go with --join: add it")
+        mesh = devices.make_mesh(self.devices or (None if self.join else 1))
         d = self.data
         data = run.prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
         config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
-        last = train_with_progress(out, config, self.recipe, data, self.resume)
-        if self.json:
-            print_json({"run": str(out), **last})
-        else:
-            say(f"\nnext: minitx sample {out}\n      minitx inspect {out}")
+        with first_process_talks():
+            last = train_with_progress(out, config, self.recipe, data, self.resume, mesh)
+            if self.json:
+                print_json({"run": str(out), **last})
+            else:
+                say(f"\nnext: minitx sample {out}\n      minitx inspect {out}")
 
 
 @dataclass(frozen=True)

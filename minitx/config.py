@@ -161,6 +161,8 @@ class TrainConfig:
     """Decay of Adam's mean squared gradient."""
     momentum: float = 0.95
     """Momentum of sgd and muon."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What forward and backward passes compute in; parameters and optimiser stay in float32."""
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
     """squared_error: half the squared distance of the logits to the one-hot target."""
     seed: int = 0

@@ -48,11 +48,14 @@ def muon(momentum: float) -> optax.GradientTransformation:
     """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out).
 
     Matrices of one shape are stacked and go through it together: one batched product in place of
-    many small ones.
+    many small ones. Three iterations after a bound on the largest singular value that is closer
+    than the Frobenius norm (Boissin 2025) train as well as five after that norm.
     """
     dimensions = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)
     orthogonalise = optax.contrib.scale_by_muon(
         beta=momentum,
+        ns_steps=3,
+        preconditioning="aol",
         weight_dimension_numbers=lambda stacks: jax.tree.map(lambda _: dimensions, stacks),
     )
 

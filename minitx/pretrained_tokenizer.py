@@ -102,6 +102,7 @@ def byte_level(
 
 def from_gguf(metadata: dict[str, Any], where: Path) -> FromFile:
     """The tokeniser that a GGUF file's metadata describes. Raises InputError for other kinds."""
+
     def of(key: str):
         return metadata.get(f"tokenizer.ggml.{key}")
 

@@ -19,9 +19,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from minitx import checkpoint, corpus, tokenizer
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
+from minitx.devices import agree, is_first
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
 from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
@@ -278,6 +280,8 @@ def save(folder: Path, report: Report) -> None:
     The state comes last: wherever this is cut off, what is there can be resumed, and going on
     writes the same files again.
     """
+    if not is_first():
+        return
     params = report.state.params
     if report.evaluation:
         before = read_metrics(folder)
@@ -292,23 +296,29 @@ def save(folder: Path, report: Report) -> None:
 
 
 def train_run(
-    folder: Path, config: ModelConfig, recipe: TrainConfig, data: Data, state: TrainState | None
+    folder: Path,
+    config: ModelConfig,
+    recipe: TrainConfig,
+    data: Data,
+    state: TrainState | None,
+    mesh: Mesh | None = None,
 ) -> Iterator[Report]:
     """Train into a folder from the state that `begin` gave, saving at every evaluation.
 
-    Ctrl-C saves at once, then raises KeyboardInterrupt. Raises InputError as `train` does.
+    Ctrl-C saves at once, then raises KeyboardInterrupt. Raises InputError as `train` does. Where
+    several processes train together, the first one saves, and says when to stop.
     """
     done = read_metrics(folder)
     seconds = done[-1]["seconds"] if done else 0.0
     with interrupts() as interrupted:
         try:
             for report in train(
-                config, recipe, data.train_tokens, data.val_tokens, state, seconds
+                config, recipe, data.train_tokens, data.val_tokens, state, mesh, seconds
             ):
                 if report.evaluation:
                     save(folder, report)
                 yield report
-                if interrupted:
+                if agree(bool(interrupted)):
                     if not report.evaluation:
                         save(folder, report)
                     raise KeyboardInterrupt

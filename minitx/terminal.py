@@ -11,14 +11,20 @@ from pathlib import Path
 from typing import Any
 
 
-def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[str, Any]:
+def train_with_progress(
+    out: Path, config, recipe, data, resume: bool, mesh=None
+) -> dict[str, Any]:
     """Train into a folder with a live line; the last evaluation, as metrics.jsonl has it."""
     from tqdm import tqdm
 
     from minitx import run
+    from minitx.devices import from_first
     from minitx.model import count_params
+    from minitx.train import init_state
 
-    state = run.begin(out, config, recipe, data, resume)
+    state = from_first(
+        lambda: run.begin(out, config, recipe, data, resume), lambda: init_state(config, recipe)
+    )
     say(
         f"{data.config.corpus}: {len(data.train_tokens)} tokens to train on, "
         f"{len(data.val_tokens)} held out, {len(data.tokenizer)} distinct\n"
@@ -34,7 +40,7 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool) -> dict[s
         leave=False,
         disable=None,  # unless standard error is a terminal
     )
-    reports = run.train_run(out, config, recipe, data, state)
+    reports = run.train_run(out, config, recipe, data, state, mesh)
     with contextlib.closing(reports), bar:
         try:
             for report in reports:
@@ -116,6 +122,18 @@ class Stream:
         whole = text.rstrip("\ufffd")
         print(whole[self.shown :], end="", flush=True)
         self.shown = len(whole)
+
+
+@contextlib.contextmanager
+def first_process_talks():
+    """Of several processes that train together, the others keep silent, but for errors."""
+    from minitx.devices import is_first
+
+    if is_first():
+        yield
+    else:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
 
 
 def say(words: str) -> None:

@@ -1,27 +1,30 @@
 """Training: a pure step, run many at a time inside one compiled loop.
 
-`step` is the whole of it; `train` runs steps and yields a `Report` every moment, `fit` runs to the
-end. Arrays of token ids come in, parameters go out; nothing here reads or writes files.
+`step` is the whole of it. `train_seeds` runs it for several seeds at once and says every moment
+where each stands; `train` is the same for one seed, and `fit` and `fit_seeds` run to the end.
+Arrays of token ids come in, parameters go out; nothing here reads or writes files.
 """
 
+import dataclasses
 import functools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
-from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
+from minitx.devices import AXIS, agree, make_mesh, on_all_devices, over_seeds, own_share, put
 from minitx.errors import InputError
+from minitx.explain import explain
+from minitx.objective import batch_loss, evaluate_seeds, make_batch, step_keys
 from minitx.model import Params, Transformer, init_params
 from minitx.optimizer import make_optimizer, rate
-
-EVAL_TOKENS = 8192  # read at once when evaluating: large enough to be fast, small enough for memory
 
 
 class TrainState(NamedTuple):
@@ -29,6 +32,7 @@ class TrainState(NamedTuple):
 
     params: Params
     optimizer: optax.OptState
+    seed: jax.Array  # fixes the initial weights, the batches and the dropout
     step: jax.Array  # steps done
     loss_sum: jax.Array  # of the steps since the last evaluation
     grad_norm: jax.Array  # of the last step, before clipping
@@ -48,13 +52,14 @@ class Evaluation(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Where training stands, after a stretch of steps."""
+    """Where the training of one seed stands, after a stretch of steps."""
 
     state: TrainState
     step: int
     train_loss: float  # mean over the steps since the last evaluation
-    tokens_per_second: float  # of this stretch; the first one compiles
+    tokens_per_second: float  # of this stretch, all seeds together; the first one compiles
     evaluation: Evaluation | None = None  # at the steps that have one
+    failure: str | None = None  # why this seed cannot go on; `state` is then the last good one
 
 
 class NonFinite(InputError):
@@ -65,34 +70,20 @@ class NonFinite(InputError):
         self.state = state
 
 
-def losses(kind: str, logits_BTV, target_BT):
-    """The loss of each prediction, in nats or squared logits; shape (B, T)."""
-    if kind == "cross_entropy":
-        return optax.softmax_cross_entropy_with_integer_labels(logits_BTV, target_BT)
-    one_hot_BTV = jax.nn.one_hot(target_BT, logits_BTV.shape[-1])
-    return 0.5 * jnp.sum(jnp.square(logits_BTV - one_hot_BTV), axis=-1)
-
-
-def make_batch(tokens, key, step, batch: int, context: int):
-    """Inputs and targets (B, T), at random places that follow from the key and the step alone."""
-    starts_B = jax.random.randint(
-        jax.random.fold_in(key, step), (batch,), 0, len(tokens) - context
-    )
-    window = tokens[starts_B[:, None] + jnp.arange(context + 1)[None, :]]
-    return window[:, :-1], window[:, 1:]
-
-
-def initial_params(config: ModelConfig, seed: int) -> Params:
+@functools.partial(jax.jit, static_argnums=0)
+def initial_params(config: ModelConfig, seed) -> Params:
     """The untrained model that a run with this seed starts from."""
     return init_params(config, jax.random.fold_in(jax.random.key(seed), 0))
 
 
-def init_state(config: ModelConfig, recipe: TrainConfig) -> TrainState:
-    """The state before the first step."""
-    params = initial_params(config, recipe.seed)
+def init_state(config: ModelConfig, recipe: TrainConfig, seed=None) -> TrainState:
+    """The state before the first step; the seed is the recipe's unless another is given."""
+    seed = recipe.seed if seed is None else seed
+    params = initial_params(config, seed)
     return TrainState(
         params=params,
         optimizer=make_optimizer(recipe).init(params),
+        seed=jnp.uint32(seed),
         step=jnp.int32(0),
         loss_sum=jnp.float32(0),
         grad_norm=jnp.float32(0),
@@ -100,34 +91,29 @@ def init_state(config: ModelConfig, recipe: TrainConfig) -> TrainState:
     )
 
 
-def step_keys(recipe: TrainConfig, step):
-    """The keys that fix a step's batch and its dropout."""
-    key = jax.random.key(recipe.seed)
-    return jax.random.fold_in(key, 1), jax.random.fold_in(jax.random.fold_in(key, 2), step)
+def step(config: ModelConfig, recipe: TrainConfig, tokens, state: TrainState) -> TrainState:
+    """One step of training; if it is not finite, the state stays and `bad_step` says so.
 
-
-def batch_loss(config: ModelConfig, recipe: TrainConfig, params, inputs_BT, targets_BT, key):
-    """The mean loss of a batch; the key draws the dropout."""
-    logits_BTV = Transformer.of(config, params)(inputs_BT, key if config.dropout else None)
-    return losses(recipe.loss, logits_BTV, targets_BT).mean()
-
-
-def step(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens) -> TrainState:
-    """One step of training; if it is not finite, the state stays and `bad_step` says so."""
-    batch_key, dropout_key = step_keys(recipe, state.step)
-    inputs_BT, targets_BT = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
-    loss, gradient = jax.value_and_grad(functools.partial(batch_loss, config, recipe))(
-        state.params, inputs_BT, targets_BT, dropout_key
+    Each device of the mesh takes its share of the batch, and all then take the mean gradient.
+    """
+    batch_key, dropout_key = step_keys(state.seed, state.step)
+    batch = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
+    inputs_BT, targets_BT = map(own_share, batch)
+    dropout_key = jax.random.fold_in(dropout_key, jax.lax.axis_index(AXIS))
+    loss, gradient = jax.lax.pmean(
+        jax.value_and_grad(functools.partial(batch_loss, config, recipe))(
+            state.params, inputs_BT, targets_BT, dropout_key
+        ),
+        AXIS,
     )
     grad_norm = optax.tree.norm(gradient)
     updates, optimizer = make_optimizer(recipe).update(gradient, state.optimizer, state.params)
-    new = TrainState(
+    new = state._replace(
         params=optax.apply_updates(state.params, updates),
         optimizer=optimizer,
         step=state.step + 1,
         loss_sum=state.loss_sum + loss,
         grad_norm=grad_norm,
-        bad_step=state.bad_step,
     )
     whole = jax.tree.map(lambda p: jnp.isfinite(p).all(), new.params)
     good = jnp.isfinite(loss) & jnp.isfinite(grad_norm) & jax.tree.reduce(jnp.logical_and, whole)
@@ -135,45 +121,24 @@ def step(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens) ->
     return kept._replace(bad_step=jnp.where(good, -1, state.step))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
-def run_steps(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens, until):
-    """Steps up to `until`, in one compiled loop; it ends early at a step that is not finite."""
-    return jax.lax.while_loop(
-        lambda s: (s.step < until) & (s.bad_step < 0),
-        lambda s: step(config, recipe, s, tokens),
-        state,
-    )
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
+def run_steps(config: ModelConfig, recipe: TrainConfig, mesh: Mesh, states, tokens, until):
+    """Steps up to `until` for each of E states (used up), in one compiled loop.
 
+    A state whose step is not finite stays where it is.
+    """
 
-def windows(tokens: np.ndarray, context: int):
-    """All of a text as inputs, targets (W, T) that do not overlap, and which of them count."""
-    count = -(-(len(tokens) - 1) // context)
-    padded = np.zeros(count * context + 1, np.int32)
-    padded[: len(tokens)] = tokens
-    counts = (np.arange(count * context) < len(tokens) - 1).astype(np.float32)
-    shape = (count, context)
-    return padded[:-1].reshape(shape), padded[1:].reshape(shape), counts.reshape(shape)
+    def all_seeds(states, tokens, until):
+        def one_seed(state):
+            return jax.lax.while_loop(
+                lambda s: (s.step < until) & (s.bad_step < 0),
+                functools.partial(step, config, recipe, tokens),
+                state,
+            )
 
+        return over_seeds(one_seed, mesh)(states)
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _sum_losses(config: ModelConfig, kind: str, params, inputs, targets, counts):
-    transformer = Transformer.of(config, params)
-
-    def group(arrays):
-        inputs_BT, targets_BT, counts_BT = arrays
-        return jnp.sum(losses(kind, transformer(inputs_BT), targets_BT) * counts_BT)
-
-    return jnp.sum(jax.lax.map(group, (inputs, targets, counts)))
-
-
-def evaluate(config: ModelConfig, kind: str, params: Params, tokens: np.ndarray) -> float:
-    """The mean loss over a whole text, in windows of the context's length that do not overlap."""
-    arrays = windows(np.asarray(tokens), config.context)
-    groups = max(1, round(arrays[0].size / EVAL_TOKENS))
-    size = -(-len(arrays[0]) // groups)
-    fill = ((0, groups * size - len(arrays[0])), (0, 0))
-    grouped = [np.pad(a, fill).reshape(groups, size, -1) for a in arrays]
-    return float(_sum_losses(config, kind, params, *grouped)) / (len(tokens) - 1)
+    return on_all_devices(all_seeds, mesh)(states, tokens, until)
 
 
 def check_lengths(config: ModelConfig, train_tokens, val_tokens) -> None:
@@ -189,60 +154,113 @@ def check_lengths(config: ModelConfig, train_tokens, val_tokens) -> None:
             )
 
 
+def check_share(recipe: TrainConfig, mesh: Mesh) -> None:
+    """Raise InputError if a batch cannot be divided among the devices of the mesh."""
+    if recipe.batch % mesh.size:
+        below = recipe.batch // mesh.size * mesh.size
+        raise InputError(
+            f"batch={recipe.batch} cannot be divided among {mesh.size} devices: choose "
+            f"{f'{below} or ' if below else ''}{below + mesh.size}"
+        )
+
+
+def train_seeds(
+    config: ModelConfig,
+    recipe: TrainConfig,
+    train_tokens: np.ndarray,
+    val_tokens: np.ndarray,
+    seeds: Sequence[int],
+    states: list[TrainState] | None = None,
+    mesh: Mesh | None = None,
+    seconds: float = 0.0,
+) -> Iterator[list[Report]]:
+    """Train a model for each of E seeds in one program; about twice a second, a report on each.
+
+    Each becomes the model that it would be alone, to rounding. Starts from `states` if they are
+    given, else from the seeds; `seconds` is the time already spent. How long the stretches between
+    reports are has no influence on the result. A model whose loss or gradient stops being a number
+    stays at its last good state, and its report says why; the others go on. Raises InputError
+    where a text is shorter than the context, or a batch cannot be divided among the devices.
+    """
+    mesh = mesh or make_mesh(1)
+    check_lengths(config, train_tokens, val_tokens)
+    check_share(recipe, mesh)
+    started = time.perf_counter() - seconds
+    states = states or [init_state(config, recipe, seed) for seed in seeds]
+    failures: list[str | None] = [None] * len(states)
+    here, stretch = int(states[0].step), 1
+    stacked = put(jax.tree.map(lambda *leaves: np.stack(leaves), *states), mesh)
+    tokens = put(np.asarray(train_tokens, np.int32), mesh)
+    program = dataclasses.replace(recipe, seed=0)  # one for all: the seeds travel in the states
+    while here < recipe.steps and None in failures:
+        next_evaluation = min(recipe.steps, (here // recipe.eval_every + 1) * recipe.eval_every)
+        goal = min(here + stretch, next_evaluation)
+        clock = time.perf_counter()
+        stacked = run_steps(config, program, mesh, stacked, tokens, goal)
+        bad_step_E = np.asarray(stacked.bad_step)  # waits until the steps are done
+        per_step = (time.perf_counter() - clock) / (goal - here)
+        stretch = int(agree(max(1, min(2 * stretch, int(0.5 / per_step)))))
+        speed = len(failures) * recipe.batch * config.context / per_step
+        since = (goal - 1) % recipe.eval_every + 1
+        train_loss_E = np.asarray(stacked.loss_sum) / since
+        val_loss_E = [None] * len(failures)
+        if goal == next_evaluation:
+            val_loss_E = evaluate_seeds(config, recipe.loss, stacked.params, val_tokens, mesh)
+            stop_E = (bad_step_E < 0) & ~np.isfinite(val_loss_E)
+            stacked = stacked._replace(
+                loss_sum=put(np.zeros_like(train_loss_E), mesh),
+                bad_step=put(np.where(stop_E, goal, bad_step_E), mesh),
+            )
+        states = unstack(stacked)
+        reports = []
+        for e, (state, val_loss) in enumerate(zip(states, val_loss_E, strict=True)):
+            if bad_step_E[e] >= 0:
+                failures[e] = failures[e] or explain(config, recipe, state, tokens)
+            elif state.bad_step >= 0:
+                failures[e] = (
+                    f"the validation loss after step {goal} is {val_loss}, though training is "
+                    f"still finite: lower --lr (now {recipe.lr:g})"
+                )
+            evaluation = None
+            if val_loss is not None and failures[e] is None:
+                evaluation = Evaluation(
+                    step=goal,
+                    train_loss=float(train_loss_E[e]),
+                    val_loss=float(val_loss),
+                    lr=float(recipe.lr * rate(recipe, goal - 1)),
+                    grad_norm=float(state.grad_norm),
+                    tokens=goal * recipe.batch * config.context,
+                    seconds=time.perf_counter() - started,
+                )
+            reports.append(
+                Report(state, goal, float(train_loss_E[e]), speed, evaluation, failures[e])
+            )
+        here = goal
+        yield reports
+
+
+@jax.jit
+def unstack(stacked: TrainState) -> list[TrainState]:
+    """The states one by one, from one whose arrays have an axis E in front."""
+    return [jax.tree.map(lambda a: a[e], stacked) for e in range(len(stacked.step))]
+
+
 def train(
     config: ModelConfig,
     recipe: TrainConfig,
     train_tokens: np.ndarray,
     val_tokens: np.ndarray,
     state: TrainState | None = None,
+    mesh: Mesh | None = None,
     seconds: float = 0.0,
 ) -> Iterator[Report]:
-    """Train, with a `Report` about twice a second and at every evaluation.
-
-    Starts from `state` if one is given (its arrays are used up), else from the seed; `seconds` is
-    the time already spent. The length of the stretches between reports has no influence on the
-    result. Raises InputError where a text is shorter than the context, NonFinite where the loss or
-    a gradient stops being a number.
-    """
-    check_lengths(config, train_tokens, val_tokens)
-    started = time.perf_counter() - seconds
-    state = init_state(config, recipe) if state is None else state
-    device_tokens = jnp.asarray(train_tokens, jnp.int32)
-    here, stretch = int(state.step), 1
-    while here < recipe.steps:
-        next_evaluation = min(recipe.steps, (here // recipe.eval_every + 1) * recipe.eval_every)
-        goal = min(here + stretch, next_evaluation)
-        clock = time.perf_counter()
-        state = run_steps(config, recipe, state, device_tokens, goal)
-        if int(state.bad_step) >= 0:
-            raise NonFinite(explain(config, recipe, state, device_tokens), state)
-        per_step = (time.perf_counter() - clock) / (goal - here)
-        stretch = max(1, min(2 * stretch, int(0.5 / per_step)))
-        here = goal
-        since = (here - 1) % recipe.eval_every + 1
-        speed = recipe.batch * config.context / per_step
-        report = Report(state, here, float(state.loss_sum) / since, speed)
-        if here == next_evaluation:
-            val_loss = evaluate(config, recipe.loss, state.params, val_tokens)
-            if not math.isfinite(val_loss):
-                raise NonFinite(
-                    f"the validation loss after step {here} is {val_loss}, though training is "
-                    f"still finite: lower --lr (now {recipe.lr:g})",
-                    state,
-                )
-            report = report._replace(
-                state=state._replace(loss_sum=jnp.float32(0)),
-                evaluation=Evaluation(
-                    step=here,
-                    train_loss=report.train_loss,
-                    val_loss=val_loss,
-                    lr=float(recipe.lr * rate(recipe, here - 1)),
-                    grad_norm=float(state.grad_norm),
-                    tokens=here * recipe.batch * config.context,
-                    seconds=time.perf_counter() - started,
-                ),
-            )
-            state = report.state
+    """`train_seeds` for the recipe's seed alone; raises NonFinite where that cannot go on."""
+    states = None if state is None else [state]
+    for (report,) in train_seeds(
+        config, recipe, train_tokens, val_tokens, [recipe.seed], states, mesh, seconds
+    ):
+        if report.failure:
+            raise NonFinite(report.failure, report.state)
         yield report
 
 
@@ -259,63 +277,22 @@ def fit(
     >>> [e.step for e in history], history[-1].val_loss < 0.1
     ([30, 60], True)
     """
-    history = []
-    for report in train(config, recipe, train_tokens, val_tokens):
-        if report.evaluation:
-            history.append(report.evaluation)
-    return Transformer.of(config, report.state.params), history
+    return fit_seeds(config, recipe, train_tokens, val_tokens, [recipe.seed])[0]
 
 
-def explain(config: ModelConfig, recipe: TrainConfig, state: TrainState, tokens) -> str:
-    """Why the step after `state` is not finite: which tensor went first, and what to do."""
-    batch_key, dropout_key = step_keys(recipe, state.step)
-    inputs_BT, targets_BT = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
-    key = dropout_key if config.dropout else None
-    trace = Transformer.of(config, state.params).trace(inputs_BT, key)
-    loss, gradient = jax.value_and_grad(functools.partial(batch_loss, config, recipe))(
-        state.params, inputs_BT, targets_BT, dropout_key
-    )
-    named = [("the parameter " + name, array) for name, array in forward_order(state.params)]
-    named += [("the embedding", trace.stream_RBTD[0])]
-    for n in range(config.depth):
-        named += [
-            (f"the attention pattern of block {n}", trace.pattern_NBHTS[n]),
-            (f"the attention update of block {n}", trace.attention_update_NBTD[n]),
-            (f"the stream after the attention of block {n}", trace.stream_RBTD[2 * n + 1]),
-            (f"the MLP update of block {n}", trace.mlp_update_NBTD[n]),
-            (f"the stream after block {n}", trace.stream_RBTD[2 * n + 2]),
-        ]
-    named += [("the final norm's output", trace.after_final_norm_BTD)]
-    named += [("the logits", trace.logits_BTV), ("the loss", loss)]
-    # Gradients are made from the end of the model to its start.
-    backwards = reversed(forward_order(gradient))
-    named += [("the gradient of " + name, array) for name, array in backwards]
-    first = next((name for name, a in named if not np.isfinite(np.asarray(a)).all()), None)
-    if first:
-        cause = f"{first} is not finite first"
-    elif not np.isfinite(optax.tree.norm(gradient)):
-        cause = "the gradient's norm overflows"
-    else:
-        cause = "the update overflows a parameter"
-    clip = "" if recipe.clip else ", or clip gradients with --clip 1"
-    return (
-        f"training stopped at step {int(state.step)}: {cause}; "
-        f"lower --lr (now {recipe.lr:g}), raise --warmup (now {recipe.warmup}){clip}"
-    )
+def fit_seeds(
+    config: ModelConfig, recipe: TrainConfig, train_tokens, val_tokens, seeds: Sequence[int]
+) -> list[tuple[Transformer, list[Evaluation]]]:
+    """`fit` for each of several seeds, all in one program: a model and its evaluations for each.
 
-
-ORDER = [
-    "embedding", "position", "blocks",
-    "attention_norm", "attention", "query", "key", "query_norm", "key_norm", "value", "out",
-    "mlp_norm", "mlp", "gate", "up", "down", "final_norm", "unembedding",
-]  # fmt: skip
-
-
-def forward_order(params: Params) -> list[tuple[str, np.ndarray]]:
-    """Every parameter with its dotted name, in the order in which the forward pass meets them."""
-
-    def place(item):
-        parts = item[0].split(".")
-        return [int(p) if p.isdigit() else ORDER.index(p) if p in ORDER else 0 for p in parts]
-
-    return sorted(named_arrays(params).items(), key=place)
+    Raises NonFinite for the first seed whose training cannot go on.
+    """
+    histories = [[] for _ in seeds]
+    for reports in train_seeds(config, recipe, train_tokens, val_tokens, seeds):
+        for report, history in zip(reports, histories, strict=True):
+            if report.failure:
+                raise NonFinite(f"seed {int(report.state.seed)}: {report.failure}", report.state)
+            if report.evaluation:
+                history.append(report.evaluation)
+    models = [Transformer.of(config, report.state.params) for report in reports]
+    return list(zip(models, histories, strict=True))

@@ -75,9 +75,7 @@ def folder_of(tmp_path, family, merges=(("Ġ", "t"), ("Ġt", "h"), ("1", "2"))):
 
 def test_vocabulary_and_merges_are_cut_as_the_family_does(tmp_path):
     words, vocabulary = folder_of(tmp_path, "gpt2")
-    assert words.encode(" th12 é").tolist() == [
-        vocabulary[w] for w in ("Ġth", "12", "Ġ", "Ã", "©")
-    ]
+    assert words.encode(" th12 é").tolist() == [vocabulary[w] for w in ("Ġth", "12", "Ġ", "Ã", "©")]
     assert words.encode("<|endoftext|>").tolist() == [0] and words.bos == 1
     assert len(words.encode("</s>")) == 4
     words, _ = folder_of(tmp_path, "opt")

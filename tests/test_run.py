@@ -21,7 +21,8 @@ import safetensors.numpy
 from minitx import checkpoint, corpus, run, sample, tokenizer
 from minitx.config import DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.train import Evaluation, Report, evaluate, init_state
+from minitx.objective import evaluate
+from minitx.train import Evaluation, Report, init_state
 
 WEIGHTS = ("model.safetensors", "best.safetensors", "train_state.safetensors")
 FILES = {"config.json", "tokenizer.json", "metrics.jsonl", *WEIGHTS}

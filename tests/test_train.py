@@ -14,10 +14,12 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import train
+from minitx import objective, train
 from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
+from minitx.devices import make_mesh, on_all_devices, put
 from minitx.errors import InputError
+from minitx.explain import explain, forward_order
 
 CONTEXT, VOCAB = 6, 7
 TINY = ModelConfig(width=8, depth=1, heads=2, mlp_width=10, context=CONTEXT, vocab=VOCAB)
@@ -57,7 +59,7 @@ TARGET_BT = np.random.default_rng(2).integers(0, 5, (3, 4))
 
 
 def test_cross_entropy_is_minus_the_log_probability_of_the_target():
-    found = train.losses("cross_entropy", LOGITS_BTV, TARGET_BT)
+    found = objective.losses("cross_entropy", LOGITS_BTV, TARGET_BT)
     assert found.shape == (3, 4)
     for b, t in itertools.product(range(3), range(4)):
         z = LOGITS_BTV[b, t].astype(float)
@@ -66,7 +68,7 @@ def test_cross_entropy_is_minus_the_log_probability_of_the_target():
 
 
 def test_squared_error_is_half_the_squared_distance_to_the_one_hot_target():
-    found = train.losses("squared_error", LOGITS_BTV, TARGET_BT)
+    found = objective.losses("squared_error", LOGITS_BTV, TARGET_BT)
     assert found.shape == (3, 4)
     for b, t in itertools.product(range(3), range(4)):
         hot = [float(v == TARGET_BT[b, t]) for v in range(5)]
@@ -79,7 +81,7 @@ def test_squared_error_is_half_the_squared_distance_to_the_one_hot_target():
 
 def batch_of(tokens, seed: int, step: int, batch: int = 3, context: int = CONTEXT):
     tokens = jnp.asarray(tokens, jnp.int32)
-    inputs, targets = train.make_batch(tokens, jax.random.key(seed), step, batch, context)
+    inputs, targets = objective.make_batch(tokens, jax.random.key(seed), step, batch, context)
     return np.asarray(inputs), np.asarray(targets)
 
 
@@ -313,7 +315,7 @@ def test_muon_takes_the_matrices_of_a_model_and_adam_the_rest():
 @given(st.integers(2, 60), st.integers(1, 17))
 def test_windows_hold_every_prediction_of_a_text_exactly_once(length, context):
     text = np.arange(100, 100 + length)
-    inputs, targets, counts = train.windows(text, context)
+    inputs, targets, counts = objective.windows(text, context)
     assert inputs.shape == targets.shape == counts.shape == (math.ceil((length - 1) / context),
                                                              context)  # fmt: skip
     np.testing.assert_array_equal(inputs[counts == 1], text[:-1])
@@ -348,15 +350,15 @@ def sharp():
     [("cross_entropy", 21), ("cross_entropy", 20), ("cross_entropy", 19), ("squared_error", 21)],
 )
 def test_an_evaluation_is_the_mean_over_every_prediction_of_the_text(kind, length, sharp):
-    found = train.evaluate(TINY, kind, sharp, NOISE[:length])
+    found = objective.evaluate(TINY, kind, sharp, NOISE[:length])
     assert found == pytest.approx(loss_by_loop(kind, sharp, NOISE[:length]), rel=1e-5)
 
 
 @pytest.mark.parametrize("at_once", [1, 8])  # 4 windows one by one; 2, 2 and none
 def test_how_much_an_evaluation_reads_at_once_does_not_matter(at_once, sharp, monkeypatch):
-    whole = train.evaluate(TINY, "cross_entropy", sharp, NOISE[:21])
-    monkeypatch.setattr(train, "EVAL_TOKENS", at_once)
-    parts = train.evaluate(TINY, "cross_entropy", sharp, NOISE[:21])
+    whole = objective.evaluate(TINY, "cross_entropy", sharp, NOISE[:21])
+    monkeypatch.setattr(objective, "EVAL_TOKENS", at_once)
+    parts = objective.evaluate(TINY, "cross_entropy", sharp, NOISE[:21])
     assert parts == pytest.approx(whole, rel=1e-6)
 
 
@@ -380,7 +382,7 @@ class Clock:
 def reports(monkeypatch, tick: float, state=None, seconds: float = 0.0):
     """The reports of the LOOP, with a clock of our own; each state copied while it is there."""
     monkeypatch.setattr(train, "time", Clock(tick))
-    loop = train.train(DROPPING, LOOP, NOISE, NOISE[:30], state, seconds)
+    loop = train.train(DROPPING, LOOP, NOISE, NOISE[:30], state, seconds=seconds)
     return [report._replace(state=copy(report.state)) for report in loop]
 
 
@@ -429,13 +431,13 @@ def test_a_state_at_the_end_needs_no_more_steps(monkeypatch):
 def test_another_seed_has_other_weights_other_batches_and_other_dropout():
     recipe, other = TrainConfig(seed=1), TrainConfig(seed=2)
     assert differ(train.init_state(TINY, recipe).params, train.init_state(TINY, other).params)
-    for one, two in zip(train.step_keys(recipe, 3), train.step_keys(other, 3), strict=True):
+    for one, two in zip(objective.step_keys(recipe.seed, 3), objective.step_keys(other.seed, 3), strict=True):
         assert differ(jax.random.key_data(one), jax.random.key_data(two))
 
 
 def test_dropout_differs_from_step_to_step_and_from_the_batch():
-    batch_3, dropout_3 = map(jax.random.key_data, train.step_keys(LOOP, 3))
-    batch_4, dropout_4 = map(jax.random.key_data, train.step_keys(LOOP, 4))
+    batch_3, dropout_3 = map(jax.random.key_data, objective.step_keys(LOOP.seed, 3))
+    batch_4, dropout_4 = map(jax.random.key_data, objective.step_keys(LOOP.seed, 4))
     assert not differ(batch_3, batch_4)  # make_batch takes the step itself
     assert differ(dropout_3, dropout_4)
     assert differ(batch_3, dropout_3)
@@ -449,7 +451,7 @@ def test_evaluations_tell_what_was_trained_and_measured(monkeypatch):
     for e in found:
         report = through[e.step - 1]
         assert e.lr == pytest.approx(LOOP.lr * rate_by_hand(LOOP, e.step - 1), rel=1e-5)
-        val_loss = train.evaluate(DROPPING, LOOP.loss, report.state.params, NOISE[:30])
+        val_loss = objective.evaluate(DROPPING, LOOP.loss, report.state.params, NOISE[:30])
         assert e.val_loss == val_loss
         assert e.grad_norm == report.state.grad_norm
         assert e.train_loss == report.train_loss
@@ -464,9 +466,10 @@ def test_the_training_loss_is_the_mean_over_the_steps_since_the_last_evaluation(
 
     @quick
     def loss_of(params, step):
-        batch_key, dropout_key = train.step_keys(LOOP, step)
-        batch = train.make_batch(text, batch_key, step, LOOP.batch, CONTEXT)
-        return train.batch_loss(DROPPING, LOOP, params, *batch, dropout_key)
+        batch_key, dropout_key = objective.step_keys(LOOP.seed, step)
+        batch = objective.make_batch(text, batch_key, step, LOOP.batch, CONTEXT)
+        dropout_key = jax.random.fold_in(dropout_key, 0)  # the first device's
+        return objective.batch_loss(DROPPING, LOOP, params, *batch, dropout_key)
 
     losses = []
     for n, report in enumerate(through):
@@ -486,10 +489,10 @@ def test_stretches_grow_to_about_half_a_second(monkeypatch):
     recipe = dataclasses.replace(LOOP, steps=40, eval_every=40)
     seen = []
 
-    def run_steps(config, recipe, state, tokens, until):
-        seen.append(until - int(state.step))
+    def run_steps(config, recipe, mesh, states, tokens, until):
+        seen.append(until - int(states.step[0]))
         train.time.now += 0.08 * seen[-1]  # seconds
-        return state._replace(step=jnp.int32(until))
+        return states._replace(step=jnp.full(1, until, jnp.int32))
 
     monkeypatch.setattr(train, "time", Clock(0.0))
     monkeypatch.setattr(train, "run_steps", run_steps)
@@ -501,9 +504,10 @@ def test_a_step_is_the_gradient_given_to_the_optimiser():
     recipe = TrainConfig(steps=9, batch=3, lr=0.1, optimizer="sgd", warmup=0, momentum=0)
     text = jnp.asarray(NOISE, jnp.int32)
     state = train.init_state(BIGRAM, recipe)
-    new = quick(train.step, static_argnums=(0, 1))(BIGRAM, recipe, state, text)
-    inputs, targets = (np.asarray(a) for a in train.make_batch(
-        text, train.step_keys(recipe, 0)[0], 0, 3, CONTEXT))  # fmt: skip
+    step = on_all_devices(functools.partial(train.step, BIGRAM, recipe), make_mesh(1))
+    new = quick(step)(text, state)
+    inputs, targets = (np.asarray(a) for a in objective.make_batch(
+        text, objective.step_keys(recipe.seed, 0)[0], 0, 3, CONTEXT))  # fmt: skip
     embed = np.float64(state.params["embedding"]["table"])
     unembed = np.float64(state.params["unembedding"]["table"])
     d_embed, d_unembed, loss = np.zeros_like(embed), np.zeros_like(unembed), 0.0
@@ -553,7 +557,9 @@ def test_a_stopped_training_hands_back_the_last_good_state(stopped):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(stopped.state))
     assert stopped.state.bad_step == stopped.state.step
     good, text = train.init_state(BIGRAM, WILD), jnp.asarray(NOISE, jnp.int32)
-    good = train.run_steps(BIGRAM, WILD, good, text, int(stopped.state.step))
+    good = jax.tree.map(lambda a: a[None], good)
+    good = train.run_steps(BIGRAM, WILD, make_mesh(1), good, text, int(stopped.state.step))
+    (good,) = train.unstack(good)
     assert_same_bits(stopped.state._replace(bad_step=np.int32(-1)), good)
 
 
@@ -570,7 +576,7 @@ def test_a_validation_loss_that_is_no_number_stops_training_too():
         list(train.train(BIGRAM, recipe, NOISE, NOISE))
 
 
-NAMES = [name for name, _ in train.forward_order(train.initial_params(TWO_BLOCKS, 0))]
+NAMES = [name for name, _ in forward_order(train.initial_params(TWO_BLOCKS, 0))]
 
 
 def explained(**planted) -> str:
@@ -581,12 +587,12 @@ def explained(**planted) -> str:
         leaf.at[(0,) * leaf.ndim].set(planted[name]) if name in planted else leaf
         for name, leaf in zip(names, jax.tree.leaves(params), strict=True)
     ]
-    return explain(structure.unflatten(leaves))
+    return why(structure.unflatten(leaves))
 
 
-def explain(params, recipe=WILD) -> str:
+def why(params, recipe=WILD) -> str:
     state = train.init_state(TWO_BLOCKS, recipe)._replace(params=params, step=jnp.int32(4))
-    return train.explain(TWO_BLOCKS, recipe, state, jnp.asarray(NOISE, jnp.int32))
+    return explain(TWO_BLOCKS, recipe, state, jnp.asarray(NOISE, jnp.int32))
 
 
 def larger(scales: dict[str, float]):
@@ -620,19 +626,19 @@ def test_a_nan_in_a_parameter_is_named_first(name):
     ],
 )  # fmt: skip
 def test_the_first_tensor_of_the_forward_pass_that_overflows_is_named(scales, first):
-    assert f"step 4: {first}" in explain(larger(scales))
+    assert f"step 4: {first}" in why(larger(scales))
 
 
 def test_a_loss_that_overflows_is_named():
     recipe = dataclasses.replace(WILD, loss="squared_error")
-    assert "step 4: the loss is not finite first" in explain(
+    assert "step 4: the loss is not finite first" in why(
         larger({"unembedding.table": 1e25}), recipe
     )
 
 
 def test_the_first_gradient_on_the_way_back_that_overflows_is_named():
     # Large rows of the unembedding, which the final norm amplifies: all before it overflows.
-    assert "step 4: the gradient of blocks.1.mlp." in explain(larger({"unembedding.table": 1e38}))
+    assert "step 4: the gradient of blocks.1.mlp." in why(larger({"unembedding.table": 1e38}))
 
 
 def test_parameters_are_listed_in_the_order_in_which_the_forward_pass_meets_them():
@@ -642,8 +648,8 @@ def test_parameters_are_listed_in_the_order_in_which_the_forward_pass_meets_them
 
 def test_the_cure_mentions_clipping_only_where_it_is_off():
     params = larger({"unembedding.table": np.nan})
-    assert "or clip gradients with --clip 1" in explain(params)
-    assert "clip" not in explain(params, dataclasses.replace(WILD, clip=0.5))
+    assert "or clip gradients with --clip 1" in why(params)
+    assert "clip" not in why(params, dataclasses.replace(WILD, clip=0.5))
 
 
 @pytest.mark.parametrize(
@@ -686,7 +692,7 @@ def test_a_sequence_that_can_be_known_is_learned(config, recipe, below):
     assert [e.step for e in history] == [40, 80]
     assert history[-1].val_loss < below
     params = model.params()
-    assert history[-1].val_loss == train.evaluate(config, recipe.loss, params, ROUND[:50])
+    assert history[-1].val_loss == objective.evaluate(config, recipe.loss, params, ROUND[:50])
     tokens = np.array([[3, 4, 5, 6, 0, 1]])
     logits_BTV = reference.run(config, params, tokens)["logits_BTV"]
     assert np.argmax(logits_BTV, axis=-1).tolist() == [[4, 5, 6, 0, 1, 2]]
@@ -705,13 +711,14 @@ def test_every_ablation_trains(norm, place):
         for tied, residual in itertools.product((True, False), (True, False))
     ]
 
-    @quick
     def run(states, text, steps):
         def body(n, states):
             same = [state._replace(step=n) for state in states]  # lets them share their batches
-            return [train.step(c, SHORT, s, text) for c, s in zip(configs, same, strict=True)]
+            return [train.step(c, SHORT, text, s) for c, s in zip(configs, same, strict=True)]
 
         return jax.lax.fori_loop(0, steps, body, states)
+
+    run = quick(on_all_devices(run, make_mesh(1)))
 
     text = jnp.asarray(ROUND, jnp.int32)
     start = [train.init_state(config, SHORT) for config in configs]
@@ -731,7 +738,7 @@ def test_without_a_norm_its_place_is_no_difference():
         for place in ("pre", "post", "final"):
             config = dataclasses.replace(base, norm_place=place)
             params = jax.eval_shape(functools.partial(train.initial_params, config, 0))
-            loss = functools.partial(train.batch_loss, config, SHORT, key=None)
+            loss = functools.partial(objective.batch_loss, config, SHORT, key=None)
             programs.add(jax.jit(loss).lower(params, batch, batch).as_text())
         assert len(programs) == 1, (tied, residual)
 
