@@ -160,7 +160,7 @@ class Inspect:
         from minitx.terminal import compare_models
 
         if not self.models:
-            raise InputError("no model is named: give a folder, a GGUF file, or a pulled name")
+            raise InputError("no MODEL is named: give a folder, a GGUF file, or a pulled name")
         if self.prompt is not None and self.corpus is not None:
             raise InputError("--prompt and --corpus both name a text: give one of them")
         reports = {}

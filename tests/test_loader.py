@@ -259,4 +259,4 @@ def test_several_models_are_set_side_by_side(tmp_path, monkeypatch, capsys):
     Inspect(models, prompt="the fox and", untrained=False, figures=tmp_path / "f").run()
     assert "side by side" in capsys.readouterr().out
     assert (tmp_path / "f" / "comparison.png").exists()
-    refused(lambda: Inspect(()).run(), "no model is named")
+    refused(lambda: Inspect(()).run(), "no MODEL is named")
