@@ -18,7 +18,8 @@ from typing import Annotated, Union
 import tyro
 
 import minitx
-from minitx.commands import COMMANDS, Train
+from minitx.commands import COMMANDS
+from minitx.commands_model import Train
 from minitx.config import PRESETS, DataConfig
 from minitx.errors import InputError, suggest
 
