@@ -25,7 +25,7 @@ import pytest
 import safetensors.numpy
 
 import minitx
-from minitx import cli, commands, tokenizer
+from minitx import cli, commands, terminal, tokenizer
 from minitx.config import PRESETS, ModelConfig, TrainConfig
 from minitx.errors import InputError
 
@@ -178,7 +178,7 @@ def test_every_command_has_help(home, name):
         if field.name in ("data", "model", "recipe"):
             continue
         positional = field.name in ("models", "action") or (name, field.name) in (
-            ("sample", "model"), ("data", "name"), ("pull", "name"),
+            ("sample", "model"), ("data", "name"), ("pull", "name"), ("bench", "presets"),
         )  # fmt: skip
         if not positional:
             assert f"--{field.name.replace('_', '-')}" in shown, field.name
