@@ -1,0 +1,1 @@
+"""The lessons: each file is a script, a notebook, and a walk in the terminal."""

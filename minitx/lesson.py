@@ -1,0 +1,400 @@
+"""The classroom: predict, check, hint, quiz, claim, and the ledger of what became of each claim.
+
+A lesson's file calls these as it runs. What the learner answers is kept in a folder `answers`
+(another by $MINITX_ANSWERS): L07.toml for a lesson, ledger.json for the verdicts. Nothing in it
+ever leaves the machine. Where nobody is there to answer, or nothing can be written, a lesson runs
+all the same.
+"""
+
+import contextlib
+import inspect
+import json
+import os
+import runpy
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitx import checkpoint
+from minitx.errors import InputError, suggest
+
+# Beside the package, in a checkout and where a wheel was installed.
+LESSONS = Path(__file__).parent.parent / "lessons"
+VERDICTS = ("supported", "qualified", "refuted")
+TRIES = 3  # at one question, before it is taken as skipped
+
+
+# --- what is kept ------------------------------------------------------------------------------
+
+
+def folder() -> Path:
+    """Where answers are kept: $MINITX_ANSWERS, or `answers` in the present folder."""
+    return Path(os.environ.get("MINITX_ANSWERS") or "answers").expanduser()
+
+
+def keep(path: Path, content: str | bytes) -> bool:
+    """Write a file of the learner's, or say once that nothing can be kept; whether it was."""
+    try:
+        checkpoint.write(path, content)
+        return True
+    except InputError as error:
+        _warn_once(str(error))
+        return False
+
+
+@cache
+def _warn_once(message: str) -> None:
+    print(
+        f"nothing is kept: {message}; or set MINITX_ANSWERS to a folder of your own",
+        file=sys.stderr,
+    )
+
+
+@cache
+def _unwritten() -> dict[str, dict]:
+    """What could not be put on disk, so that it is known at least until the lesson ends."""
+    return {}
+
+
+def recall(lesson: str) -> dict[str, Any]:
+    """All that the learner answered in a lesson, by name. Raises InputError for a broken file."""
+    path = folder() / f"{lesson}.toml"
+    try:
+        kept = tomllib.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        kept = {}
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}): check permissions") from None
+    except ValueError as error:  # not UTF-8, or not TOML
+        raise InputError(f"{path} is no TOML ({error}): mend it, or delete it") from None
+    return kept | _unwritten().get(lesson, {})
+
+
+def remember(lesson: str, **answers: Any) -> None:
+    """Keep answers of a lesson beside those that are there; values are what TOML can hold."""
+    everything = recall(lesson) | answers
+    # JSON's strings, numbers, booleans and lists of them are TOML's too.
+    lines = [f"{json.dumps(name)} = {json.dumps(value, ensure_ascii=False)}" for name, value in everything.items()]
+    if not keep(folder() / f"{lesson}.toml", "\n".join(lines) + "\n"):
+        _unwritten().setdefault(lesson, {}).update(answers)
+
+
+# --- asking ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Room:
+    """Who is in the classroom: the stepper sets this, a script finds it out."""
+
+    ask: bool | None = None
+    """Whether somebody can answer; None: if standard input is a terminal, or a notebook."""
+    results: dict[str, bool] = field(default_factory=dict)
+    """Of the exercises checked since the lesson was begun: whether they passed."""
+
+
+room = Room()
+
+
+def _ask(prompt: str) -> str | None:
+    """A line from the learner; None where nobody can answer."""
+    notebook = "ipykernel" in sys.modules
+    there = room.ask if room.ask is not None else notebook or (sys.stdin and sys.stdin.isatty())
+    if not there:
+        return None
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        print()
+        return None
+    except Exception:
+        if notebook:  # one that is run through by a machine has nobody to ask
+            return None
+        raise
+
+
+def predict(
+    id: str,
+    question: str,
+    choices: Sequence[str] = (),
+    low: float = -np.inf,
+    high: float = np.inf,
+    unit: str = "",
+) -> float | int | None:
+    """Ask for a number from low to high, or for one of the choices, before anything is seen.
+
+    Gives the number, the place of the choice (from 0), or None if it was skipped. What was once
+    predicted stays: a lesson that is run again shows it and does not ask.
+    """
+    name = _lesson(id)
+    print(f"\nPREDICT {id}: {question}")
+    for letter, choice in zip("abcdefgh", choices, strict=False):
+        print(f"  {letter}) {choice}")
+    known = recall(name).get(id, "")
+    if known != "" and (not choices or known in choices):
+        print(f"  you said: {known}{unit and ' ' + unit}")
+        return choices.index(known) if choices else float(known)
+    answer = _one_of("your choice", choices) if choices else _number(low, high, unit)
+    remember(name, **{id: "" if answer is None else choices[answer] if choices else answer})
+    if answer is None:
+        print("  skipped")
+    return answer
+
+
+def _one_of(what: str, choices: Sequence[str]) -> int | None:
+    letters = "abcdefgh"[: len(choices)]
+    for _ in range(TRIES):
+        answer = _ask(f"  {what} ({'/'.join(letters)}, Enter skips): ")
+        if not answer:
+            return None
+        if answer.lower().rstrip(")") in list(letters):
+            return letters.index(answer.lower()[0])
+        print(f"  {answer[:40]!r} is none of {', '.join(letters)}.")
+    return None
+
+
+def _number(low: float, high: float, unit: str) -> float | None:
+    for _ in range(TRIES):
+        answer = _ask(f"  your number{unit and f' in {unit}'} (Enter skips): ")
+        if not answer:
+            return None
+        with contextlib.suppress(ValueError):
+            number = float(answer.replace(",", "."))
+            if low <= number <= high:
+                return number
+        print(f"  {answer[:40]!r} is no number from {low:g} to {high:g}.")
+    return None
+
+
+def quiz(id: str, question: str, choices: Sequence[str], answer: int, why: str) -> None:
+    """Ask, say at once whether it was right, and why; `answer` is the right choice's place."""
+    print(f"\nQUIZ {id}: {question}")
+    for letter, choice in zip("abcdefgh", choices, strict=False):
+        print(f"  {letter}) {choice}")
+    chosen = _one_of("your answer", choices)
+    if chosen is not None:
+        remember(_lesson(id), **{id: chosen == answer})
+    said = {None: "The answer is", answer: "Yes:"}.get(chosen, "Not quite: it is")
+    print(f"  {said} {'abcdefgh'[answer]}) {choices[answer]}. {why}")
+
+
+# --- exercises ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """What a solution file says of one exercise."""
+
+    solve: Callable
+    """The solution."""
+    hints: tuple[str, str]
+    """A nudge, then the way; after these the solution itself."""
+    inputs: Callable[[np.random.Generator], tuple] = lambda random: ()
+    """Arguments to try it on, drawn at random."""
+    mistakes: dict[str, Callable] = field(default_factory=dict)
+    """What to say to a learner whose function does the same as this one."""
+    judge: Callable[..., str | None] | None = None
+    """Where many answers are right: judge(answer, *arguments) gives what is wrong with one."""
+    tolerance: float = 1e-5
+
+
+def exercise(id: str) -> Exercise:
+    """The exercise of that id, such as L07.e1. Raises InputError for an unknown one."""
+    name, known = _lesson(id), _exercises(_lesson(id))
+    if id not in known:
+        raise InputError(f"{name} has no exercise {id!r}{suggest(id, known)}")
+    return known[id]
+
+
+@cache
+def _exercises(lesson: str) -> dict[str, Exercise]:
+    found = runpy.run_path(str(LESSONS / "solutions" / f"{lesson.lower()}.py"))
+    return found["EXERCISES"]
+
+
+def check(id: str, function: Callable) -> bool:
+    """Try the learner's function on random arguments and say what is wrong, if anything is."""
+    complaint = complaint_about(exercise(id), function)
+    room.results[id] = complaint is None
+    if complaint is None:
+        print(f"CHECK {id}: right.")
+        remember(_lesson(id), **{id: True})
+    else:
+        print(f"CHECK {id}: {complaint}\n  (help: minitx hint {id})")
+    return complaint is None
+
+
+def complaint_about(exercise: Exercise, function: Callable) -> str | None:
+    """What is wrong with a solution, named as its likely mistake; None if nothing is."""
+    trials = []
+    for trial in range(5):
+        arguments = exercise.inputs(np.random.default_rng(trial))
+        try:
+            answer = function(*_copies(arguments))
+        except Exception as error:
+            shapes = ", ".join(_shape(a) for a in arguments) or "nothing"
+            return f"it broke with {type(error).__name__}: {error} (given {shapes})"
+        if answer is None or answer is ...:
+            return "not done yet: it returns nothing. Replace the `...` by your code."
+        trials.append((arguments, answer))
+    if exercise.judge:
+        verdicts = (exercise.judge(answer, *arguments) for arguments, answer in trials)
+        return next(filter(None, verdicts), None)
+    wanted = [exercise.solve(*_copies(arguments)) for arguments, _ in trials]
+    if all(_same(a, w, exercise.tolerance) for (_, a), w in zip(trials, wanted, strict=True)):
+        return None
+    for message, mistake in exercise.mistakes.items():
+        if all(_same(a, mistake(*_copies(args)), exercise.tolerance) for args, a in trials):
+            return message
+    for (arguments, answer), right in zip(trials, wanted, strict=True):
+        if _shape(answer) != _shape(right):
+            return f"the shape is off: it returns {_shape(answer)}, where {_shape(right)} is meant"
+        if not _same(answer, right, exercise.tolerance):
+            given = ", ".join(_brief(a) for a in arguments)
+            return f"given {given} it returns {_brief(answer)}, where {_brief(right)} is meant"
+    return None
+
+
+def _copies(arguments: tuple) -> tuple:
+    """So that a function that changes its arguments spoils nothing."""
+    return tuple(a.copy() if isinstance(a, np.ndarray) else a for a in arguments)
+
+
+def _same(a: Any, b: Any, tolerance: float) -> bool:
+    if isinstance(b, (str, list)):  # words
+        return type(a) is type(b) and a == b
+    try:
+        a, b = np.asarray(a, float), np.asarray(b, float)
+    except (TypeError, ValueError):
+        return False
+    return a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def _shape(value: Any) -> str:
+    if hasattr(value, "shape"):
+        return f"an array {tuple(value.shape)}" if value.shape else "a number"
+    if isinstance(value, (int, float)):
+        return "a number"
+    return f"a {type(value).__name__}"
+
+
+def _brief(value: Any) -> str:
+    text = np.array2string(np.asarray(value), precision=4, threshold=8, separator=", ")
+    return " ".join(text.split())[:90]
+
+
+def hint(id: str) -> str:
+    """The next hint to an exercise: a nudge, the way, then the solution."""
+    wanted, name = exercise(id), _lesson(id)
+    level = min(int(recall(name).get(f"{id}.hints", 0)), 2)
+    remember(name, **{f"{id}.hints": level + 1})
+    if level < 2:
+        return f"{id}, hint {level + 1} of 3: {wanted.hints[level]}"
+    return f"{id}, solution:\n\n{inspect.getsource(wanted.solve)}"
+
+
+# --- claims ------------------------------------------------------------------------------------
+
+
+def rule(**examples: tuple | dict) -> Callable[[Callable], Callable]:
+    """Mark a function from numbers to a verdict as the rule of a claim.
+
+    For each verdict it gives numbers that would lead to it, so that before anything is measured
+    one sees what would have to come out; the tests hold the rule to them.
+    """
+
+    def mark(function: Callable) -> Callable:
+        function.examples = examples
+        return function
+
+    return mark
+
+
+def claim(id: str, rule: Callable[..., str], *runs: Any, **numbers: Any) -> str:
+    """Judge a claim by its rule and put it into the ledger, with numbers, band and run.
+
+    Each number is one value, or an array with one for each seed. The rule judges the means and
+    each seed alone; where they do not all agree, the claim is qualified. The band is the lowest to
+    the highest seed, and `seeds_agree` how many say alone what the means say.
+    `runs` are the zoo's families, or names of what else the numbers came from.
+    """
+    if id not in claims():
+        raise InputError(f"there is no claim {id!r}{suggest(id, claims())}")
+    values = {name: np.atleast_1d(np.asarray(n, float)) for name, n in numbers.items()}
+    verdict = rule(**{name: float(v.mean()) for name, v in values.items()})
+    if verdict not in VERDICTS:
+        raise InputError(f"{id}: a verdict is one of {', '.join(VERDICTS)}, not {verdict!r}")
+    seeds = max((len(v) for v in values.values()), default=1)
+    alone = [
+        rule(**{name: float(v[s % len(v)]) for name, v in values.items()}) for s in range(seeds)
+    ]
+    said = verdict if alone.count(verdict) == seeds else "qualified"
+    run = " ".join(getattr(r, "hash", str(r)) for r in runs) or "made up for it"
+    numbers = {
+        name: {"mean": _plain(v.mean()), "low": _plain(v.min()), "high": _plain(v.max())}
+        for name, v in values.items()
+    }
+    row = {
+        "verdict": said,
+        "numbers": numbers,
+        "seeds": seeds,
+        "seeds_agree": alone.count(verdict),
+        "lesson": claims()[id]["lesson"].split(",")[0],
+        "run": run,
+    }
+    ledger = read_ledger() | {id: row}
+    if not keep(folder() / "ledger.json", json.dumps(ledger, indent=1, allow_nan=False) + "\n"):
+        _unwritten().setdefault("ledger", {})[id] = row
+    print(f"{id}  {claims()[id]['claim']}\n    {said.upper()} here: {figures(row)}")
+    return said
+
+
+def _plain(number: float) -> float | None:
+    return float(number) if np.isfinite(number) else None
+
+
+def figures(row: dict) -> str:
+    """The numbers of a ledger's row with their bands, in words."""
+    words = []
+    for name, n in row["numbers"].items():
+        mean, low, high = (format(n[k], ".3g") if n[k] is not None else "?" for k in n)
+        words.append(f"{name} {mean}" + (f" ({low} to {high})" if low != high else ""))
+    agree = f"; {row['seeds_agree']} of {row['seeds']} seeds alike" if row["seeds"] > 1 else ""
+    return ", ".join(words) + agree
+
+
+@cache
+def claims() -> dict[str, dict[str, str]]:
+    """All claims by id, each with its lesson and its source, in the order of the articles."""
+    return tomllib.loads((LESSONS / "claims.toml").read_text("utf-8"))
+
+
+def read_ledger() -> dict[str, dict]:
+    """The verdicts so far, by claim. Raises InputError for a broken file."""
+    path = folder() / "ledger.json"
+    try:
+        ledger = json.loads(path.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        ledger = {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path} ({error}): restore it, or delete it") from None
+    fields = {"verdict", "numbers", "seeds", "seeds_agree", "lesson", "run"}
+    if not isinstance(ledger, dict) or not all(
+        isinstance(row, dict) and fields <= row.keys() for row in ledger.values()
+    ):
+        raise InputError(f"{path} is no ledger of minitx: restore it, or delete it")
+    return ledger | _unwritten().get("ledger", {})
+
+
+def _lesson(id: str) -> str:
+    """L07 of L07.e1. Raises InputError for what is no such id."""
+    name = id.partition(".")[0].upper()
+    if not (LESSONS / "solutions" / f"{name.lower()}.py").is_file():
+        known = sorted(p.stem.upper() for p in (LESSONS / "solutions").glob("l[0-9][0-9].py"))
+        raise InputError(f"there is no lesson {name!r}{suggest(name, known)}")
+    return name
