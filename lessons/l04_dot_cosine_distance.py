@@ -55,7 +55,9 @@ def three_rules(x_ND, w_VD):
     }
 
 
-print("shapes", x_D.shape, w_VD.shape, {k: int(v[0]) for k, v in three_rules(x_D[None], w_VD).items()})
+print(
+    "shapes", x_D.shape, w_VD.shape, {k: int(v[0]) for k, v in three_rules(x_D[None], w_VD).items()}
+)
 print("distances", np.round(measure.norms(x_D - w_VD), 2), "dot", w_VD @ x_D)
 
 # %% [markdown]
@@ -220,8 +222,10 @@ x_ND, w_VD = states["characters"][0]
 centred_VD = w_VD - w_VD.mean(0)
 _, singular, axis_DD = np.linalg.svd(centred_VD, full_matrices=False)
 map_V2 = centred_VD @ axis_DD[:2].T
-shown = [(s[:2] ** 2).sum() / (s**2).sum() for s in
-         (np.linalg.svd(w - w.mean(0), compute_uv=False) for _, w in states["characters"])]
+shown = [
+    (s[:2] ** 2).sum() / (s**2).sum()
+    for s in (np.linalg.svd(w - w.mean(0), compute_uv=False) for _, w in states["characters"])
+]
 random = np.random.default_rng(0)
 a, b, c = random.integers(0, len(w_VD), (3, 5000))
 gram_VV = w_VD @ w_VD.T
@@ -237,8 +241,10 @@ for model in families["characters"].models:
 
     error_sum.append(relative(model.unembed))
     error_norm.append(relative(model.readout))
-print(f"the map shows {np.mean(shown):.2f} of the rows' variance (random rows: "
-      f"{2 / w_VD.shape[1]:.2f} or a little more); {broken:.2f} of random triangles are broken")
+print(
+    f"the map shows {np.mean(shown):.2f} of the rows' variance (random rows: "
+    f"{2 / w_VD.shape[1]:.2f} or a little more); {broken:.2f} of random triangles are broken"
+)
 print(f"a sum is off by {np.mean(error_sum):.1e} without the final norm, "
       f"{np.mean(error_norm):.2f} with it")  # fmt: skip
 
@@ -247,21 +253,38 @@ p = Picture("l04_dot_cosine_distance", "Which rule picks the model's token?", pa
 p.line(0, spreads, by_spread["cosine"], "largest cosine")
 p.line(0, spreads, by_spread["distance"], "nearest row")
 p.level(0, 1 / w_VD.shape[0], "guessing, 1/V")
-p.dress(0, "Rows made more unequal", "s: row length becomes length^s", "share that agrees with dot",
-        ylim=(0, 1.03))
+p.dress(
+    0,
+    "Rows made more unequal",
+    "s: row length becomes length^s",
+    "share that agrees with dot",
+    ylim=(0, 1.03),
+)
 p.line(1, scales, by_scale["cosine"], "largest cosine")
 p.line(1, scales, by_scale["distance"], "nearest row")
 p.null(1, scales, chance_by_scale, "nearest row, random directions")
 p.guess(1, None if nearest_guess is None else nearest_guess / 100, words="nearest")
 p.guess(1, None if cosine_guess is None else cosine_guess / 100, words="cosine")
-p.dress(1, "States made longer", "state's length, times what it is", "share that agrees with dot",
-        xscale="log", ylim=(0, 1.03), xticks=scales[::2], xticklabels=["1/8", "1/2", "2", "8"])
+p.dress(
+    1,
+    "States made longer",
+    "state's length, times what it is",
+    "share that agrees with dot",
+    xscale="log",
+    ylim=(0, 1.03),
+    xticks=scales[::2],
+    xticklabels=["1/8", "1/2", "2", "8"],
+)
 p.axes[1].minorticks_off()
 names = [repr(t)[1:-1] for t in families["characters"].data.tokenizer.tokens]
 p.dots(2, map_V2[:, 0], map_V2[:, 1], "a token's row, seed 0", words=names)
 share = singular[:2] ** 2 / (singular**2).sum()
-p.dress(2, f"A flat map: {share.sum():.0%} of the variance, no more",
-        f"first axis ({share[0]:.0%} of the variance)", f"second axis ({share[1]:.0%})")
+p.dress(
+    2,
+    f"A flat map: {share.sum():.0%} of the variance, no more",
+    f"first axis ({share[0]:.0%} of the variance)",
+    f"second axis ({share[1]:.0%})",
+)
 p.save()  # fmt: skip
 
 # %% [markdown]

@@ -179,9 +179,7 @@ for model in fables.models:
     visible_BTD = centred_BTD - centred_BTD @ null_XD.T @ null_XD
     size_BT1 = np.linalg.norm(visible_BTD, axis=-1, keepdims=True)
     diluted = [visible_BTD + k * size_BT1 * null_XD[0] for k in shares]
-    diluted_EK.append(
-        [measure.entropy(zoo.continue_from(model, last, x)).mean() for x in diluted]
-    )
+    diluted_EK.append([measure.entropy(zoo.continue_from(model, last, x)).mean() for x in diluted])
     z0_BTV = zoo.continue_from(model, last, visible_BTD)
     formula_EK.append([measure.entropy(z0_BTV / np.sqrt(1 + k**2)).mean() for k in shares])
     off_BT = 1 - (size_BT1[..., 0] / measure.norms(centred_BTD)) ** 2
@@ -233,19 +231,37 @@ p.line(0, scales, entropy["after"], "scaled after the final norm")
 p.line(0, scales, entropy["before"], "scaled before it")
 p.line(0, scales, entropy["bare"], "a model without norms")
 p.level(0, np.log(fables.config.vocab), "all tokens alike")
-p.dress(0, "A longer last state: a surer one?", "length, times what it is", "entropy (nats)",
-        xscale="log", ylim=(0, None), xticks=scales, xticklabels=["1/4", "1/2", "1", "2", "4"])
+p.dress(
+    0,
+    "A longer last state: a surer one?",
+    "length, times what it is",
+    "entropy (nats)",
+    xscale="log",
+    ylim=(0, None),
+    xticks=scales,
+    xticklabels=["1/4", "1/2", "1", "2", "4"],
+)
 p.axes[0].minorticks_off()
 p.line(1, shares, diluted_EK, "measured")
-p.null(1, shares, formula_EK, "logits / sqrt(1 + k^2)")
-p.dress(1, "Mass that no token sees", "k: length off the vocabulary / on it", "entropy (nats)",
-        ylim=(0, None))
+p.null(1, shares, formula_EK, "all logits divided by sqrt(1 + k^2)")
+p.dress(
+    1,
+    "Mass that no token sees",
+    "k: length off the vocabulary / on it",
+    "entropy (nats)",
+    ylim=(0, None),
+)
 for name in kl:
     p.line(2, stations / 2, kl[name][..., 1], f"directions exchanged, {name}")
     p.line(2, stations / 2, kl[name][..., 0], f"lengths exchanged, {name}")
 p.level(2, 0, "no change")
-p.dress(2, "Which exchange hurts?", "exchanged after block (0: embedding)", "KL to before (nats)",
-        yscale="symlog")
+p.dress(
+    2,
+    "Which exchange hurts?",
+    "exchanged after block (0: embedding)",
+    "KL to before (nats)",
+    ylim=(-0.1, None),
+)
 p.save()  # fmt: skip
 
 # %% [markdown]

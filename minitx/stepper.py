@@ -114,6 +114,7 @@ def _prose(console, text: str) -> None:
 def _code(console, text: str) -> None:
     from rich.syntax import Syntax
 
+    text = text.replace("  # fmt: skip", "")  # a word to the formatter, not to the learner
     console.print()
     console.print(Syntax(text, "python", theme="ansi_light", background_color="default",
                          word_wrap=True))  # fmt: skip

@@ -49,10 +49,15 @@ ALLOWED = {
     "pull": "checkpoint corpus",
     "loader": "checkpoint gguf_file model pretrained pretrained_tokenizer pull run",
     "bench_pretrained": "corpus loader model sample",
+    "zoo": "checkpoint config corpus loader model run train",
+    "lesson": "checkpoint",
+    "figures": "lesson plots",
+    "stepper": "checkpoint figures lesson",
     "terminal": "checkpoint devices model plots report run train",
     "commands_model": "config devices loader report run sample terminal",
     "commands_machine": "bench bench_nanogpt bench_pretrained corpus doctor pull terminal",
-    "commands": "commands_machine commands_model",
+    "commands_lesson": "lesson stepper terminal zoo",
+    "commands": "commands_lesson commands_machine commands_model",
     "cli": "config corpus commands commands_model run",
     "__init__": "config errors loader model report run sample train",
     "__main__": "cli",
@@ -120,9 +125,11 @@ def test_nothing_is_imported_by_a_computed_name():
 @pytest.mark.parametrize(
     "package, rooms",
     [
-        ("matplotlib", {"plots"}),
-        ("tyro", {"cli", "commands_machine", "commands_model"}),
-        ("tqdm", {"corpus", "terminal"}),
+        ("matplotlib", {"figures", "plots"}),
+        ("tyro", {"cli", "commands_lesson", "commands_machine", "commands_model"}),
+        ("tqdm", {"corpus", "terminal", "zoo"}),
+        ("rich", {"stepper"}),
+        ("jupytext", {"stepper"}),
         ("pooch", {"corpus"}),
         ("safetensors", {"checkpoint", "pretrained"}),
         ("tokenizers", {"pretrained_tokenizer", "tokenizer"}),
@@ -182,7 +189,7 @@ def files_in(folder: str) -> set[str]:
 def test_the_readme_names_every_file_and_no_other():
     tree = tree_of_readme()
     assert len(tree) > 10
-    for folder in ("minitx", "data"):
+    for folder in ("minitx", "lessons", "data"):
         named = {path for path in tree if path.startswith(folder + "/") and path != folder + "/"}
         assert named == files_in(folder)
     for path, words in tree.items():
@@ -296,10 +303,11 @@ def test_every_package_that_is_imported_is_declared():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["pretrained"]]
+    extras = project["optional-dependencies"]
+    lines = [*project["dependencies"], *extras["pretrained"], *extras["notebook"]]
     declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
     declared |= {"accelerate", "torch", "transformers"}  # of the comparison, which says so itself
-    comes_with = {"platformdirs": "pooch", "requests": "pooch"}
+    comes_with = {"platformdirs": "pooch", "requests": "pooch", "rich": "tyro"}
     for path in MODULES:
         for name in {n.split(".")[0] for n in imported(parse(path))}:
             if name not in sys.stdlib_module_names and name != "minitx":

@@ -1,0 +1,1 @@
+"""For each lesson EXERCISES: solutions, hints, and the mistakes that learners make."""
