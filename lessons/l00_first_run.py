@@ -164,10 +164,9 @@ if guess is not None:
 p.dress(
     0, "Held-out loss by kind of position (whiskers: seeds)", "positions", "loss (nats per token)"
 )
-p.bars(1, list(LAYERS), list(LAYERS.values()))
-p.axes[1].tick_params(axis="x", rotation=60)
+p.dots(1, range(len(LAYERS)), list(LAYERS.values()), "a model", words=list(LAYERS))
 p.level(1, 32, "what the article calls small, 32")
-p.dress(1, "Layers of real models", "", "layers")
+p.dress(1, "Layers of real models", "models, by layers", "layers", xlim=(-0.5, 12.5), xticks=[])
 p.save()
 
 # %% [markdown]
@@ -251,6 +250,6 @@ claim("C12", c12, family, token_error=token_errors, position_share=shares)
 if real := zoo.real_model():
     ids_BT = real.tokenizer.encode("The fox went to")[None]
     seen = zoo.trace(real.model, ids_BT)
-    print(f"{real.name}: {real.config.depth} blocks, stream {seen.stream_RBTD.shape}; likeliest next "
-          f"token {real.tokenizer.tokens[seen.logits_BTV[0, -1].argmax()]!r}")  # fmt: skip
+    print(f"{real.name}: {real.config.depth} blocks, stream {seen.stream_RBTD.shape}; likeliest "
+          f"next token {real.tokenizer.tokens[seen.logits_BTV[0, -1].argmax()]!r}")  # fmt: skip
     print("the most layers among those above:", max(LAYERS, key=LAYERS.get))

@@ -148,7 +148,8 @@ print(
     "tokens per character:",
     dict(zip(sizes.tolist(), np.round(per_character.mean(0), 3), strict=True)),
 )
-print(f"texts that come back {np.mean(texts_back):.2f}, rows of numbers {np.mean(numbers_back):.2f}; "
+print(f"texts that come back {np.mean(texts_back):.2f}, rows of numbers "
+      f"{np.mean(numbers_back):.2f}; "
       f"variants of 20 common words {np.mean(variants):.1f}; with tokens for spaces "
       f"x{np.mean(longer):.2f} as long")  # fmt: skip
 print("variants of 'the':", [x for x in bpe.tokens if x.removeprefix(" ").lower() == "the"])
@@ -250,7 +251,7 @@ quiz(
     1,
     "All 256 bytes are in the vocabulary.",
 )
-quiz("L01.q3", "From L00: the loss of a model that knows nothing, with V tokens, is", ["ln V", "1/V"], 0,
+quiz("L01.q3", "From L00: the loss of a model that knows nothing is", ["ln V", "1/V"], 0,
      "A larger vocabulary starts with a larger loss per token.")  # fmt: skip
 
 # %% [markdown]

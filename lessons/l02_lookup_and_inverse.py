@@ -25,7 +25,7 @@ from minitx.lesson import check, claim, predict, quiz, rule
 # %%
 diagonal_guess = predict(
     "L02.a",
-    "512 tokens, 64 dimensions, the pseudo-inverse: what comes back at the token itself, on average?",
+    "512 tokens, 64 dimensions, pseudo-inverse: what comes back at the token itself, on average?",
     low=0,
     high=2,
 )
@@ -59,8 +59,8 @@ print("W times its pseudo-inverse, rounded:\n", np.round(W_VD @ np.linalg.pinv(W
 #   them: another case, or a space before it. More than three times chance: qualified.
 # - **B13**: transpose and inverse give alike profiles (correlation above 0.9 off the diagonal), and
 #   the transpose's diagonal is not 1. Correlation above 0.3: qualified.
-# - **B20**: the two formulas of the article agree within 5 % on a trained table: supported. Only for
-#   rows at right angles: qualified.
+# - **B20**: the two formulas of the article agree within 5 % on a trained table: supported. Only
+#   for rows at right angles: qualified.
 
 
 # %%
@@ -187,9 +187,10 @@ for model in bpe.models:
 right_angles = np.linalg.qr(np.random.default_rng(0).standard_normal((D, D)))[0][:32] * 1.7
 h = ways_back(right_angles)
 apart_square = np.linalg.norm(h["pseudo-inverse"] - h["row-normalised"])
-print(f"brought back: transpose {np.mean(back):.3f}, cosine {np.mean(cosine_back):.3f}; the highest "
-      f"other cosine is {np.mean(top_cosine):.2f}, random {np.sqrt(2 * np.log(len(tokens)) / D):.2f}; "
-      f"it belongs to a variant in {np.mean(share):.2f} of {len(asked)} words that have one")  # fmt: skip
+random_top = np.sqrt(2 * np.log(len(tokens)) / D)
+print(f"brought back: transpose {np.mean(back):.3f}, cosine {np.mean(cosine_back):.3f}")
+print(f"the highest other cosine is {np.mean(top_cosine):.2f}, random {random_top:.2f}; it belongs")
+print(f"to a variant in {np.mean(share):.2f} of the {len(asked)} words that have one")
 
 # %%
 p = Picture("l02_lookup_and_inverse", "Does a token come back?", panels=3)
@@ -285,7 +286,8 @@ quiz("L02.q3", "From L01: the rows of 'next' and ' next' start training", ["equa
 
 # %%
 TABLES = {"GPT-2": (50257, 768), "OPT 125M": (50272, 768), "SmolLM2 135M": (49152, 576),
-          "Llama 2 7B": (32000, 4096), "Mistral 7B": (32000, 4096), "Llama 2 70B": (32000, 8192)}  # fmt: skip
+          "Llama 2 7B": (32000, 4096), "Mistral 7B": (32000, 4096),
+          "Llama 2 70B": (32000, 8192)}  # fmt: skip
 for name, (V, d) in TABLES.items():
     print(f"{name:14} {V} x {d}, {V / d:.1f} times as tall as wide")
 one_hot = np.eye(len(w_VD))[:100]

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # L03 The static map: is king - man + woman = queen?
 #
-# **Claims:** A1, A3, A4, A5, A6, B1, B14, C10. **Question:** are embeddings a map of meaning, and is
-# direction all that counts on it? **Time:** about 40 minutes.
+# **Claims:** A1, A3, A4, A5, A6, B1, B14, C10. **Question:** are embeddings a map of meaning, and
+# is direction all that counts on it? **Time:** about 40 minutes.
 #
 # Our corpus `kingdom` is made by rule: each noun for a person has a rank, a gender and an age, and
 # each word around it depends on one of the three alone. In such a language log p(word | noun) is a
@@ -27,8 +27,8 @@ from minitx.lesson import check, claim, predict, quiz, rule
 # %%
 guess = predict(
     "L03.a",
-    "Of 100 analogies, how many have the right word as the nearest of *all* words, the three in the "
-    "question included?",
+    "Of 100 analogies, how many have the right word as the nearest of *all* words, the three in "
+    "the question included?",
     low=0,
     high=100,
 )
@@ -62,8 +62,8 @@ print(
 #
 # - **A1**: the share of nouns and context words whose nearest neighbour speaks for the same
 #   attribute, minus the same with labels shuffled: 0.3 or more supports, under 0.05 refutes.
-# - **A3**: the right answer is first of all words in over half of the analogies; if only among those
-#   not in the question: qualified.
+# - **A3**: the right answer is first of all words in over half of the analogies; if only among
+#   those not in the question: qualified.
 # - **A4**: the landing misses the answer by over 10 % of the answer's distance to its nearest word.
 # - **A5**: one word made three times as long drops, by distance, to more than twice its rank as the
 #   partner's neighbour, and keeps its rank by cosine.
@@ -215,8 +215,11 @@ for name, of_seeds in tables.items():
                     v_VD = versions(w_VD)[form]
                     x_QD = v_VD[a_Q] - v_VD[b_Q] + v_VD[c_Q]
                     found[name, form, way, exclude].append(hits(v_VD, x_QD, way, exclude))
-        ways = " ".join(f"{way} {np.mean(found[name, form, way, False]):.2f}/"
-                        f"{np.mean(found[name, form, way, True]):.2f}" for way in ("distance", "dot", "cosine"))  # fmt: skip
+        ways = " ".join(
+            f"{way} {np.mean(found[name, form, way, False]):.2f}/"
+            f"{np.mean(found[name, form, way, True]):.2f}"
+            for way in ("distance", "dot", "cosine")
+        )
         print(f"{name:12} {form:8} first of all / of those not asked about: {ways}")
 for w_VD in tables["unembedding"]:
     i, j = np.random.default_rng(0).integers(0, len(w_VD), (2, len(a_Q)))
@@ -291,6 +294,7 @@ p.dress(
     "share with a neighbour of its kind",
     ylim=(0, 1.03),
 )
+shown = ["raw distance", "raw dot", "raw cosine", "unit cosine", "centred cosine"]
 for panel, exclude, words_ in (
     (1, False, "first of all words"),
     (2, True, "question's words excluded"),
@@ -298,7 +302,7 @@ for panel, exclude, words_ in (
     for place, name in enumerate(tables):
         values = [found[name, *way, exclude] for way in (("raw", "distance"), ("raw", "dot"),
                   ("raw", "cosine"), ("unit", "cosine"), ("centred", "cosine"))]  # fmt: skip
-        p.bars(panel, ["raw\ndistance", "raw\ndot", "raw\ncosine", "unit\ncosine", "centred\ncosine"],
+        p.bars(panel, [w.replace(" ", "\n") for w in shown],
                np.array(values).T, name, of=3, place=place)  # fmt: skip
     p.dress(panel, f"The analogy: {words_}", "vectors and rule", "share of hits", ylim=(0, 1.03))
 p.guess(1, None if guess is None else guess / 100)
@@ -363,7 +367,8 @@ quiz(
     "Each corner moves by another factor.",
 )
 quiz("L03.q3", "From L02: tied rows of unequal length, transposed. The token itself",
-     ["always wins", "can be overtaken by a longer row"], 1, "Dot products reward length.")  # fmt: skip
+     ["always wins", "can be overtaken by a longer row"], 1,
+     "Dot products reward length.")  # fmt: skip
 
 # %% [markdown]
 # ## Verdicts

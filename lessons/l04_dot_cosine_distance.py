@@ -381,4 +381,4 @@ if real := zoo.real_model():
     chosen = three_rules(x_ND, w_VD)
     for kind in ("cosine", "distance"):
         print(f"{real.name}: {kind} agrees with the dot product in "
-              f"{np.mean(chosen[kind] == chosen['dot']):.2f} of {len(x_ND)} predictions")  # fmt: skip
+              f"{np.mean(chosen[kind] == chosen['dot']):.2f} of {len(x_ND)} predictions")

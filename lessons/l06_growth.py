@@ -52,7 +52,7 @@ random = np.random.default_rng(0)
 u_ND = random.standard_normal((16, 100))
 walk_ND = np.cumsum(u_ND, axis=0)
 print("shape", walk_ND.shape, "lengths", np.round(measure.norms(walk_ND)[[0, 3, 15]], 1),
-      "over the first", np.round(measure.norms(walk_ND)[[0, 3, 15]] / measure.norms(u_ND[0]), 1))  # fmt: skip
+      "roots of 1, 4, 16", np.sqrt([1, 4, 16]))  # fmt: skip
 
 # %% [markdown]
 # ## The rules, before the result
@@ -123,7 +123,7 @@ trained = {words: lengths(family.models) for words, family in families.items()}
 fresh = {words: lengths(family.untrained) for words, family in families.items()}
 for words, (norm_EL, _, first_EL) in trained.items():
     print(
-        f"{words:15} {np.round(norm_EL.mean(0), 1)}; position 0 at the end {first_EL[:, -1].mean():.1f}"
+        f"{words:15} {np.round(norm_EL.mean(0), 1)}; position 0: {first_EL[:, -1].mean():.1f}"
     )
 
 # %% [markdown]
@@ -275,7 +275,8 @@ quiz(
     1,
     "Whatever the sum, its length is brought back.",
 )
-quiz("L06.q3", "From L05: logits are doubled. The temperature was in effect", ["doubled", "halved"], 1,
+quiz("L06.q3", "From L05: logits are doubled. In effect the temperature was", ["doubled", "halved"],
+     1,
      "z / T with T = 1/2 is 2 z.")  # fmt: skip
 
 # %% [markdown]
@@ -308,7 +309,8 @@ claim(
     ratio_with=gradients["with residual"][:, 0] / gradients["with residual"][:, -1],
     ratio_without=gradients["without"][:, 0] / gradients["without"][:, -1],
 )
-claim("A13", a13, main, cut, growth_with=later_E, growth_without=cut_EL[:, -1] / cut_EL[:, 1])  # fmt: skip
+claim("A13", a13, main, cut, growth_with=later_E,
+      growth_without=cut_EL[:, -1] / cut_EL[:, 1])  # fmt: skip
 
 # %% [markdown]
 # ## The same on a real model
@@ -318,8 +320,8 @@ if real := zoo.real_model():
     ids_BT = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
     norm_L = measure.layers(zoo.trace(real.model, ids_BT[None]).stream_RBTD[::2])["norm_median"]
     grew = np.mean(np.diff(norm_L) > 0)
-    print(f"{real.name}: x{norm_L[-1] / norm_L[1]:.1f} after the first block, growing in {grew:.0%} "
-          f"of its layers")  # fmt: skip
+    print(f"{real.name}: x{norm_L[-1] / norm_L[1]:.1f} after the first block, growing in "
+          f"{grew:.0%} of its layers")  # fmt: skip
     for law in laws:
         print(
             f"  {law:12} misses a left-out layer by {left_out_error(law, np.array(norm_L[1:])):.0%}"

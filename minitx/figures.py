@@ -80,9 +80,9 @@ class Picture:
             at_X, mean_X, 0.76 / of, label=label or None, color=COLOURS[place % len(COLOURS)],
             hatch=HATCHES[place % len(HATCHES)], edgecolor="white", linewidth=0.6,
         )  # fmt: skip
-        ax.errorbar(
-            at_X, mean_X, [mean_X - low_X, high_X - mean_X], fmt="none", color="black", capsize=3
-        )
+        if len(y_EX) > 1:
+            reach = mean_X - low_X, high_X - mean_X
+            ax.errorbar(at_X, mean_X, reach, fmt="none", color="black", capsize=3)
         ax.set_xticks(range(len(mean_X)), names)
         self._note(panel, label, names, mean_X, low_X, high_X)
 

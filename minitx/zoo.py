@@ -64,7 +64,9 @@ ZOO = {
         dataclasses.replace(LONG, steps=100),
     ),
     "deep": Species(
-        "12 blocks", dataclasses.replace(MAIN, width=64, depth=12), dataclasses.replace(SHORT, steps=150)
+        "12 blocks",
+        dataclasses.replace(MAIN, width=64, depth=12),
+        dataclasses.replace(SHORT, steps=150),
     ),
     "bpe": Species(
         "tied embeddings, subwords, and norms with a bias",

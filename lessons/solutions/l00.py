@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.lesson import Exercise
+from minitx.exercises import Exercise
 
 
 def shapes(B, T, D, H, V, N):
@@ -25,6 +25,8 @@ def judge_shapes(answer, B, T, D, H, V, N):
     names = ("the stream", "the attention patterns", "the logits")
     if not isinstance(answer, (list, tuple)) or len(answer) != 3:
         return "it should return three shapes: `return [stream, patterns, logits]`"
+    if not all(isinstance(shape, (list, tuple)) for shape in answer):
+        return "it should return three shapes, each a tuple: `return [stream, patterns, logits]`"
     for name, mine, wanted in zip(names, answer, right, strict=True):
         if tuple(mine) != wanted:
             hint = ": count the embedding and two per block" if name == "the stream" else ""
@@ -75,7 +77,8 @@ EXERCISES = {
         random_text,
         {
             "the positions are missing": lambda i, w, p: w[i],
-            "positions go by place, not by token: take the first T rows": lambda i, w, p: w[i] + p[i % 7],
+            "positions go by place, not by token: take the first T rows":
+                lambda i, w, p: w[i] + p[i % 7],
             "only the positions are there": lambda i, w, p: p[: len(i)],
         },
     ),

@@ -1,7 +1,9 @@
 """Solutions, hints and typical mistakes of L01."""
 
 
-from minitx.lesson import Exercise
+from itertools import pairwise
+
+from minitx.exercises import Exercise
 
 
 def merge(ids, pair, new):
@@ -25,9 +27,13 @@ def variants(word, tokens):
 def commonest_pair(ids):
     """The pair of neighbours that occurs most often; of equals the smallest."""
     count = {}
-    for pair in zip(ids, ids[1:], strict=False):
+    for pair in pairwise(ids):
         count[pair] = count.get(pair, 0) + 1
     return min(count, key=lambda pair: (-count[pair], pair))
+
+
+def commonest(pairs):
+    return max(sorted(set(pairs)), key=pairs.count)
 
 
 def overlapping(ids, pair, new):
@@ -67,7 +73,7 @@ EXERCISES = {
             "Bring every token to one form, then compare.",
             "token.removeprefix(' ').lower() == word.lower(); sorted() at the end.",
         ),
-        lambda random: (str(random.choice(["the", "next", "a"])), TOKENS),
+        lambda random: ("the", random.permutation(TOKENS).tolist()),
         {
             "' then' is no variant of 'the': compare whole words, not beginnings or parts":
                 lambda w, ts: sorted(t for t in ts if w.lower() in t.lower()),
@@ -80,17 +86,15 @@ EXERCISES = {
     "L01.e3": Exercise(
         commonest_pair,
         (
-            "Count neighbours: zip(ids, ids[1:]).",
+            "Count neighbours: zip(ids, ids[1:]), or itertools.pairwise(ids).",
             "Keep a dictionary from pair to count; min over (-count, pair) settles equals.",
         ),
         lambda random: (random.integers(0, 4, 60).tolist(),),
         {
             "that is the rarest pair":
-                lambda ids: min(set(zip(ids, ids[1:], strict=False)),
-                                key=lambda p: list(zip(ids, ids[1:], strict=False)).count(p)),
+                lambda ids: min(sorted(set(pairwise(ids))), key=list(pairwise(ids)).count),
             "pairs that share a token count too: step by one, not by two":
-                lambda ids: max(sorted(set(zip(ids[::2], ids[1::2], strict=False))),
-                                key=lambda p: list(zip(ids[::2], ids[1::2], strict=False)).count(p)),
+                lambda ids: commonest(list(zip(ids[::2], ids[1::2], strict=False))),
             "that is one token: a pair of neighbours is meant": lambda ids: ids[0],
         },
     ),

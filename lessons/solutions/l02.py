@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.lesson import Exercise
+from minitx.exercises import Exercise
 
 
 def mean_diagonal(vocab, width):
@@ -46,7 +46,8 @@ EXERCISES = {
             "the root is missing": lambda v, d: (v - d) / (d * (v - 1)),
             "that is 1/sqrt(d), the typical cosine of random directions, not the bound":
                 lambda v, d: 1 / np.sqrt(d),
-            "d and V are exchanged under the fraction": lambda v, d: np.sqrt((v - d) / (v * (d - 1))),
+            "d and V are exchanged under the fraction":
+                lambda v, d: np.sqrt((v - d) / (v * (d - 1))),
         },
     ),
     "L02.e3": Exercise(

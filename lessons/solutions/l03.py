@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.lesson import Exercise
+from minitx.exercises import Exercise
 
 
 def cosine_rank(x_D, w_VD, target):
@@ -48,7 +48,7 @@ EXERCISES = {
         from_polar,
         (
             "In 2-D: r cos a, r sin a. In 3-D the sine is shared: r cos a, r sin a cos b, ...",
-            "Coordinate k is r times all sines before angle k, times its cosine; the last has none.",
+            "Coordinate k: r, times all sines before angle k, times its cosine; the last has none.",
         ),
         lambda random: (random.uniform(0.5, 3), random.uniform(0.1, 3, 5)),
         {

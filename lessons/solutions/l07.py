@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.lesson import Exercise
+from minitx.exercises import Exercise
 
 
 def null_cosine(growth):
