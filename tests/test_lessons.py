@@ -194,7 +194,7 @@ def test_a_walk_that_is_left_goes_on_there(toy, monkeypatch, capsys, stop):
     type_in(monkeypatch, "", stop)
     with contextlib.suppress(KeyboardInterrupt):
         stepper.walk("L00")
-    assert "SEEN" not in capsys.readouterr().out
+    assert "SEEN ['one'" not in capsys.readouterr().out
     type_in(monkeypatch, "", "nonsense", "", "", "s", "")
     stepper.walk("L00")
     out = capsys.readouterr().out
