@@ -38,7 +38,8 @@ class Train:
     json: bool = False
     """Print the last evaluation as JSON."""
     devices: int | None = None
-    """Devices that share each batch; by default one, or with --join all that the processes have."""
+    """Devices that share each batch, for the losses of one device (to rounding, and but for
+    dropout, which each draws for itself); by default 1, or with --join all of the processes'."""
     join: bool = False
     """Train together with the other processes that were started so, on this host or on others."""
     coordinator: str | None = None
