@@ -108,7 +108,7 @@ def test_a_process_that_fails_says_why(tmp_path):
 )
 def test_what_cannot_be_measured_is_refused_at_once(presets, rounds, words):
     with pytest.raises(InputError, match=words):
-        bench.parts(presets, "fables", None, rounds)
+        bench.check(presets, rounds)
 
 
 # --- nanoGPT --------------------------------------------------------------------------------------
@@ -216,6 +216,15 @@ def made_up() -> dict:
             "preset": "sprint", "corpus": "fables", "target": 1.88,
             "cold": {**end, "reached": True}, "cached": {**end, "reached": False},
         },
+        "against transformers": {
+            "model": "smollm2", "rounds": 5,
+            "trace": {"tokens": 128, "minitx_seconds": 0.2, "transformers_seconds": 0.3,
+                      "times_as_fast": 1.51},
+            "generate": {"tokens": 64, "minitx_tokens_per_second": 36.5,
+                         "transformers_tokens_per_second": 18.4, "times_as_fast": 1.98},
+            "agreement": {"logits_relative_error": 2e-6, "states_relative_error": 7e-6,
+                          "same_tokens": 63},
+        },
         "against nanoGPT": {"rounds": 3, "step": pair, "sampling": pair, "whole_run": pair},
     }  # fmt: skip
 
@@ -224,10 +233,15 @@ def test_words_hold_every_figure():
     text = bench.words(made_up())
     for figure in ("abacus", "123 GFLOP/s", "777", "40.0 (30.0 to 50.0)", "999", "31%", "456",
                    "888", "0.60", "5.50", "0.70", "20.0", "12.3 s", "1.8765", "340 steps",
-                   "misses the target of 1.88", "3 times in turn", "whole run"):  # fmt: skip
+                   "misses the target of 1.88", "3 times in turn", "whole run",
+                   "trace of 128 tokens", "200.0", "300.0", "1.51", "36.5", "18.4", "1.98", "2.0e-06", "7.0e-06",
+                   "63 of 64 tokens"):  # fmt: skip
         assert figure in text, figure
     assert text.count("misses the target") == 1
-    assert "nanoGPT" not in bench.words({k: v for k, v in made_up().items() if "nano" not in k})
+    alone = bench.words({k: v for k, v in made_up().items() if "against" not in k})
+    assert "nanoGPT" not in alone and "transformers" not in alone
+    only = {k: v for k, v in made_up().items() if k in ("machine", "against nanoGPT")}
+    assert "GFLOP/s" not in bench.words(only) and "whole run" in bench.words(only)
 
 
 def test_the_command_measures_what_is_asked_for(tmp_path):
