@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from minitx import run, sample, train
-from minitx.bench_child import child, time_to_loss
+from minitx.bench.child import child, time_to_loss
 from minitx.config import PRESETS, ModelConfig, TrainConfig
 from minitx.devices import make_mesh, put
 from minitx.errors import InputError, suggest
@@ -29,7 +29,7 @@ STRETCH_SECONDS = 1.0  # of one measurement; long enough for the clock and for t
 SAMPLED = 1000  # tokens
 
 
-def machine() -> dict[str, Any]:
+def about() -> dict[str, Any]:
     """What is measured: devices, cores, versions, and the day."""
     return {
         "date": time.strftime("%Y-%m-%d"),

@@ -102,7 +102,8 @@ class Sample:
     def run(self) -> None:
         import numpy as np
 
-        from minitx import loader, sample
+        from minitx import sample
+        from minitx.pretrained import loader
 
         if self.samples < 1:
             raise InputError(f"samples={self.samples} is out of range: it must be at least 1")
@@ -157,7 +158,7 @@ class Inspect:
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx import loader
+        from minitx.pretrained import loader
         from minitx.terminal import compare_models
 
         if not self.models:
@@ -181,7 +182,8 @@ class Inspect:
         """What to measure a model on: tokens_BT. Raises InputError for what it cannot read."""
         import numpy as np
 
-        from minitx import loader, report, run
+        from minitx import report, run
+        from minitx.pretrained import loader
 
         start, context = loader.beginning(loaded, self.bos), loaded.config.context
         if self.prompt is not None:

@@ -1,7 +1,7 @@
 """All commands by name, in the order in which `minitx --help` lists them."""
 
-from minitx.commands_machine import Bench, Data, Doctor, Pull
-from minitx.commands_model import Demo, Inspect, Sample, Train
+from minitx.commands.machine import Bench, Data, Doctor, Pull
+from minitx.commands.model import Demo, Inspect, Sample, Train
 
 COMMANDS = {
     "demo": Demo,

@@ -24,7 +24,7 @@ class Pull:
     """Branch, tag or commit of a hub's model; name it later as NAME@REVISION."""
 
     def run(self) -> None:
-        from minitx import pull
+        from minitx.pretrained import pull
 
         print(pull.pull(self.name, self.revision))
         at = f"@{self.revision}" if self.revision else ""
@@ -97,27 +97,27 @@ class Bench:
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx import bench, bench_nanogpt, bench_pretrained
+        from minitx.bench import machine, nanogpt, real_model
 
-        bench.check(self.presets, self.rounds)
-        parts = {"machine": lambda found: bench.machine()}
+        machine.check(self.presets, self.rounds)
+        parts = {"machine": lambda found: machine.about()}
         if self.presets or not (self.against or self.against_transformers):
-            parts |= bench.parts(self.presets, self.corpus, self.target, self.rounds)
+            parts |= machine.parts(self.presets, self.corpus, self.target, self.rounds)
         if self.against:
-            bench_nanogpt.check(self.against, self.python)
-            parts["against nanoGPT"] = lambda found: bench_nanogpt.against(
+            nanogpt.check(self.against, self.python)
+            parts["against nanoGPT"] = lambda found: nanogpt.against(
                 self.against, self.python, self.corpus, self.rounds
             )
         if self.against_transformers:
-            bench_pretrained.import_both()
-            parts["against transformers"] = lambda found: bench_pretrained.against_transformers(
-                self.model, max(bench_pretrained.ROUNDS, self.rounds)
+            real_model.import_both()
+            parts["against transformers"] = lambda found: real_model.against_transformers(
+                self.model, max(real_model.ROUNDS, self.rounds)
             )
         found = {}
         for n, (name, measure) in enumerate(parts.items(), 1):
             say(f"[{n}/{len(parts)}] {name} ...")
             found[name] = measure(found)
-        print_json(found) if self.json else print(bench.words(found))
+        print_json(found) if self.json else print(machine.words(found))
 
 
 @dataclass(frozen=True)
