@@ -29,7 +29,7 @@ _HOME = {  # public name: the module that it comes from
     "generate": "sample",
     "inspect": "report",
     "prepare": "run",
-    "load": "loader",
+    "load": "pretrained.loader",
 }
 __all__ = list(_HOME)
 

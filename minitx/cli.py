@@ -19,7 +19,7 @@ import tyro
 
 import minitx
 from minitx.commands import COMMANDS
-from minitx.commands_model import Train
+from minitx.commands.model import Train
 from minitx.config import PRESETS, DataConfig
 from minitx.errors import InputError, suggest
 

@@ -108,8 +108,9 @@ def on_all_devices(f, mesh: Mesh):
 def over_seeds(f, mesh: Mesh):
     """f for each of E seeds, in one program: at once, or one after the other on a CPU.
 
-    One model keeps all cores of a CPU busy, and products with a batch axis are slower there. On
-    other devices many small models take little longer than one.
+    One model keeps all cores of a CPU busy, and products with a batch axis are slower there: under
+    vmap a step took 1.1 times as long, with Muon 1.4 times. On other devices many small models can
+    share the time of one.
     """
     if mesh.devices.flat[0].platform == "cpu":
         return lambda trees: jax.lax.map(f, trees)

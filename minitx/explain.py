@@ -3,6 +3,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -16,6 +17,7 @@ def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:
     """Why the step after a `TrainState` is not finite: which tensor went first, and what to do."""
     batch_key, dropout_key = step_keys(state.seed, state.step)
     dropout_key = jax.random.fold_in(dropout_key, 0)  # as on the first device
+    tokens = jnp.asarray(tokens, jnp.int32)
     inputs_BT, targets_BT = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
     trace = Transformer.of(config, in_precision(recipe, state.params)).trace(
         inputs_BT, dropout_key if config.dropout else None

@@ -230,8 +230,8 @@ def size_is_confidence(scale: dict) -> dict[str, Any]:
         "entropy_at_twice_after_norm": scale["entropy_after_norm"][twice],
     }
     seen = (
-        f"from half to twice the size the entropy falls by {fall['after_norm']:.3f} nats after the "
-        f"final norm, by {fall['before_norm']:.3f} before it"
+        f"from half to twice the size the entropy falls by {fall['after_norm']:z.3f} nats after "
+        f"the final norm, by {fall['before_norm']:z.3f} before it"
     )
     after, before = (fall[place] > CHANGE for place in ("after_norm", "before_norm"))
     if after and before:

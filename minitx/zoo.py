@@ -16,11 +16,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from minitx import checkpoint, loader
+from minitx import checkpoint
 from minitx.config import ModelConfig, TrainConfig, to_json
 from minitx.corpus import cache_folder
 from minitx.errors import InputError, suggest
 from minitx.model import Trace, Transformer, init_params
+from minitx.pretrained import loader
 from minitx.run import Data, Run, prepare
 from minitx.train import initial_params, train_seeds
 

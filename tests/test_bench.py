@@ -10,7 +10,7 @@ import sys
 import jax
 import pytest
 
-from minitx import bench, bench_child, bench_nanogpt
+from minitx.bench import child, machine, nanogpt
 from minitx.config import PRESETS, ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.model import count_params
@@ -22,17 +22,17 @@ CONFIG = ModelConfig(width=12, depth=2, heads=3, kv_heads=1, mlp_width=20, conte
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
-    monkeypatch.setattr(bench, "STRETCH_SECONDS", 0.01)
-    monkeypatch.setattr(bench, "SAMPLED", 5)
+    monkeypatch.setattr(machine, "STRETCH_SECONDS", 0.01)
+    monkeypatch.setattr(machine, "SAMPLED", 5)
 
 
 def test_flops_are_counted_as_by_hand():
     query_out, key_value, mlp = 2 * 12 * 12, 2 * 12 * 4, 2 * 12 * 20
     forward = 2 * (query_out + key_value + mlp) + 7 * 12  # two blocks, and the unembedding
     scores_and_sums = 2 * (6 * 12 + 6 * 12)
-    assert bench.flops_per_token(CONFIG) == 6 * (forward + scores_and_sums)
+    assert machine.flops_per_token(CONFIG) == 6 * (forward + scores_and_sums)
     tied = dataclasses.replace(CONFIG, tied=True)
-    assert bench.flops_per_token(tied) == bench.flops_per_token(CONFIG)
+    assert machine.flops_per_token(tied) == machine.flops_per_token(CONFIG)
 
 
 def test_flops_are_those_that_the_compiler_counts():
@@ -42,36 +42,41 @@ def test_flops_are_those_that_the_compiler_counts():
     params = jax.eval_shape(lambda: initial_params(config, 0))
     gradient = jax.grad(lambda p, x, y: batch_loss(config, recipe, p, x, y, None))
     cost = jax.jit(gradient).lower(params, batch, batch).compile().cost_analysis()
-    assert 1.0 < cost["flops"] / (3 * 64 * bench.flops_per_token(config)) < 1.15
+    assert 1.0 < cost["flops"] / (3 * 64 * machine.flops_per_token(config)) < 1.15
 
 
 def test_a_spread_is_median_least_and_most():
-    assert bench.spread([3.0, 1.0, 8.0]) == {"median": 3.0, "min": 1.0, "max": 8.0}
+    assert machine.spread([3.0, 1.0, 8.0]) == {"median": 3.0, "min": 1.0, "max": 8.0}
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
 def test_steps_and_samples_take_time(seeds):
-    times = bench.step_seconds(CONFIG, TrainConfig(batch=2), rounds=2, seeds=seeds)
-    times += bench.sampling_seconds(CONFIG, rounds=2)
+    times = machine.step_seconds(CONFIG, TrainConfig(batch=2), rounds=2, seeds=seeds)
+    times += machine.sampling_seconds(CONFIG, rounds=2)
     assert len(times) == 4 and min(times) > 0
 
 
 def test_the_ceiling_is_a_rate_of_both_types(monkeypatch):
     seen = []
-    monkeypatch.setattr(bench, "seconds_per_call", lambda f, rounds: seen.append(f()) or [0.5, 2.0])
-    assert bench.ceiling(2) == {"float32": 2 * 2048**3 / 0.5, "bfloat16": 2 * 2048**3 / 0.5}
+
+    def times(f, rounds):
+        seen.append(f())
+        return [0.5, 2.0]
+
+    monkeypatch.setattr(machine, "seconds_per_call", times)
+    assert machine.ceiling(2) == {"float32": 2 * 2048**3 / 0.5, "bfloat16": 2 * 2048**3 / 0.5}
     assert [(a.shape, str(a.dtype)) for a in seen] == [
         ((n, n), t) for t in ("float32", "bfloat16") for n in (1024, 2048)
     ]
 
 
 def test_a_preset_is_measured_here_and_in_new_processes():
-    found = bench.preset("bigram", 7, {"float32": 1e9, "bfloat16": 1e9}, 2)
+    found = machine.preset("bigram", 7, {"float32": 1e9, "bfloat16": 1e9}, 2)
     config = dataclasses.replace(PRESETS["bigram"].model, vocab=7)
     assert found["parameters"] == count_params(config)
     tokens = PRESETS["bigram"].train.batch * config.context
     assert found["tokens_per_second"] == pytest.approx(tokens / found["step_seconds"]["median"])
-    share = found["tokens_per_second"] * bench.flops_per_token(config) / 1e9
+    share = found["tokens_per_second"] * machine.flops_per_token(config) / 1e9
     assert found["share_of_ceiling"] == pytest.approx(share)
     assert found["trace_seconds"] > 0 and found["compile_seconds"].keys() == {"cold", "cached"}
     assert 50 < found["peak_memory_mib"] < 5000
@@ -81,7 +86,7 @@ def test_a_preset_is_measured_here_and_in_new_processes():
 
 def test_a_run_is_timed_from_the_start_of_its_process(tmp_path):
     (tmp_path / "mine.txt").write_text("the cat sat on the mat, and the hen ran. " * 40)
-    found = bench_child.time_to_loss("bigram", str(tmp_path / "mine.txt"), 1.0)
+    found = child.time_to_loss("bigram", str(tmp_path / "mine.txt"), 1.0)
     for which in ("cold", "cached"):
         assert found[which]["reached"] and found[which]["val_loss"] <= 1.0
         assert found[which]["seconds"] > 0.3  # importing jax is part of it
@@ -92,14 +97,14 @@ def test_a_run_is_timed_from_the_start_of_its_process(tmp_path):
 def test_the_clock_stops_at_the_first_evaluation_below_the_target():
     losses = [3.0, 2.0, 1.5, 1.9]
     run = [{"seconds": n, "step": n, "val_loss": loss} for n, loss in enumerate(losses)]
-    assert bench_child.reached(run, 2.0) == {**run[1], "reached": True}
-    assert bench_child.reached(run, 1.0) == {**run[3], "reached": False}
-    assert bench_child.reached(run, None) == {**run[3], "reached": True}
+    assert child.reached(run, 2.0) == {**run[1], "reached": True}
+    assert child.reached(run, 1.0) == {**run[3], "reached": False}
+    assert child.reached(run, None) == {**run[3], "reached": True}
 
 
 def test_a_process_that_fails_says_why(tmp_path):
     with pytest.raises(InputError, match=r"measuring in a new process failed \(.*none\.txt"):
-        bench_child.time_to_loss("bigram", str(tmp_path / "none.txt"), None)
+        child.time_to_loss("bigram", str(tmp_path / "none.txt"), None)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +113,7 @@ def test_a_process_that_fails_says_why(tmp_path):
 )
 def test_what_cannot_be_measured_is_refused_at_once(presets, rounds, words):
     with pytest.raises(InputError, match=words):
-        bench.parts(presets, "fables", None, rounds)
+        machine.check(presets, rounds)
 
 
 # --- nanoGPT --------------------------------------------------------------------------------------
@@ -132,7 +137,7 @@ if first.endswith("prepare.py"):
 @pytest.fixture
 def stand_in(tmp_path):
     """A folder like a checkout, and a Python that prints what nanoGPT would."""
-    for name in bench_nanogpt.NEEDED:
+    for name in nanogpt.NEEDED:
         (tmp_path / "nano" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "nano" / name).write_text("")
     python = tmp_path / "python"
@@ -144,16 +149,16 @@ def stand_in(tmp_path):
 
 def test_both_are_measured_in_turn_and_compared(stand_in, monkeypatch):
     ours = iter([8.0, 16.0])
-    monkeypatch.setattr(bench, "step_seconds", lambda *arguments: [0.0205])
-    monkeypatch.setattr(bench, "sampling_seconds", lambda *arguments: [0.25])
+    monkeypatch.setattr(machine, "step_seconds", lambda *arguments: [0.0205])
+    monkeypatch.setattr(machine, "sampling_seconds", lambda *arguments: [0.25])
     run = {"val_loss": 1.88, "seconds": None}
     monkeypatch.setattr(
-        bench_nanogpt, "time_to_loss", lambda *a: {"cold": {**run, "seconds": next(ours)}}
+        nanogpt, "time_to_loss", lambda *a: {"cold": {**run, "seconds": next(ours)}}
     )
-    monkeypatch.setattr(bench_nanogpt.time, "perf_counter", iter([0, 48, 100, 148]).__next__)
+    monkeypatch.setattr(nanogpt.time, "perf_counter", iter([0, 48, 100, 148]).__next__)
     python, corpus = str(stand_in / "python"), str(stand_in / "mine.txt")
-    bench_nanogpt.check(stand_in / "nano", python)
-    found = bench_nanogpt.against(stand_in / "nano", python, corpus, 2)
+    nanogpt.check(stand_in / "nano", python)
+    found = nanogpt.against(stand_in / "nano", python, corpus, 2)
     assert found["nanogpt_val_loss"] == [1.9012, 1.9012]
     assert found["sprint_val_loss"] == [1.88, 1.88]
     assert found["step"]["times_as_fast"]["median"] == pytest.approx(2.0)  # 41 ms is their median
@@ -163,7 +168,7 @@ def test_both_are_measured_in_turn_and_compared(stand_in, monkeypatch):
 
 
 def test_nanogpt_is_given_its_own_recipe(stand_in, tmp_path):
-    checkout = bench_nanogpt.Checkout(
+    checkout = nanogpt.Checkout(
         stand_in / "nano", str(stand_in / "python"), str(stand_in / "mine.txt"), tmp_path / "work"
     )
     checkout.train()
@@ -183,16 +188,16 @@ def test_nanogpt_is_given_its_own_recipe(stand_in, tmp_path):
 def test_a_folder_that_is_no_checkout_is_refused(stand_in):
     (stand_in / "nano" / "model.py").unlink()
     with pytest.raises(InputError, match=r"lacks model\.py: name a checkout of nanoGPT"):
-        bench_nanogpt.check(stand_in / "nano", sys.executable)
+        nanogpt.check(stand_in / "nano", sys.executable)
 
 
 def test_a_python_without_torch_is_refused_before_anything_is_measured(stand_in):
     bad = stand_in / "python"
     bad.write_text(f"#!{sys.executable}\nraise SystemExit('No module named torch')\n")
     with pytest.raises(InputError, match=r"nanoGPT cannot run \(No module named torch\).*--python"):
-        bench_nanogpt.check(stand_in / "nano", str(bad))
+        nanogpt.check(stand_in / "nano", str(bad))
     with pytest.raises(InputError, match=r"cannot start .*nowhere.*check --python"):
-        bench_nanogpt.check(stand_in / "nano", str(stand_in / "nowhere"))
+        nanogpt.check(stand_in / "nano", str(stand_in / "nowhere"))
 
 
 # --- in words -------------------------------------------------------------------------------------
@@ -216,18 +221,32 @@ def made_up() -> dict:
             "preset": "sprint", "corpus": "fables", "target": 1.88,
             "cold": {**end, "reached": True}, "cached": {**end, "reached": False},
         },
+        "against transformers": {
+            "model": "smollm2", "rounds": 5,
+            "trace": {"tokens": 128, "minitx_seconds": 0.2, "transformers_seconds": 0.3,
+                      "times_as_fast": 1.51},
+            "generate": {"tokens": 64, "minitx_tokens_per_second": 36.5,
+                         "transformers_tokens_per_second": 18.4, "times_as_fast": 1.98},
+            "agreement": {"logits_relative_error": 2e-6, "states_relative_error": 7e-6,
+                          "same_tokens": 63},
+        },
         "against nanoGPT": {"rounds": 3, "step": pair, "sampling": pair, "whole_run": pair},
     }  # fmt: skip
 
 
 def test_words_hold_every_figure():
-    text = bench.words(made_up())
+    text = machine.words(made_up())
     for figure in ("abacus", "123 GFLOP/s", "777", "40.0 (30.0 to 50.0)", "999", "31%", "456",
                    "888", "0.60", "5.50", "0.70", "20.0", "12.3 s", "1.8765", "340 steps",
-                   "misses the target of 1.88", "3 times in turn", "whole run"):  # fmt: skip
+                   "misses the target of 1.88", "3 times in turn", "whole run",
+                   "trace of 128 tokens", "200.0", "300.0", "1.51", "36.5", "18.4", "1.98",
+                   "2.0e-06", "7.0e-06", "63 of 64 tokens"):  # fmt: skip
         assert figure in text, figure
     assert text.count("misses the target") == 1
-    assert "nanoGPT" not in bench.words({k: v for k, v in made_up().items() if "nano" not in k})
+    alone = machine.words({k: v for k, v in made_up().items() if "against" not in k})
+    assert "nanoGPT" not in alone and "transformers" not in alone
+    only = {k: v for k, v in made_up().items() if k in ("machine", "against nanoGPT")}
+    assert "GFLOP/s" not in machine.words(only) and "whole run" in machine.words(only)
 
 
 def test_the_command_measures_what_is_asked_for(tmp_path):

@@ -956,9 +956,11 @@ def test_the_library_needs_no_command_line_packages(home):
         for name in ("tyro", "tqdm", "pooch"):
             sys.modules[name] = None
         import importlib, pathlib, minitx
-        for path in sorted(pathlib.Path(minitx.__file__).parent.glob("*.py")):
-            if path.stem not in ("cli", "commands", "__main__", "__init__"):
-                importlib.import_module("minitx." + path.stem)
+        package = pathlib.Path(minitx.__file__).parent
+        for path in sorted(package.rglob("*.py")):
+            room = ".".join(path.relative_to(package).with_suffix("").parts)
+            if not room.startswith(("cli", "commands", "__")):
+                importlib.import_module("minitx." + room)
         for name in minitx.__all__:
             assert getattr(minitx, name) is not None
         data = minitx.prepare("fables")

@@ -5,13 +5,14 @@ import jax
 import numpy as np
 import pytest
 import safetensors.numpy
-from test_pretrained import FIXTURES, errors_of, expected_of, refused
-from test_pretrained_tokenizer import LETTERS
+from test_folder import FIXTURES, errors_of, expected_of, refused
+from test_tokenizer_files import LETTERS
 
 import minitx
-from minitx import gguf_file, pretrained, pretrained_tokenizer
 from minitx.config import ModelConfig
 from minitx.model import init_params
+from minitx.pretrained import folder as pretrained
+from minitx.pretrained import gguf_file, tokenizer_files
 
 BLOCK = {  # llama.cpp's name: the reference library's
     "attn_norm": "input_layernorm",
@@ -226,4 +227,4 @@ def test_a_tokeniser_of_another_kind_is_refused_by_name(tmp_path):
     ):
         own = {"model": "gpt2", "pre": "smollm", "tokens": ["a", "b", "ab"], "merges": ["a b"]}
         metadata = {f"tokenizer.ggml.{key}": value for key, value in (own | changes).items()}
-        refused(lambda m=metadata: pretrained_tokenizer.from_gguf(m, path), path, word)
+        refused(lambda m=metadata: tokenizer_files.from_gguf(m, path), path, word)

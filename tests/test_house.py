@@ -13,7 +13,7 @@ from minitx import corpus
 
 PACKAGE = Path(minitx.__file__).parent
 ROOT = PACKAGE.parent
-MODULES = sorted(PACKAGE.glob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
 LINES = 350  # a longer module has two subjects
 
 # What each room may use of ours: only rooms that come before it in this table. `errors` is free to
@@ -38,31 +38,41 @@ ALLOWED = {
     "sample": "config model",
     "report": "measure model train",
     "run": "checkpoint config corpus devices tokenizer model train",
-    "bench_child": "config devices run train",
-    "bench": "bench_child config devices model report run sample train",
-    "bench_nanogpt": "bench bench_child config corpus tokenizer",
+    "bench.child": "config devices run train",
+    "bench.machine": "bench.child config devices model report run sample train",
+    "bench.nanogpt": "bench.child bench.machine config corpus tokenizer",
     "doctor": "config corpus model",
-    "architectures": "",
-    "pretrained": "architectures checkpoint config model",
-    "gguf_file": "architectures config model pretrained",
-    "pretrained_tokenizer": "checkpoint",
-    "pull": "checkpoint corpus",
-    "loader": "checkpoint gguf_file model pretrained pretrained_tokenizer pull run",
-    "bench_pretrained": "corpus loader model sample",
-    "zoo": "checkpoint config corpus loader model run train",
+    "pretrained.architectures": "",
+    "pretrained.folder": "pretrained.architectures checkpoint config model",
+    "pretrained.gguf_file": "pretrained.architectures pretrained.folder config model",
+    "pretrained.tokenizer_files": "checkpoint",
+    "pretrained.pull": "checkpoint corpus",
+    "pretrained.loader": "checkpoint model pretrained.folder pretrained.gguf_file pretrained.pull "
+    "pretrained.tokenizer_files run",
+    "bench.real_model": "corpus model pretrained.loader sample",
+    "zoo": "checkpoint config corpus model pretrained.loader run train",
     "exercises": "",
     "lesson": "checkpoint exercises",
     "figures": "lesson plots",
     "stepper": "checkpoint figures lesson",
     "terminal": "checkpoint devices model plots report run train",
-    "commands_model": "config devices loader report run sample terminal",
-    "commands_machine": "bench bench_nanogpt bench_pretrained corpus doctor pull terminal",
-    "commands_lesson": "lesson stepper terminal zoo",
-    "commands": "commands_lesson commands_machine commands_model",
-    "cli": "config corpus commands commands_model run",
-    "__init__": "config errors loader model report run sample train",
+    "commands.model": "config devices pretrained.loader report run sample terminal",
+    "commands.machine": "bench.machine bench.nanogpt bench.real_model corpus doctor "
+    "pretrained.pull terminal",
+    "commands.lesson": "lesson stepper terminal zoo",
+    "commands": "commands.lesson commands.machine commands.model",
+    "cli": "config corpus commands.model run",
+    "bench": "",
+    "pretrained": "",
+    "__init__": "config errors model pretrained.loader report run sample train",
     "__main__": "cli",
 }
+
+
+def room_of(path: Path) -> str:
+    """The dotted name of a module below minitx; a package is called by its own."""
+    name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return name.removesuffix(".__init__")
 
 
 def parse(path: Path) -> ast.Module:
@@ -83,9 +93,10 @@ def imported(tree: ast.Module) -> list[str]:
 
 def ours(tree: ast.Module) -> set[str]:
     """Which rooms of ours a module imports."""
-    rooms = {path.stem for path in MODULES}
-    parts = [name.split(".") for name in imported(tree)]
-    return {p[1] for p in parts if p[0] == "minitx" and len(p) > 1 and p[1] in rooms}
+    rooms = {room_of(path) for path in MODULES}
+    names = {name.removeprefix("minitx.") for name in imported(tree)} & rooms
+    # Who imports a room out of a package names the package on the way.
+    return {n for n in names if not any(other.startswith(n + ".") for other in names)}
 
 
 def lazily_imported(tree: ast.Module) -> set[str]:
@@ -96,19 +107,19 @@ def lazily_imported(tree: ast.Module) -> set[str]:
     raise AssertionError("minitx/__init__.py has no _HOME")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=room_of)
 def test_a_room_uses_only_rooms_below_it(path):
-    allowed = set(ALLOWED[path.stem].split()) | {"errors"}
+    allowed = set(ALLOWED[room_of(path)].split()) | {"errors"}
     uses = ours(parse(path))
-    if path.stem == "__init__":
+    if room_of(path) == "__init__":
         uses |= lazily_imported(parse(path))
-    assert uses - {path.stem} <= allowed, f"{path.name} may not import {uses - allowed}"
+    assert uses - {room_of(path)} <= allowed, f"{path.name} may not import {uses - allowed}"
     needless = allowed - uses - {"errors"}
     assert not needless, f"ALLOWED lets {path.name} import {needless}, which it does not"
 
 
 def test_the_table_of_rooms_runs_downwards():
-    assert set(ALLOWED) == {path.stem for path in MODULES}
+    assert set(ALLOWED) == {room_of(path) for path in MODULES}
     order = list(ALLOWED)
     for name, uses in ALLOWED.items():
         for used in uses.split():
@@ -120,33 +131,37 @@ def test_nothing_is_imported_by_a_computed_name():
     for path in MODULES:
         for node in ast.walk(parse(path)):
             if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
-                assert path.stem == "__init__", path.name
+                assert room_of(path) == "__init__", path.name
 
 
 @pytest.mark.parametrize(
     "package, rooms",
     [
         ("matplotlib", {"figures", "plots"}),
-        ("tyro", {"cli", "commands_lesson", "commands_machine", "commands_model"}),
+        ("tyro", {"cli", "commands.lesson", "commands.machine", "commands.model"}),
         ("tqdm", {"corpus", "terminal", "zoo"}),
         ("rich", {"stepper"}),
         ("jupytext", {"stepper"}),
         ("pooch", {"corpus"}),
-        ("safetensors", {"checkpoint", "pretrained"}),
-        ("tokenizers", {"pretrained_tokenizer", "tokenizer"}),
-        ("gguf", {"gguf_file"}),
-        ("huggingface_hub", {"pull"}),
-        ("torch", {"bench_pretrained"}),
+        ("safetensors", {"checkpoint", "pretrained.folder"}),
+        ("tokenizers", {"pretrained.tokenizer_files", "tokenizer"}),
+        ("gguf", {"pretrained.gguf_file"}),
+        ("huggingface_hub", {"pretrained.pull"}),
+        ("torch", {"bench.real_model"}),
         ("optax", {"explain", "objective", "optimizer", "train"}),
         ("flax", {"layers", "model", "optimizer"}),
     ],
 )
 def test_a_package_is_used_in_one_place(package, rooms):
-    users = {p.stem for p in MODULES if package in {n.split(".")[0] for n in imported(parse(p))}}
+    users = {
+        room_of(path)
+        for path in MODULES
+        if package in {name.split(".")[0] for name in imported(parse(path))}
+    }
     assert users and users <= rooms
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODULES, ids=room_of)
 def test_a_room_is_described_and_small(path):
     text = path.read_text("utf-8")
     assert (ast.get_docstring(parse(path)) or "").strip(), "it has no docstring"
@@ -156,7 +171,7 @@ def test_a_room_is_described_and_small(path):
 
 
 def test_rooms_have_telling_names():
-    names = {path.stem for path in MODULES}
+    names = {room_of(path) for path in MODULES}
     assert not names & {"utils", "util", "common", "helpers", "misc", "base", "core"}
 
 
@@ -191,7 +206,7 @@ def test_the_readme_names_every_file_and_no_other():
     tree = tree_of_readme()
     assert len(tree) > 10
     for folder in ("minitx", "lessons", "data"):
-        named = {path for path in tree if path.startswith(folder + "/") and path != folder + "/"}
+        named = {path for path in tree if path.startswith(folder + "/") and path[-1] != "/"}
         assert named == files_in(folder)
     for path, words in tree.items():
         assert (ROOT / path).exists(), path

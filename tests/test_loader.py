@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_pretrained import FIXTURES, refused
-from test_pretrained_tokenizer import folder_of
+from test_folder import FIXTURES, refused
+from test_tokenizer_files import folder_of
 
 import minitx
-from minitx import loader, pull
 from minitx.errors import InputError
+from minitx.pretrained import loader, pull
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import minitx
-from minitx import loader, pull, report, sample
+from minitx import report, sample
 from minitx.errors import InputError
+from minitx.pretrained import loader, pull
 
 EXPECTED = json.loads((Path(__file__).parent / "fixtures" / "smollm2.json").read_text("utf-8"))
 
@@ -71,7 +72,7 @@ from pathlib import Path
 import jax
 import gguf, tokenizers
 import minitx
-from minitx import loader
+from minitx.pretrained import loader
 from minitx.model import init_params
 from minitx.config import ModelConfig
 jax.block_until_ready(init_params(ModelConfig(width=8, heads=2), jax.random.key(0)))

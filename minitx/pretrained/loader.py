@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from minitx import gguf_file, pretrained, pretrained_tokenizer, pull
 from minitx import run as runs
 from minitx.checkpoint import read_json
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer
+from minitx.pretrained import folder, gguf_file, pull, tokenizer_files
 from minitx.run import Run
 
 
@@ -22,8 +22,8 @@ def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32")
     weights at its lowest validation loss. `dtype` is float32 or bfloat16, of weights and states.
     Raises InputError for what is not there, not whole, not supported, or does not fit together.
     """
-    if dtype not in pretrained.DTYPES:
-        known = ", ".join(pretrained.DTYPES)
+    if dtype not in folder.DTYPES:
+        known = ", ".join(folder.DTYPES)
         raise InputError(f"dtype={dtype!r} is not supported: choose from {known}")
     path, name = locate(name_or_folder), str(name_or_folder)
     if not is_foreign(path):
@@ -36,10 +36,10 @@ def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32")
         raise InputError(f"{name} is no run of minitx, so it has one set of weights: no --best")
     if path.is_file():
         config, params, metadata = gguf_file.load_file(path, dtype)
-        words = pretrained_tokenizer.from_gguf(metadata, path)
+        words = tokenizer_files.from_gguf(metadata, path)
     else:
-        words = pretrained_tokenizer.from_folder(path, read_json(path / "config.json"))
-        config, params = pretrained.load_folder(path, dtype)
+        words = tokenizer_files.from_folder(path, read_json(path / "config.json"))
+        config, params = folder.load_folder(path, dtype)
     if words is not None and len(words) > config.vocab:
         raise InputError(
             f"{path}: the tokeniser has {len(words)} tokens, the model {config.vocab}: they are "

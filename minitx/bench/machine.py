@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from minitx import run, sample, train
-from minitx.bench_child import child, time_to_loss
+from minitx.bench.child import child, time_to_loss
 from minitx.config import PRESETS, ModelConfig, TrainConfig
 from minitx.devices import make_mesh, put
 from minitx.errors import InputError, suggest
@@ -29,7 +29,7 @@ STRETCH_SECONDS = 1.0  # of one measurement; long enough for the clock and for t
 SAMPLED = 1000  # tokens
 
 
-def machine() -> dict[str, Any]:
+def about() -> dict[str, Any]:
     """What is measured: devices, cores, versions, and the day."""
     return {
         "date": time.strftime("%Y-%m-%d"),
@@ -169,24 +169,24 @@ def seeds_at_once(name: str, vocab: int, rounds: int) -> list[dict[str, float]]:
     return rows
 
 
-def parts(
-    presets: tuple[str, ...], corpus: str, target: float | None, rounds: int
-) -> dict[str, Callable[[dict], Any]]:
-    """What there is to measure: a name, and a function of what was measured before it.
-
-    Raises InputError for a preset that does not exist, and for no rounds.
-    """
-    on_cpu = jax.default_backend() == "cpu"
-    presets = presets or (("demo", "nanogpt-cpu", "sprint") if on_cpu else ("demo", "nanogpt-gpu"))
+def check(presets: tuple[str, ...], rounds: int) -> None:
+    """Raise InputError for a preset that does not exist, and for no rounds."""
     for name in presets:
         if name not in PRESETS:
             raise InputError(f"there is no preset {name!r}{suggest(name, PRESETS)}")
     if rounds < 1:
         raise InputError(f"rounds={rounds} is out of range: it must be at least 1")
+
+
+def parts(
+    presets: tuple[str, ...], corpus: str, target: float | None, rounds: int
+) -> dict[str, Callable[[dict], Any]]:
+    """What there is to measure of this machine: a name, and a function of what came before it."""
+    on_cpu = jax.default_backend() == "cpu"
+    presets = presets or (("demo", "nanogpt-cpu", "sprint") if on_cpu else ("demo", "nanogpt-gpu"))
     vocab = len(run.prepare(corpus).tokenizer)
     sprint = "sprint" if on_cpu else "sprint-gpu"
     return {
-        "machine": lambda found: machine(),
         "ceiling": lambda found: ceiling(rounds),
         **{name: lambda found, name=name: preset(name, vocab, found["ceiling"], rounds)
            for name in presets},
@@ -198,20 +198,29 @@ def parts(
 def words(found: dict[str, Any]) -> str:
     """All that was measured, as tables to read."""
     m = found["machine"]
-    rates = (f"{rate / 1e9:.0f} GFLOP/s in {kind}" for kind, rate in found["ceiling"].items())
-    parts = [
-        f"{m['date']}  {m['device']}, {m['cores']} cores, Python {m['python']}, jax {m['jax']}\n"
-        f"largest rate of a plain matrix product: {', '.join(rates)}",
-        aligned([PRESET_COLUMNS, *(_preset_row(n, found[n]) for n in PRESETS if n in found)]),
-        aligned(
-            [
-                ["seeds at once", "ms a step", "times one seed"],
-                *([str(row["seeds"]), _ms(row["step_seconds"]), f"{row['times_one_seed']:.2f}"]
-                  for row in found["seeds"]),
-            ]
-        ),
-    ]  # fmt: skip
-    sprint = found["time to loss"]
+    versions = f"Python {m['python']}, jax {m['jax']}"
+    sections = [f"{m['date']}  {m['device']}, {m['cores']} cores, {versions}"]
+    if "ceiling" in found:
+        rates = (f"{rate / 1e9:.0f} GFLOP/s in {kind}" for kind, rate in found["ceiling"].items())
+        measured = [_preset_row(name, found[name]) for name in PRESETS if name in found]
+        seeds = [
+            [str(row["seeds"]), _ms(row["step_seconds"]), f"{row['times_one_seed']:.2f}"]
+            for row in found["seeds"]
+        ]
+        sections += [
+            f"largest rate of a plain matrix product: {', '.join(rates)}",
+            aligned([PRESET_COLUMNS, *measured]),
+            aligned([["seeds at once", "ms a step", "times one seed"], *seeds]),
+            _sprint_words(found["time to loss"]),
+        ]
+    if "against nanoGPT" in found:
+        sections.append(_nanogpt_words(found["against nanoGPT"]))
+    if "against transformers" in found:
+        sections.append(_transformers_words(found["against transformers"]))
+    return "\n\n".join(sections)
+
+
+def _sprint_words(sprint: dict[str, Any]) -> str:
     lines = [f"from the start of a process, {sprint['preset']} on {sprint['corpus']}:"]
     for which in ("cold", "cached"):
         end = sprint[which]
@@ -220,18 +229,35 @@ def words(found: dict[str, Any]) -> str:
             f"  {which:6} {end['seconds']:6.1f} s to a validation loss of {end['val_loss']:.4f} "
             f"after {end['step']} steps{missed}"
         )
-    parts.append("\n".join(lines))
-    if "against nanoGPT" in found:
-        both = found["against nanoGPT"]
-        rows = [[f"{both['rounds']} times in turn", "nanoGPT s", "minitx s",
-                 "times as fast (min to max)"]]  # fmt: skip
-        for what in ("step", "sampling", "whole_run"):
-            theirs, ours = (both[what][f"{who}_seconds"]["median"] for who in ("nanogpt", "minitx"))
-            ratio = both[what]["times_as_fast"]
-            times = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
-            rows.append([what.replace("_", " "), f"{theirs:.4g}", f"{ours:.4g}", times])
-        parts.append(aligned(rows))
-    return "\n\n".join(parts)
+    return "\n".join(lines)
+
+
+def _nanogpt_words(both: dict[str, Any]) -> str:
+    rounds = f"{both['rounds']} times in turn"
+    rows = [[rounds, "nanoGPT s", "minitx s", "times as fast (min to max)"]]
+    for what in ("step", "sampling", "whole_run"):
+        theirs, ours = (both[what][f"{who}_seconds"]["median"] for who in ("nanogpt", "minitx"))
+        ratio = both[what]["times_as_fast"]
+        times = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+        rows.append([what.replace("_", " "), f"{theirs:.4g}", f"{ours:.4g}", times])
+    return aligned(rows)
+
+
+def _transformers_words(both: dict[str, Any]) -> str:
+    trace, text, agreement = both["trace"], both["generate"], both["agreement"]
+    rows = [
+        [f"{both['model']}, median of {both['rounds']}", "transformers", "minitx", "times as fast"],
+        [f"trace of {trace['tokens']} tokens, ms", _ms(trace["transformers_seconds"]),
+         _ms(trace["minitx_seconds"]), f"{trace['times_as_fast']:.2f}"],
+        [f"{text['tokens']} greedy tokens, tokens/s",
+         f"{text['transformers_tokens_per_second']:.1f}",
+         f"{text['minitx_tokens_per_second']:.1f}", f"{text['times_as_fast']:.2f}"],
+    ]  # fmt: skip
+    return (
+        f"{aligned(rows)}\nlogits differ by {agreement['logits_relative_error']:.1e}, states by "
+        f"{agreement['states_relative_error']:.1e}; {agreement['same_tokens']} of {text['tokens']} "
+        "tokens are the same"
+    )
 
 
 PRESET_COLUMNS = [

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 import tokenizers
-from test_pretrained import refused
+from test_folder import refused
 
-from minitx import pretrained_tokenizer
+from minitx.pretrained import tokenizer_files
 from minitx.tokenizer import _byte_of_letter
 
 LETTERS = list(_byte_of_letter())
@@ -16,8 +16,8 @@ TEXT = "it's 1999\n\n2.  x²  naïve\t日本 👍🏽 \u00a0 e\u0301 "
 
 def made(cut, merges=(), special=(), plain=()):
     words = [*LETTERS, *("".join(m) for m in merges), *special, *plain]
-    return pretrained_tokenizer.FromFile(
-        pretrained_tokenizer.byte_level(
+    return tokenizer_files.FromFile(
+        tokenizer_files.byte_level(
             {w: n for n, w in enumerate(words)}, list(merges), cut, list(special), list(plain)
         )
     )
@@ -30,7 +30,7 @@ def pieces(cut, text) -> list[str]:
     return [text[a:b] for _, (a, b) in cuts]
 
 
-@pytest.mark.parametrize("cut", pretrained_tokenizer.CUTS)
+@pytest.mark.parametrize("cut", tokenizer_files.CUTS)
 def test_every_text_comes_back(cut):
     words = made(cut, [("Ġ", "x"), ("1", "9")], ["<|end|>"])
     text = TEXT if cut != "qwen2" else TEXT.replace("e\u0301", "é")
@@ -57,7 +57,7 @@ def test_llama_keeps_a_known_piece_whole():
     merges = [("a", "b"), ("c", "d")]
     for cut, count in (("llama-bpe", 1), ("gpt-2", 2)):
         words = {w: n for n, w in enumerate([*LETTERS, "ab", "cd", "abcd"])}
-        library = pretrained_tokenizer.byte_level(words, merges, cut, [])
+        library = tokenizer_files.byte_level(words, merges, cut, [])
         assert len(library.encode("abcd").ids) == count
 
 
@@ -70,7 +70,7 @@ def folder_of(tmp_path, family, merges=(("Ġ", "t"), ("Ġt", "h"), ("1", "2"))):
     lines = ["#version: 0.2", *(" ".join(m) for m in merges), ""]
     (tmp_path / "merges.txt").write_text("\n".join(lines), "utf-8")
     header = {"model_type": family, "bos_token_id": 1}
-    return pretrained_tokenizer.from_folder(tmp_path, header), vocabulary
+    return tokenizer_files.from_folder(tmp_path, header), vocabulary
 
 
 def test_vocabulary_and_merges_are_cut_as_the_family_does(tmp_path):
@@ -82,7 +82,7 @@ def test_vocabulary_and_merges_are_cut_as_the_family_does(tmp_path):
     assert words.encode("</s><pad>").tolist() == [1, 2]
     refused(lambda: folder_of(tmp_path, "llama"), "vocab.json", "tokenizer.json")
     (tmp_path / "merges.txt").write_bytes(b"\xff")
-    refused(lambda: pretrained_tokenizer.from_folder(tmp_path, {"model_type": "gpt2"}), "merges")
+    refused(lambda: tokenizer_files.from_folder(tmp_path, {"model_type": "gpt2"}), "merges")
 
 
 def test_a_tokenizer_json_is_used_as_it_is_but_for_lengths_and_added_tokens(tmp_path):
@@ -94,15 +94,15 @@ def test_a_tokenizer_json_is_used_as_it_is_but_for_lengths_and_added_tokens(tmp_
         "</s> $A", special_tokens=[("</s>", 1)]
     )
     library.save(str(tmp_path / "tokenizer.json"))
-    again = pretrained_tokenizer.from_folder(tmp_path, {"bos_token_id": 2})
+    again = tokenizer_files.from_folder(tmp_path, {"bos_token_id": 2})
     assert len(again.encode("abcdefgh")) == 8 and again.bos == 2
     settings = tmp_path / "tokenizer_config.json"
     for token, bos in (("</s>", 1), ({"content": "<pad>"}, 2), (None, None)):
         settings.write_text(json.dumps({"bos_token": token}))
-        assert pretrained_tokenizer.from_folder(tmp_path, {"bos_token_id": 2}).bos == bos
+        assert tokenizer_files.from_folder(tmp_path, {"bos_token_id": 2}).bos == bos
     (tmp_path / "tokenizer.json").write_text("{")
-    refused(lambda: pretrained_tokenizer.from_folder(tmp_path, {}), tmp_path / "tokenizer.json")
+    refused(lambda: tokenizer_files.from_folder(tmp_path, {}), tmp_path / "tokenizer.json")
 
 
 def test_a_folder_without_a_tokeniser_has_none(tmp_path):
-    assert pretrained_tokenizer.from_folder(tmp_path, {"model_type": "gpt2"}) is None
+    assert tokenizer_files.from_folder(tmp_path, {"model_type": "gpt2"}) is None

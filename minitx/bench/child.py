@@ -45,7 +45,7 @@ def reached(evaluations: list[dict[str, float]], target: float | None) -> dict[s
 
 def child(cache: str, task: str, *arguments) -> Any:
     """What a task of `TASKS` returns in a new process that keeps compiled programs in `cache`."""
-    code = "import sys; from minitx import bench_child; bench_child.serve(*sys.argv[1:])"
+    code = "import sys; from minitx.bench import child; child.serve(*sys.argv[1:])"
     call = [sys.executable, "-c", code, task, json.dumps(arguments), repr(time.time())]
     settings = {
         "JAX_COMPILATION_CACHE_DIR": cache,

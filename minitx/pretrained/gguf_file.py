@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minitx.architectures import GGUF_ARCHITECTURES, GGUF_KEYS
 from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.model import Params
-from minitx.pretrained import fill, translate
+from minitx.pretrained.architectures import GGUF_ARCHITECTURES, GGUF_KEYS
+from minitx.pretrained.folder import fill, translate
 
 # Metadata that says nothing about what the model computes.
 HARMLESS = ("GGUF.", "general.", "tokenizer.", "quantize.")

@@ -38,7 +38,8 @@ class Train:
     json: bool = False
     """Print the last evaluation as JSON."""
     devices: int | None = None
-    """Devices that share each batch; by default one, or with --join all that the processes have."""
+    """Devices that share each batch, for the losses of one device (to rounding, and but for
+    dropout, which each draws for itself); by default 1, or with --join all of the processes'."""
     join: bool = False
     """Train together with the other processes that were started so, on this host or on others."""
     coordinator: str | None = None
@@ -101,7 +102,8 @@ class Sample:
     def run(self) -> None:
         import numpy as np
 
-        from minitx import loader, sample
+        from minitx import sample
+        from minitx.pretrained import loader
 
         if self.samples < 1:
             raise InputError(f"samples={self.samples} is out of range: it must be at least 1")
@@ -156,7 +158,7 @@ class Inspect:
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx import loader
+        from minitx.pretrained import loader
         from minitx.terminal import compare_models
 
         if not self.models:
@@ -180,7 +182,8 @@ class Inspect:
         """What to measure a model on: tokens_BT. Raises InputError for what it cannot read."""
         import numpy as np
 
-        from minitx import loader, report, run
+        from minitx import report, run
+        from minitx.pretrained import loader
 
         start, context = loader.beginning(loaded, self.bos), loaded.config.context
         if self.prompt is not None:

@@ -10,10 +10,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from minitx import loader, sample
+from minitx import sample
 from minitx.corpus import read_text
 from minitx.errors import InputError
 from minitx.model import Transformer
+from minitx.pretrained import loader
 
 ROUNDS = 5  # each measures everything in turn, so that a busy moment hits both alike
 TRACE_T = 128  # tokens of the forward pass that keeps all hidden states

@@ -16,8 +16,8 @@ from typing import Any
 
 import jax
 
-from minitx import bench
-from minitx.bench_child import time_to_loss
+from minitx.bench import machine
+from minitx.bench.child import time_to_loss
 from minitx.config import PRESETS
 from minitx.corpus import read_text
 from minitx.errors import InputError
@@ -112,7 +112,7 @@ class Checkout:
     def sampling_seconds(self, config, vocab: int) -> float:
         """How long it takes to sample as many tokens as we do, once it is loaded."""
         device = "cpu" if jax.default_backend() == "cpu" else "cuda"
-        sizes = (config.context, config.depth, config.heads, config.width, vocab, bench.SAMPLED)
+        sizes = (config.context, config.depth, config.heads, config.width, vocab, machine.SAMPLED)
         log = self.run("-c", SAMPLE, *map(str, sizes), device)
         return float(re.findall(r"seconds ([\d.e-]+)", log)[-1])
 
@@ -133,9 +133,9 @@ def against(folder: Path, python: str, corpus: str, rounds: int) -> dict[str, An
     with tempfile.TemporaryDirectory() as work:
         checkout = Checkout(folder, python, corpus, Path(work))
         for _ in range(rounds):
-            (step,) = bench.step_seconds(config, PRESETS[same].train, 1)
+            (step,) = machine.step_seconds(config, PRESETS[same].train, 1)
             seconds["step"].append((step, checkout.step_seconds()))
-            (written,) = bench.sampling_seconds(config, 1)
+            (written,) = machine.sampling_seconds(config, 1)
             seconds["sampling"].append((written, checkout.sampling_seconds(config, vocab)))
             theirs.append(checkout.whole_run())
             ours.append(time_to_loss(sprint, corpus, None))
@@ -146,9 +146,9 @@ def against(folder: Path, python: str, corpus: str, rounds: int) -> dict[str, An
         "sprint_val_loss": [o["cold"]["val_loss"] for o in ours],
         **{
             what: {
-                "minitx_seconds": bench.spread([o for o, _ in pairs]),
-                "nanogpt_seconds": bench.spread([t for _, t in pairs]),
-                "times_as_fast": bench.spread([t / o for o, t in pairs]),
+                "minitx_seconds": machine.spread([o for o, _ in pairs]),
+                "nanogpt_seconds": machine.spread([t for _, t in pairs]),
+                "times_as_fast": machine.spread([t / o for o, t in pairs]),
             }
             for what, pairs in seconds.items()
         },

@@ -11,9 +11,10 @@ import pytest
 import safetensors.numpy
 
 import minitx
-from minitx import architectures, pretrained
 from minitx.errors import InputError
 from minitx.model import Transformer
+from minitx.pretrained import architectures
+from minitx.pretrained import folder as pretrained
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NAMES = ("gpt2", "opt", "llama", "mistral", "qwen2")

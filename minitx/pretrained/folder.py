@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors
 
-from minitx.architectures import ARCHITECTURES, EVERYWHERE, HARMLESS, Architecture, From
 from minitx.checkpoint import name_of, read_json
 from minitx.config import ModelConfig
 from minitx.errors import InputError, suggest
 from minitx.model import Params, init_params
+from minitx.pretrained.architectures import ARCHITECTURES, EVERYWHERE, HARMLESS, Architecture, From
 
 DTYPES = ("float32", "bfloat16")
 READABLE = ("float32", "bfloat16", "float16", "float64")  # of tensors in files

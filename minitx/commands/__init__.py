@@ -1,8 +1,8 @@
 """All commands by name, in the order in which `minitx --help` lists them."""
 
-from minitx.commands_lesson import Hint, Ledger, Lesson, Zoo
-from minitx.commands_machine import Bench, Data, Doctor, Pull
-from minitx.commands_model import Demo, Inspect, Sample, Train
+from minitx.commands.lesson import Hint, Ledger, Lesson, Zoo
+from minitx.commands.machine import Bench, Data, Doctor, Pull
+from minitx.commands.model import Demo, Inspect, Sample, Train
 
 COMMANDS = {
     "demo": Demo,

@@ -24,7 +24,7 @@ class Pull:
     """Branch, tag or commit of a hub's model; name it later as NAME@REVISION."""
 
     def run(self) -> None:
-        from minitx import pull
+        from minitx.pretrained import pull
 
         print(pull.pull(self.name, self.revision))
         at = f"@{self.revision}" if self.revision else ""
@@ -78,7 +78,7 @@ class Bench:
     """Measure how fast this machine trains and samples, and how near that is to its limit."""
 
     presets: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Presets to measure; by default those that suit this machine."""
+    """Presets to measure; by default those that suit this machine, unless a comparison is asked."""
     corpus: str = "fables"
     """Text for the runs that are timed to a loss: a name that `minitx data` lists, or a path."""
     target: float | None = None
@@ -87,33 +87,37 @@ class Bench:
     """A checkout of nanoGPT: run its own recipe beside ours, in turn."""
     python: str = sys.executable
     """The Python with the torch that nanoGPT needs."""
-    against_transformers: str | None = None
-    """A real model, by the name that it was pulled by: measure it here and in transformers."""
+    against_transformers: bool = False
+    """Run a real model here and in transformers, on the same weights, in turn."""
+    model: str = "smollm2"
+    """The real model: a name that was pulled, a folder, or a GGUF file."""
     rounds: int = 3
     """How often each thing is measured; medians are given with their spread."""
     json: bool = False
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx import bench, bench_nanogpt, bench_pretrained
+        from minitx.bench import machine, nanogpt, real_model
 
-        if self.against_transformers is not None:
-            bench_pretrained.import_both()
-        parts = bench.parts(self.presets, self.corpus, self.target, self.rounds)
-        if self.against is not None:
-            bench_nanogpt.check(self.against, self.python)
-            parts["against nanoGPT"] = lambda found: bench_nanogpt.against(
+        machine.check(self.presets, self.rounds)
+        parts = {"machine": lambda found: machine.about()}
+        if self.presets or not (self.against or self.against_transformers):
+            parts |= machine.parts(self.presets, self.corpus, self.target, self.rounds)
+        if self.against:
+            nanogpt.check(self.against, self.python)
+            parts["against nanoGPT"] = lambda found: nanogpt.against(
                 self.against, self.python, self.corpus, self.rounds
             )
-        if self.against_transformers is not None:
-            parts["against transformers"] = lambda found: bench_pretrained.against_transformers(
-                self.against_transformers, max(5, self.rounds)
+        if self.against_transformers:
+            real_model.import_both()
+            parts["against transformers"] = lambda found: real_model.against_transformers(
+                self.model, max(real_model.ROUNDS, self.rounds)
             )
         found = {}
         for n, (name, measure) in enumerate(parts.items(), 1):
             say(f"[{n}/{len(parts)}] {name} ...")
             found[name] = measure(found)
-        print_json(found) if self.json else print(bench.words(found))
+        print_json(found) if self.json else print(machine.words(found))
 
 
 @dataclass(frozen=True)
