@@ -236,7 +236,8 @@ def progress(name: str) -> str:
     exercises = [cell.id for cell in cells(name) if cell.kind == "exercise"]
     solved = sum(kept.get(id) is True for id in exercises)
     reached, parts = int(kept.get("reached", 0)), len(cells(name))
-    where = "done" if kept.get("done") else f"part {reached + 1} of {parts}" if "reached" in kept else "-"
+    where = f"part {reached + 1} of {parts}" if "reached" in kept else "-"
+    where = "done" if kept.get("done") else where
     return f"{where:15} {f'{solved} of {len(exercises)} exercises' if kept else ''}".rstrip()
 
 
