@@ -149,7 +149,7 @@ print(f"frequencies alone: {unigram:.3f}; all alike: {np.log(family.config.vocab
 # %%
 LAYERS = {
     "Pythia 70M": 6, "GPT-2": 12, "OPT 125M": 12, "GPT-2 medium": 24, "SmolLM2 135M": 30,
-    "Llama 2 7B": 32, "Mistral 7B": 32, "GPT-2 XL": 48, "Llama 2 70B": 80, "GPT-3": 96,
+    "Llama 2 7B": 32, "GPT-2 XL": 48, "Llama 2 70B": 80, "GPT-3": 96,
     "Llama 3.1 405B": 126,
 }  # fmt: skip
 for name, layers in LAYERS.items():
