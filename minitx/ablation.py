@@ -22,10 +22,10 @@ import jax
 import numpy as np
 
 from minitx import checkpoint, probe
-from minitx.config import ModelConfig, TrainConfig, to_json
+from minitx.config import ModelConfig, to_json
 from minitx.devices import make_mesh
 from minitx.errors import InputError
-from minitx.grid import Cell, Grid, name_of
+from minitx.grid import Cell, Grid
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
 from minitx.run import Data, prepare
@@ -110,7 +110,7 @@ def check_seeds(seeds: int | Sequence[int]) -> list[int]:
 
 
 def check_cells(grid: Grid, data: Data) -> list[Cell]:
-    """The cells of a grid; InputError naming one that cannot be, or that the text is too short for."""
+    """The cells of a grid; InputError naming one that cannot be trained on this text."""
     cells = grid.cells(len(data.tokenizer))
     for cell in cells:
         try:
@@ -284,62 +284,3 @@ def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Ta
         ignorant = float(-seen_V @ np.log(p_V))
     truth = data.generator.entropy() if data.generator else None
     return Table(records, title or f"Ablation on {data.config.corpus}", ignorant, truth)
-
-
-def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:
-    """The cells, the steps, and how long all of it will take, by a short trial of the first cell.
-
-    What the trial takes to compile and to measure is counted once for each cell; the time of a step
-    is taken to grow with the number of parameters. Nothing is written.
-    """
-    seeds, cells = check_seeds(seeds), check_cells(grid, data)
-    keys, text = [], fingerprint(data)
-    keys = [key_of(cell, text, seeds) for cell in cells]
-    finished = {p.stem for p in (Path(out) / "cells").glob("*.json")} if out else set()
-    left = [cell for cell, key in zip(cells, keys, strict=True) if key not in finished]
-    seconds = 0.0
-    if left:
-        fixed, per_step = trial(left[0], data, seeds)
-        smallest = count_params(left[0].model)
-        for cell in left:
-            moments = len(seeds) * (1 + -(-cell.train.steps // cell.train.eval_every))
-            size = count_params(cell.model) / smallest * cell.train.batch / left[0].train.batch
-            seconds += fixed["compile"] + size * (
-                fixed["moment"] * moments + per_step * work(cell, seeds)
-            )
-    return {
-        "cells": [
-            {"name": name_of(c.settings), "rates": list(c.rates), "steps": work(c, seeds),
-             "finished": key in finished}
-            for c, key in zip(cells, keys, strict=True)
-        ],
-        "seeds": seeds,
-        "steps": sum(work(cell, seeds) for cell in left),
-        "seconds": seconds,
-    }  # fmt: skip
-
-
-def trial(cell: Cell, data: Data, seeds: Sequence[int]) -> tuple[dict[str, float], float]:
-    """Seconds to compile a cell's programs, for one moment's measurements, and for one step."""
-    steps = min(20, cell.train.steps)
-    short = cell.train, dataclasses.replace(cell.train, steps=steps, eval_every=steps)
-    took = []
-    small = cell._replace(train=short[1])
-    for _ in range(2):
-        clock = time.perf_counter()
-        rates = [cell.rates[0]] * len(seeds)
-        for reports in reports_of(small, data, seeds, rates):
-            pass
-        took.append(time.perf_counter() - clock)
-    config = cell.model
-    sample = probe.sample(
-        data.train_tokens, data.val_tokens, config.context, config.vocab, data.generator
-    )
-    looked = []
-    for _ in range(2):
-        clock = time.perf_counter()
-        moment(config, reports[0].state.params, sample, 0, 0.0)
-        looked.append(time.perf_counter() - clock)
-    compiling = max(0.0, took[0] - took[1]) * (2 if len(cell.rates) > 1 else 1)
-    compiling += 2 * max(0.0, looked[0] - looked[1])
-    return {"compile": compiling, "moment": looked[1]}, took[1] / (steps * len(seeds))

@@ -12,6 +12,7 @@ import tyro
 
 from minitx.config import PRESETS, DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
+from minitx.experiments import Ablate, Compare
 from minitx.terminal import (
     Stream,
     first_process_talks,
@@ -263,6 +264,8 @@ COMMANDS = {
     "train": Train,
     "sample": Sample,
     "inspect": Inspect,
+    "ablate": Ablate,
+    "compare": Compare,
     "data": Data,
     "doctor": Doctor,
 }

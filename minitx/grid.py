@@ -1,4 +1,4 @@
-"""A grid of experiments: some switches, the values that each shall take, and all that stays as it is.
+"""A grid of experiments: some switches, the values that each shall take, and what stays as it is.
 
 Every combination of values is a cell. All of them are made, and refused, before anything runs:
 
@@ -31,7 +31,7 @@ SHIPPED = Path(__file__).parent / "grids"
 # at the usual 0.02 it dies, and the ablation would show nothing but that.
 MODEL = ModelConfig(width=64, depth=4, context=64, positions="rope", init_std=None)
 TRAIN = TrainConfig(
-    steps=300, batch=8, lr=0.01, warmup=20, decay="linear", final_lr=0.0, eval_every=50
+    steps=240, batch=8, lr=0.01, warmup=20, decay="linear", final_lr=0.0, eval_every=60
 )
 SPREAD = (0.3, 1.0, 3.0)  # times --lr: the rates that each cell may choose from
 
@@ -71,7 +71,7 @@ class Grid:
 
     def __post_init__(self):
         if not self.vary:
-            raise InputError("nothing varies: name a switch and its values, as in norm=none,rmsnorm")
+            raise InputError("nothing varies: name a switch and its values (norm=none,rmsnorm)")
         for name, values in self.vary.items():
             check_name(name)
             if isinstance(values, str) or not isinstance(values, Iterable) or not list(values):

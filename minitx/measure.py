@@ -140,8 +140,8 @@ def cross_entropy(logits_ZV, truth_ZV):
 def fitted_temperature(logits_ZV, truth_ZV) -> float:
     """The temperature T at which softmax(logits / T) has the lowest cross-entropy, 0.01 to 100.
 
-    Above 1: the model is surer than it should be. The cross-entropy is convex in beta = 1/T, and its
-    slope is the logit that the model expects minus the logit that comes true (Guo 2017).
+    Above 1: the model is surer than it should be (Guo 2017). The cross-entropy is convex in
+    beta = 1/T; its slope is the logit that the model expects minus the logit that comes true.
 
     >>> round(fitted_temperature([[4.0, 0.0]] * 4, [[0.75, 0.25]] * 4), 3)  # 4 / log(3)
     3.641

@@ -92,9 +92,10 @@ def measure_model(config: ModelConfig, params: Params, sample: Sample) -> dict[s
 
     `growth` is the median length after the last block over that after the first; the embedding's
     is left out, since it says how small the table was made. `temperature` is fitted on one half of
-    the sample, and `fitted_loss` is the cross-entropy (nats) at it on the other half, so that models
-    trained on other losses can be compared. `size_effect` is by how much the entropy falls when the
-    last state is made four times as long, from half to twice its size, before the final norm.
+    the sample, and `fitted_loss` is the cross-entropy (nats) at it on the other half, so that
+    models trained on other losses can be compared. `size_effect` is by how much the entropy falls
+    when the last state is made four times as long, from half to twice its size, before the final
+    norm.
     """
     few = min(SWAPPED, len(sample.tokens_BT))
     order = derangement(few * (sample.tokens_BT.shape[1] - 1))
@@ -135,9 +136,9 @@ def measure_model(config: ModelConfig, params: Params, sample: Sample) -> dict[s
     kept = ("norm_median", "cos_prev", "null_cos", "cos_embedding", "growth")
     numbers = {name: measure.plain([value])[0] if value is not None else None
                for name, value in numbers.items()}  # fmt: skip
-    by_layer = {f"{name}_by_layer": layers[name] for name in kept}
-    by_station = {"length_swap_by_station": kl_length_R, "direction_swap_by_station": kl_direction_R}
-    return numbers | by_layer | by_station
+    numbers |= {f"{name}_by_layer": layers[name] for name in kept}
+    swaps = {"length_swap": kl_length_R, "direction_swap": kl_direction_R}
+    return numbers | {f"{name}_by_station": kl_R for name, kl_R in swaps.items()}
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -151,7 +152,8 @@ def _first_gradient(config: ModelConfig, recipe: TrainConfig, params, seed, toke
     def length(part):
         return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(part)))
 
-    return length(gradient["embedding"]), [length(gradient["blocks"][n]) for n in range(config.depth)]
+    blocks = [length(gradient["blocks"][n]) for n in range(config.depth)]
+    return length(gradient["embedding"]), blocks
 
 
 def first_gradient(config: ModelConfig, recipe: TrainConfig, params, seed: int, tokens):

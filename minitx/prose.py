@@ -1,27 +1,27 @@
-"""The table of an ablation as a page to read: Markdown."""
+"""The table of an ablation in words: what its intervals allow to say, and a page of Markdown."""
 
 import math
 
-from minitx.effects import LEVEL
-from minitx.grid import name_of
-from minitx.table import (
-    ALPHA, END, EQUAL, LEARNED, MEASURES, ONCE, SHOWN, Table, called, cell_estimate,
-)  # fmt: skip
+import numpy as np
 
+from minitx.effects import LEVEL, Effect, estimate, main_effects
+from minitx.grid import name_of, show
+from minitx.moments import END, EQUAL, LEARNED, MEASURES, ONCE, SHOWN
+
+ALPHA = 0.05  # chance of one false alarm among all comparisons of one measure
 FAILED = "diverged"
 
 
-def markdown(table: Table) -> str:
+def markdown(table) -> str:
     """Cells, then what each switch does to the loss, then to all else, then how to read it."""
     parts = [f"# {table.title}", opening(table), "## Cells", cells(table)]
-    parts += [f"## What each switch does to the {label(table.yardstick)}", sentences(table)]
+    parts += [f"## What each switch does to the {label(table.yardstick)}", switches(table)]
     shown = [name for name in SHOWN if name in table.measures()]
-    if table.seeds and len(table.cells) > 1:
-        for at in (END, EQUAL):
-            if at == EQUAL and table.target is None:
-                continue
-            words = "after equal steps" if at == END else f"at equal loss ({table.target:.3f})"
-            parts += [f"## What each switch does inside, {words}", matrix(table, shown, at)]
+    if len(table.cells) > 1:
+        if table.target is not None:
+            title = f"## What each switch does inside, at equal loss ({table.target:.3f})"
+            parts += [title, matrix(table, shown, EQUAL)]
+        parts += ["## The same after equal steps", matrix(table, shown, END)]
     parts += ["## Every measure, cell by cell, after equal steps", means(table)]
     parts += ["## How to read this", legend(table)]
     return "\n\n".join(parts) + "\n"
@@ -31,7 +31,7 @@ def label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def opening(table: Table) -> str:
+def opening(table) -> str:
     seeds = len(table.seeds)
     steps = sorted({record["train"]["steps"] for record in table.records})
     told = [
@@ -65,13 +65,15 @@ def opening(table: Table) -> str:
     ]
     if idle:
         told.append(
-            "In these cells not every seed learned much beyond frequencies, so what is measured "
-            "inside them tells of models that do not work: " + "; ".join(idle) + "."
+            "Not every seed learned much beyond frequencies in these cells: " + "; ".join(idle)
+            + ". They are part of all that is said after equal steps, though what is measured "
+            "inside them tells of models that do not work; at equal loss they, and the cells that "
+            "are paired with them, are left out."
         )
     return " ".join(told)
 
 
-def cells(table: Table) -> str:
+def cells(table) -> str:
     """The cells, the rate that each chose, its loss, and when it got to the loss that all reach."""
     loss, steps = table.values(table.yardstick), table.values("steps_to_loss")
     target = "" if table.target is None else f" {table.target:.3f}"
@@ -100,16 +102,16 @@ def cells(table: Table) -> str:
     return lined(rows)
 
 
-def sentences(table: Table) -> str:
+def switches(table) -> str:
     if len(table.cells) < 2:
         return "There is one cell: nothing to compare."
-    told = table.sentences(table.yardstick)
+    told = sentences(table, table.yardstick)
     return "\n".join(
         f"    - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in told
     )
 
 
-def matrix(table: Table, names: list[str], at: str) -> str:
+def matrix(table, names: list[str], at: str) -> str:
     """Changes down, measures across; a star where an effect is shown."""
     names = [n for n in names if at == END or n not in ONCE]
     columns = {name: [e for e in table.effects(name, at) if e.kind == "main"] for name in names}
@@ -120,28 +122,30 @@ def matrix(table: Table, names: list[str], at: str) -> str:
             e = columns[name][i].estimate
             star = "*" if called(columns[name][i], name) else ""
             if e is None:
-                row.append("–")
+                row.append("n/a")
                 continue
             values = [n if n is None or not MEASURES[name].ratio else _exp(n) for n in e[:3]]
             mark = "x" if MEASURES[name].ratio else ""
             sign = "" if MEASURES[name].ratio else "+"
             told = [f"{mark}{v:{sign}.3g}" for v in values if v is not None]
             row.append(told[0] + star + (f" ({told[1]} to {told[2]})" if len(told) == 3 else ""))
-        rows.append([cell.replace("-", "−") for cell in row])
-    return lined(rows)
+        rows.append([cell for cell in row])
+    missing = sorted({m for effects in columns.values() for e in effects for m in e.left_out})
+    told = "; ".join(name_of(table.cells[m]) for m in missing)
+    return lined(rows) + (f"\n\nLeft out for one change or another: {told}." if told else "")
 
 
-def means(table: Table) -> str:
+def means(table) -> str:
     names = [n for n in table.measures() if n != table.yardstick]
     rows = [["cell", *map(label, names)]]
     values = {name: table.values(name) for name in names}
     for m, cell in enumerate(table.cells):
         found = [cell_estimate(values[n][m], MEASURES[n].ratio) for n in names]
-        rows.append([name_of(cell), *(f"{e.mean:.3g}" if e else "–" for e in found)])
+        rows.append([name_of(cell), *(f"{e.mean:.3g}" if e else "n/a" for e in found)])
     return lined(rows)
 
 
-def legend(table: Table) -> str:
+def legend(table) -> str:
     told = [
         f"- Intervals are Student's t at {LEVEL:.0%} over {len(table.seeds)} seeds. Seeds are "
         "paired: each has the same batches in every cell, and the same initial weights where "
@@ -152,7 +156,7 @@ def legend(table: Table) -> str:
         f"{ALPHA:g} after Holm's correction for all comparisons of that measure, interactions "
         "included. Each measure is a family of its own.",
         "- The learning rate of a cell is the best of its set for one more seed, which is not "
-        "counted. (edge): the best was the smallest or the largest, so a better one may lie beyond.",
+        "counted. (edge): it is the smallest or the largest, so a better one may lie beyond.",
         "- Equal loss: the highest loss at which a seed that learns ends; numbers are read between "
         "the two nearest evaluations. A seed learns if it gets a "
         f"{'tenth' if LEARNED == 0.1 else f'{LEARNED:.0%}'} of the way from knowing "
@@ -175,12 +179,117 @@ def lined(rows: list[list[str]]) -> str:
 
 
 def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "n/a" if value is None else f"{value:.3f}"
 
 
 def span(e) -> str:
-    return "–" if e is None or e.low is None else f"{e.low:.3f} to {e.high:.3f}"
+    return "n/a" if e is None or e.low is None else f"{e.low:.3f} to {e.high:.3f}"
 
 
 def _exp(value: float) -> float:
     return math.exp(min(value, 700.0))
+
+
+# --- sentences ----------------------------------------------------------------------------------
+
+
+def sentence(table, effect: Effect, name: str, family: int) -> str:
+    """What an interval allows to say about a change, and no more."""
+    measure, e = MEASURES[name], effect.estimate
+    missing = ", ".join(name_of(table.cells[m]) for m in effect.left_out)
+    if e is None:
+        return f"{effect.change}: nothing can be said: no number from {missing}"
+    without = f" (without {missing}, or their partners, which lack a number)" if missing else ""
+    size = amount(e.mean, measure.ratio)
+    head = f"{effect.change}: "
+    if e.p is None:
+        return f"{head}{size}{without}, from one seed: no interval, it may be chance"
+    span = f"{size} ({amount(e.low, measure.ratio)} to {amount(e.high, measure.ratio)})"
+    if not any(effect.differences_E):
+        return f"{head}exactly the same in every seed{without}: no effect"
+    if max(abs(e.low), abs(e.high)) <= measure.least:
+        return f"{head}{span}{without}: no difference that could matter"
+    if effect.adjusted_p is not None and effect.adjusted_p < ALPHA:
+        verb = "higher" if e.mean > 0 else "lower"
+        if effect.kind == "interaction":
+            return f"{head}{span}{without}: the two depend on each other"
+        return f"{head}{span}{without}: {verb}"
+    if e.p < ALPHA:
+        return (
+            f"{head}{span}{without}: not settled: alone this interval would count, among "
+            f"{family} comparisons it may be chance (Holm: p = {effect.adjusted_p:.2g})"
+        )
+    return f"{head}{span}{without}: no effect shown; anything in that interval is possible"
+
+
+def sentences(table, name: str, at: str = END) -> list[str]:
+    """One for every change of every switch; after it, the pairs of switches that depend on each
+    other, with what the first does at each value of the second.
+    """
+    effects = table.effects(name, at)
+    tested = sum(e.adjusted_p is not None for e in effects)
+    told = [sentence(table, e, name, tested) for e in effects if e.kind == "main"]
+    pairs = [e for e in effects if e.kind == "interaction"]
+    loud = [e for e in pairs if called(e, name)]
+    for effect in loud:
+        told.append(sentence(table, effect, name, tested))
+        told += _apart(table, effect, name, at)
+    if pairs:
+        quiet = len(pairs) - len(loud)
+        told.append(f"{quiet} of {len(pairs)} interactions of two switches are not shown")
+    return told
+
+
+def _apart(table, effect: Effect, name: str, at: str) -> list[str]:
+    """The first change of an interaction, at each value of the other switch."""
+    change = effect.change.partition(", by ")[0]
+    other = effect.switches[1]
+    values_ME = table.values(name, at)
+    if MEASURES[name].ratio:
+        values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
+    told = []
+    for value in {show(cell[other]): None for cell in table.cells}:
+        rows = [m for m, cell in enumerate(table.cells) if show(cell[other]) == value]
+        found = main_effects([table.cells[m] for m in rows], values_ME[rows])
+        for e in found:
+            if e.change == change and e.estimate and f"{value}" in effect.change:
+                low, mean, high = (
+                    amount(v, MEASURES[name].ratio)
+                    for v in (e.estimate.low, e.estimate.mean, e.estimate.high)
+                )
+                told.append(f"  with {other}={value}: {change}: {mean} ({low} to {high})")
+    return told
+
+
+def called(effect: Effect, name: str) -> bool:
+    """Whether an effect is shown: after Holm, and larger than what is too small to tell."""
+    e = effect.estimate
+    return bool(
+        e is not None and effect.adjusted_p is not None and effect.adjusted_p < ALPHA
+        and max(abs(e.low), abs(e.high)) > MEASURES[name].least
+    )  # fmt: skip
+
+
+def cell_estimate(values_E, ratio: bool):
+    """The mean over seeds that have a number, with its interval; geometric for ratios."""
+    values_E = values_E[np.isfinite(values_E)]
+    if not len(values_E):
+        return None
+    if not ratio:
+        return estimate(values_E)
+    if (values_E <= 0).any():
+        return None
+    e = estimate(np.log(values_E))
+    return e._replace(**{n: None if getattr(e, n) is None else math.exp(getattr(e, n))
+                         for n in ("mean", "low", "high")})  # fmt: skip
+
+
+def amount(value: float | None, ratio: bool) -> str:
+    """A difference with its sign, or a ratio."""
+    if value is None:
+        return "?"
+    if ratio:
+        return f"x{math.exp(value):.3g}" if abs(value) < 700 else "x" + ("0" if value < 0 else "∞")
+    digits = 3 if abs(value) < 100 else 0
+    text = f"{value:+.{digits}f}"
+    return text
