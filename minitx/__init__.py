@@ -30,10 +30,10 @@ _HOME = {  # public name: the module that it comes from
     "generate": "sample",
     "inspect": "report",
     "prepare": "run",
-    "load": "run",
-    "Grid": "grid",
-    "ablate": "ablation",
-    "compare": "comparison",
+    "load": "pretrained.loader",
+    "Grid": "ablation.grid",
+    "ablate": "ablation.cells",
+    "compare": "ablation.comparison",
 }
 __all__ = list(_HOME)
 

@@ -18,8 +18,8 @@ from typing import Annotated, Union
 import tyro
 
 import minitx
-from minitx import experiments
-from minitx.commands import COMMANDS, Train
+from minitx.commands import COMMANDS, experiments
+from minitx.commands.model import Train
 from minitx.config import PRESETS, DataConfig
 from minitx.errors import InputError, suggest
 

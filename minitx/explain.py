@@ -3,19 +3,21 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
 from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
-from minitx.objective import batch_loss, in_precision, make_batch, step_keys
 from minitx.model import Params, Transformer
+from minitx.objective import batch_loss, in_precision, make_batch, step_keys
 
 
 def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:
     """Why the step after a `TrainState` is not finite: which tensor went first, and what to do."""
     batch_key, dropout_key = step_keys(state.seed, state.step)
     dropout_key = jax.random.fold_in(dropout_key, 0)  # as on the first device
+    tokens = jnp.asarray(tokens, jnp.int32)
     inputs_BT, targets_BT = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
     trace = Transformer.of(config, in_precision(recipe, state.params)).trace(
         inputs_BT, dropout_key if config.dropout else None

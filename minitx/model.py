@@ -209,7 +209,7 @@ class Transformer(nnx.Module):
         """The two parts of station 0: token_BTD and position_BTD."""
         token_BTD = self.embedding(tokens_BT) * self.embedding_scale
         position_TD = self.position(position_T + self.config.position_offset)
-        position_TD = position_TD.astype(token_BTD.dtype)
+        position_TD = position_TD.astype(token_BTD.dtype)  # states are of the weights' type
         return token_BTD, jnp.broadcast_to(position_TD[None], token_BTD.shape)
 
     def _positions(self, tokens_BT):

@@ -49,9 +49,32 @@ def dashboard(report: dict, title: str) -> Figure:
     return fig
 
 
-def norms(ax: Axes, layers: dict, untrained: dict) -> Axes:
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "black")
+
+
+def comparison(models: dict[str, dict]) -> Figure:
+    """Tables of several models over the share of their depth: norms, turns, random pairs."""
+    fig = Figure(figsize=(80 / 7, 32 / 7), dpi=140, layout="constrained")
+    panels = {
+        "norm_median": ("How long is the state?", "norm of the state"),
+        "cos_prev": ("How far is it turned?", "cosine with the layer before"),
+        "cos_random_pairs": ("How alike are all states?", "cosine of random pairs"),
+    }
+    for ax, (quantity, words) in zip(fig.subplots(1, 3), panels.items(), strict=True):
+        for n, (name, layers) in enumerate(models.items()):
+            share = np.linspace(0, 1, len(layers[quantity]))
+            style = {"color": COLOURS[n % len(COLOURS)], "marker": "osd^vx."[n % 7]}
+            curve(ax, layers[quantity], name, style, x=share)
+        ax.set_xlabel("share of the depth (0: embedding, 1: last block)")
+        dress(ax, *words)
+    fig.axes[0].set_yscale("log")
+    return fig
+
+
+def norms(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
     """The length of the state by layer, position 0 apart, with the untrained model as null."""
-    for label, columns, style in (("trained", layers, MAIN), ("untrained", untrained, UNTRAINED)):
+    models = [("trained", layers, MAIN), ("untrained", untrained, UNTRAINED)]
+    for label, columns, style in models if untrained else models[:1]:
         curve(ax, columns["norm_median"], label, style, (columns["norm_p10"], columns["norm_p90"]))
     curve(ax, layers["norm_first_position"], "trained, position 0 alone", OTHER)
     shown = np.concatenate([line.get_ydata() for line in ax.lines])
@@ -68,11 +91,12 @@ def norms(ax: Axes, layers: dict, untrained: dict) -> Axes:
     return dress(ax, "How long is the state after each layer?", "norm of the state")
 
 
-def directions(ax: Axes, layers: dict, untrained: dict) -> Axes:
+def directions(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
     """The cosine between a layer's state and the one before, with the nulls it has to beat."""
     bounds = layers["cos_prev_p10"], layers["cos_prev_p90"]
     curve(ax, layers["cos_prev"], "the layer before", MAIN, bounds)
-    curve(ax, untrained["cos_prev"], "the same, untrained", UNTRAINED)
+    if untrained:
+        curve(ax, untrained["cos_prev"], "the same, untrained", UNTRAINED)
     curve(ax, layers["null_cos"], "its null: 1/growth", NULL)
     curve(ax, layers["cos_random_pairs"], "random pairs of tokens", CHANCE)
     curve(ax, layers["cos_embedding"], "the embedding", THIRD)
@@ -97,7 +121,7 @@ def confidence(ax: Axes, scale: dict) -> Axes:
     return dress(ax, "Is a longer last state a surer one?", "entropy (nats)")
 
 
-def lens(ax: Axes, layers: dict, untrained: dict) -> Axes:
+def lens(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
     """What each layer would predict were it the last; bars: how often its top token agrees."""
     share = ax.twinx()
     top1 = np.array(layers["lens_top1"], float)
@@ -110,7 +134,8 @@ def lens(ax: Axes, layers: dict, untrained: dict) -> Axes:
     ax.patch.set_visible(False)
     curve(ax, layers["lens_kl"], "KL to the final prediction", MAIN)
     curve(ax, layers["lens_entropy"], "entropy", OTHER)
-    curve(ax, untrained["lens_kl"], "untrained, KL", UNTRAINED)
+    if untrained:
+        curve(ax, untrained["lens_kl"], "untrained, KL", UNTRAINED)
     from_zero(ax)
     layer_axis(ax, layers)
     title = "What would each layer predict, were it the last?"

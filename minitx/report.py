@@ -18,6 +18,7 @@ from minitx.model import Transformer
 from minitx.train import initial_params
 
 TOKENS = 4096  # measured at most; medians are steady long before that
+LOGITS = 2**24  # held at once by a lens: those of a long text can be larger than the model
 SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
 
 HIGH = 0.9  # "almost the same direction" in the articles
@@ -27,12 +28,12 @@ FAR = 0.5  # cosine with the embedding, 60 degrees, below which a state has stra
 CHANGE = 0.01  # nats of entropy that count as a change
 
 
-def sequences(tokens: np.ndarray, context: int) -> np.ndarray:
-    """Up to TOKENS of a text as windows (B, T) of the context's length, spread evenly over it."""
+def sequences(tokens: np.ndarray, context: int, limit: int = TOKENS) -> np.ndarray:
+    """Up to `limit` of a text as windows (B, T) of the context's length, spread evenly over it."""
     T = min(context, len(tokens))
     if T < 3:
         raise InputError(f"{len(tokens)} tokens are too few to measure: give at least 3")
-    count = min(len(tokens) // T, max(1, TOKENS // T))
+    count = min(len(tokens) // T, max(1, limit // T))
     starts = np.linspace(0, len(tokens) - T, count).astype(int)
     return np.stack([tokens[s : s + T] for s in starts])
 
@@ -51,11 +52,22 @@ def measure_layers(model: Transformer, tokens_BT) -> dict[str, list]:
     """The table of a model: lists by layer, the embedding first."""
     config, params = model.config, model.params()
     stream_LBTD = np.asarray(_layers(config, params, tokens_BT))
-    final_BTV = _readout(config, params, stream_LBTD[-1])
-    # Layer by layer, because the logits of all of them can be larger than the model.
-    rows = [measure.lens(_readout(config, params, x_BTD), final_BTV) for x_BTD in stream_LBTD]
-    lens = {name: [row[name] for row in rows] for name in rows[0]}
-    return measure.layers(stream_LBTD) | lens
+    lens = [_lens(config, params, x_BTD, stream_LBTD[-1]) for x_BTD in stream_LBTD]
+    return measure.layers(stream_LBTD) | {name: [row[name] for row in lens] for name in lens[0]}
+
+
+def _lens(config, params, x_BTD, last_BTD) -> dict[str, float]:
+    """`measure.lens` of one layer, in stretches of sequences whose logits fit into memory."""
+    together = max(1, LOGITS // (config.vocab * x_BTD.shape[1]))
+    rows = []
+    for b in range(0, len(x_BTD), together):
+        logits, final = (
+            _readout(config, params, x[b : b + together]) for x in (x_BTD, last_BTD)
+        )
+        rows += [(measure.lens(logits, final), len(logits))]
+    return {
+        name: sum(row[name] * count for row, count in rows) / len(x_BTD) for name in rows[0][0]
+    }
 
 
 def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
@@ -78,15 +90,17 @@ def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
     return curve
 
 
-def inspect(model: Transformer, tokens_BT: np.ndarray, seed: int) -> dict[str, Any]:
+def inspect(
+    model: Transformer, tokens_BT: np.ndarray, seed: int, null: bool = True
+) -> dict[str, Any]:
     """Everything that `minitx inspect` tells, as plain JSON, the three findings among it.
 
-    The untrained model beside it has the same config and the initial weights of `seed`.
+    The untrained model beside it has the same config and the initial weights of `seed`; without
+    `null` it is left out, and what needs it is untested.
     """
-    fresh = Transformer.of(model.config, initial_params(model.config, seed))
     layers = measure_layers(model, tokens_BT)
-    untrained = measure_layers(fresh, tokens_BT)
     scale = measure_scale(model, tokens_BT)
+    untrained = measure_layers(_fresh(model, seed), tokens_BT) if null else None
     return {
         "tokens": int(tokens_BT.size),
         "sequences": len(tokens_BT),
@@ -101,11 +115,17 @@ def inspect(model: Transformer, tokens_BT: np.ndarray, seed: int) -> dict[str, A
     }
 
 
+def _fresh(model: Transformer, seed: int) -> Transformer:
+    """The untrained model of the same config and type, with the initial weights of `seed`."""
+    dtype, params = model.embedding.table.dtype, initial_params(model.config, seed)
+    return Transformer.of(model.config, jax.tree.map(lambda leaf: leaf.astype(dtype), params))
+
+
 def finding(claim: str, verdict: str, why: str, **numbers) -> dict[str, Any]:
     return {"claim": claim, "verdict": verdict, "numbers": numbers, "why": why}
 
 
-def norms_grow(layers: dict, untrained: dict) -> dict[str, Any]:
+def norms_grow(layers: dict, untrained: dict | None) -> dict[str, Any]:
     """Supported if every layer grows and training is what made it so.
 
     The null is the same model before training, whose norms grow by the mere adding up of updates.
@@ -116,6 +136,8 @@ def norms_grow(layers: dict, untrained: dict) -> dict[str, Any]:
     growth = layers["growth"][1:]
     if not growth:
         return finding(claim, "untested", "a model without blocks has one layer only")
+    if untrained is None:
+        return finding(claim, "untested", "the untrained model was left out, and it is the null")
     if 0 in layers["norm_median"] or 0 in untrained["norm_median"]:
         dead = layers if 0 in layers["norm_median"] else untrained
         layer, model = dead["norm_median"].index(0), "" if dead is layers else "untrained "
@@ -185,7 +207,9 @@ def directions_stay(layers: dict) -> dict[str, Any]:
         reason = "updates at right angles to the state would look the same"
         return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
     if end < FAR:
-        return finding(claim, "qualified", f"{seen}: small turns add up", **numbers)
+        leapt = first == 2 and layers["cos_embedding"][1] < FAR
+        reason = "the first block alone turns it away" if leapt else "small turns add up"
+        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
     return finding(claim, "supported", seen, **numbers)
 
 
@@ -206,8 +230,8 @@ def size_is_confidence(scale: dict) -> dict[str, Any]:
         "entropy_at_twice_after_norm": scale["entropy_after_norm"][twice],
     }
     seen = (
-        f"from half to twice the size the entropy falls by {fall['after_norm']:.3f} nats after the "
-        f"final norm, by {fall['before_norm']:.3f} before it"
+        f"from half to twice the size the entropy falls by {fall['after_norm']:z.3f} nats after "
+        f"the final norm, by {fall['before_norm']:z.3f} before it"
     )
     after, before = (fall[place] > CHANGE for place in ("after_norm", "before_norm"))
     if after and before:
@@ -243,6 +267,32 @@ def table(layers: dict[str, list]) -> str:
         rows.append(
             ["embed" if n == 0 else str(n), *("" if v is None else f"{v:{f}}" for v, f in values)]
         )
+    return aligned(rows)
+
+
+COMPARED = ("norm_median", "norm_first_position", "cos_prev", "null_cos", "cos_random_pairs",
+            "cos_embedding")  # fmt: skip
+
+
+def side_by_side(models: dict[str, dict[str, list]]) -> dict[str, list]:
+    """Columns "model: quantity" over the layers of the deepest; None below a model's last one."""
+    depth = max(len(layers["norm_median"]) for layers in models.values())
+    columns: dict[str, list] = {"layer": list(range(depth))}
+    for name, layers in models.items():
+        for quantity in COMPARED:
+            values = layers[quantity]
+            columns[f"{name}: {quantity}"] = values + [None] * (depth - len(values))
+    return columns
+
+
+def comparison_table(columns: dict[str, list]) -> str:
+    """The columns of `side_by_side` as aligned text, the models' names above them."""
+    names = [key.rpartition(": ") for key in columns if key != "layer"]
+    rows = [["layer", *(model for model, *_ in names)], ["", *(COLUMNS[q][0] for *_, q in names)]]
+    forms = [COLUMNS[q][1] for *_, q in names]
+    for n, *values in zip(*columns.values(), strict=True):
+        cells = ("" if v is None else f"{v:{f}}" for v, f in zip(values, forms, strict=True))
+        rows.append(["embed" if n == 0 else str(n), *cells])
     return aligned(rows)
 
 

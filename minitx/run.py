@@ -88,15 +88,19 @@ def split(tokens: np.ndarray, val_fraction: float) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class Run:
-    """A trained model with all that came with it, as `load` gives it."""
+    """A trained model with all that came with it, as `load` gives it.
+
+    A model that was trained elsewhere has no recipe and no data; its tokeniser may be missing.
+    """
 
     folder: Path
     model: Transformer
     config: ModelConfig
-    recipe: TrainConfig
+    recipe: TrainConfig | None
     tokenizer: Any
-    data: DataConfig
+    data: DataConfig | None
     sha256: str | None  # of the text that it was trained on
+    name: str = ""  # that it was asked for by
 
 
 def load(folder: str | Path, best: bool = False) -> Run:
@@ -121,7 +125,7 @@ def load(folder: str | Path, best: bool = False) -> Run:
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name} holds values that are no numbers: train again")
     model = Transformer.of(config, params)
-    return Run(folder, model, config, recipe, words, data, sha256)
+    return Run(folder, model, config, recipe, words, data, sha256, folder.name)
 
 
 def read_config(folder: Path) -> tuple[ModelConfig, TrainConfig, DataConfig, str | None]:

@@ -6,6 +6,7 @@ Results go to standard output, progress and remarks to standard error.
 import contextlib
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -63,28 +64,50 @@ def train_with_progress(
     return run.read_metrics(out)[-1]
 
 
-def inspect_run(loaded, tokens_BT, figures: Path | None, quiet: bool) -> dict[str, Any]:
+def inspect_run(
+    loaded, tokens_BT, figures: Path | None, quiet: bool, untrained: bool = True
+) -> dict[str, Any]:
     """Measure, print unless quiet, save the findings and the figure; everything as JSON has it."""
     from minitx import checkpoint, plots, report
 
-    found = report.inspect(loaded.model, tokens_BT, loaded.recipe.seed)
+    seed = loaded.recipe.seed if loaded.recipe else 0
+    found = report.inspect(loaded.model, tokens_BT, seed, untrained)
     if not quiet:
         c = loaded.config
         print(f"trained ({c.norm}, {c.norm_place}), medians over {found['tokens']} tokens:\n")
-        print(report.table(found["layers"]), end="\n\nuntrained, the same seed:\n\n")
-        print(report.table(found["untrained"]), end="\n\nthe last state made c times as long:\n\n")
-        print(report.scale_table(found["scale"]), end="\n\n")
+        print(report.table(found["layers"]), end="\n\n")
+        if untrained:
+            print(f"untrained, the same seed:\n\n{report.table(found['untrained'])}\n")
+        print(f"the last state made c times as long:\n\n{report.scale_table(found['scale'])}\n")
         print(report.words(found["findings"]))
-    folder = figures or loaded.folder / "figures"
+    own = loaded.folder if loaded.recipe else Path(f"{Path(loaded.name).name}-figures")
+    folder = figures or (own / "figures" if loaded.recipe else own)
     picture = io.BytesIO()
-    figure = plots.dashboard(found, title=f"{loaded.folder.name}: inside a trained transformer")
+    figure = plots.dashboard(found, title=f"{loaded.name}: inside a trained transformer")
     figure.savefig(picture, format="png", metadata={"Software": None})
     checkpoint.write(folder / "dashboard.png", picture.getvalue())
     for name in ("layers", "untrained", "scale"):
-        checkpoint.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
-    checkpoint.write_json((figures or loaded.folder) / "findings.json", found["findings"])
+        if found[name]:
+            checkpoint.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
+    checkpoint.write_json((figures or own) / "findings.json", found["findings"])
     say(f"\nfigure: {folder / 'dashboard.png'}")
     return found
+
+
+def compare_models(reports: dict[str, dict], folder: Path, quiet: bool) -> None:
+    """Set models that were inspected side by side: a table, and a figure with its numbers."""
+    from minitx import checkpoint, plots, report
+
+    columns = report.side_by_side({name: found["layers"] for name, found in reports.items()})
+    if not quiet:
+        print(f"\n\nside by side:\n\n{report.comparison_table(columns)}")
+    picture = io.BytesIO()
+    plots.comparison({name: found["layers"] for name, found in reports.items()}).savefig(
+        picture, format="png", metadata={"Software": None}
+    )
+    checkpoint.write(folder / "comparison.png", picture.getvalue())
+    checkpoint.write(folder / "comparison.csv", report.to_csv(columns))
+    say(f"\nfigure: {folder / 'comparison.png'}")
 
 
 class Stream:
@@ -105,11 +128,17 @@ class Stream:
 @contextlib.contextmanager
 def first_process_talks():
     """Of several processes that train together, the others keep silent, but for errors."""
-    from minitx.devices import is_first
+    from minitx.devices import is_alone, is_first
 
-    if is_first():
+    if is_alone():
         yield
-    else:
+        return
+    # The library that connects the processes writes to descriptor 1 behind Python's back.
+    with os.fdopen(os.dup(1), "w") as own, contextlib.redirect_stdout(own):
+        os.dup2(2, 1)
+        if is_first():
+            yield
+            return
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
 

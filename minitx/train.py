@@ -7,7 +7,6 @@ Arrays of token ids come in, parameters go out; nothing here reads or writes fil
 
 import dataclasses
 import functools
-import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -22,8 +21,8 @@ from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import AXIS, agree, make_mesh, on_all_devices, over_seeds, own_share, put
 from minitx.errors import InputError
 from minitx.explain import explain
-from minitx.objective import batch_loss, evaluate_seeds, make_batch, step_keys
 from minitx.model import Params, Transformer, init_params
+from minitx.objective import batch_loss, evaluate_seeds, make_batch, step_keys
 from minitx.optimizer import make_optimizer, rate
 
 
@@ -96,8 +95,9 @@ def step(
 ) -> TrainState:
     """One step of training; if it is not finite, the state stays and `bad_step` says so.
 
-    Each device of the mesh takes its share of the batch, and all then take the mean gradient. A
-    `peak` takes the place of the recipe's learning rate.
+    Each device of the mesh takes its share of the batch, and all then take the mean gradient: the
+    step of one device, to rounding, but for dropout, which each device draws for its own share.
+    A `peak` takes the place of the recipe's learning rate.
     """
     batch_key, dropout_key = step_keys(state.seed, state.step)
     batch = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
@@ -131,8 +131,9 @@ def run_steps(
 ):
     """Steps up to `until` for each of E states (used up), in one compiled loop.
 
-    Peak rates for each may take the place of the recipe's; other ones need no compiling again.
-    A state whose step is not finite stays where it is.
+    A state whose step is not finite stays where it is. On a CPU, one call for each step took 1.4
+    times as long as one call for many. Peak rates for each may take
+    the place of the recipe's; other ones need no compiling again.
     """
 
     def all_seeds(states, tokens, until, peak_E):
@@ -232,7 +233,8 @@ def train_seeds(
         reports = []
         for e, (state, val_loss) in enumerate(zip(states, val_loss_E, strict=True)):
             if bad_step_E[e] >= 0:
-                failures[e] = failures[e] or explain(config, recipes[e], state, tokens)
+                here_too = jax.tree.map(np.asarray, state)  # also where processes share it
+                failures[e] = failures[e] or explain(config, recipes[e], here_too, train_tokens)
             elif state.bad_step >= 0:
                 failures[e] = (
                     f"the validation loss after step {goal} is {val_loss}, though training is "
@@ -259,7 +261,8 @@ def train_seeds(
 @jax.jit
 def unstack(stacked: TrainState) -> list[TrainState]:
     """The states one by one, from one whose arrays have an axis E in front."""
-    return [jax.tree.map(lambda a: a[e], stacked) for e in range(len(stacked.step))]
+    leaves, structure = jax.tree.flatten(stacked)
+    return [structure.unflatten([a[e] for a in leaves]) for e in range(len(stacked.step))]
 
 
 def train(

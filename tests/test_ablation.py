@@ -15,13 +15,15 @@ import jax
 import numpy as np
 import pytest
 
-from minitx import ablation, checkpoint, comparison, experiments, run
-from minitx.ablation import CHOOSER, ablate, run_grid
+from minitx import checkpoint, run
+from minitx.ablation import cells, comparison
+from minitx.ablation.cells import CHOOSER, ablate, run_grid
+from minitx.ablation.grid import Grid
+from minitx.ablation.moments import EQUAL
+from minitx.ablation.plan import plan
+from minitx.commands import experiments
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.grid import Grid
-from minitx.moments import EQUAL
-from minitx.plan import plan
 from minitx.train import train_seeds
 
 MODEL = ModelConfig(width=8, depth=1, heads=2, context=8, init_std=None)
@@ -130,7 +132,7 @@ def test_a_cell_that_diverges_is_a_result_with_step_and_cause(data):
     table = ablate(grid, data, 2)
     good, bad = (table.entries(m) for m in range(2))
     assert all(entry["failure"] is None for entry in good)
-    assert all(entry["failure"]["step"] >= 0 and "not finite" in entry["failure"]["cause"] or
+    assert all((entry["failure"]["step"] >= 0 and "not finite" in entry["failure"]["cause"]) or
                "overflows" in entry["failure"]["cause"] for entry in bad)  # fmt: skip
     text = table.markdown()
     assert "diverged" in text and "lr=1e+38 (seed 0 at step" in text
@@ -140,7 +142,7 @@ def test_a_cell_that_diverges_is_a_result_with_step_and_cause(data):
 
 def test_a_finished_grid_runs_nothing_again_and_gives_the_same_table(finished, data, monkeypatch):
     table, folder = finished
-    monkeypatch.setattr(ablation, "train_cell", None)
+    monkeypatch.setattr(cells, "train_cell", None)
     again = ablate(GRID, data, SEEDS, folder)
     assert again.markdown() == table.markdown()
     assert again.results_csv() == table.results_csv()
@@ -148,7 +150,7 @@ def test_a_finished_grid_runs_nothing_again_and_gives_the_same_table(finished, d
 
 def test_another_grid_takes_what_it_can_use(finished, data, monkeypatch):
     _, folder = finished
-    monkeypatch.setattr(ablation, "train_cell", None)
+    monkeypatch.setattr(cells, "train_cell", None)
     smaller = Grid({"lr": (1e-6, 0.03)}, dataclasses.replace(MODEL, tied=True), TRAIN)
     assert all(p.kept for p in run_grid(smaller, data, SEEDS, folder))
 
@@ -219,22 +221,22 @@ def test_one_seed_has_no_intervals_and_says_so(data):
 
 def test_all_that_matters_is_in_the_key_and_nothing_else(data):
     (cell,) = Grid({"norm": ("none",)}, MODEL, TRAIN).cells(len(data.tokenizer))
-    text = ablation.fingerprint(data)
-    key = ablation.key_of(cell, text, [0, 1])
+    text = cells.fingerprint(data)
+    key = cells.key_of(cell, text, [0, 1])
 
     def with_train(**changes):
         return cell._replace(train=dataclasses.replace(cell.train, **changes))
 
-    assert key == ablation.key_of(with_train(seed=7), text, [0, 1])
-    assert key == ablation.key_of(with_train(lr=0.5), text, [0, 1])  # the rates have it
-    assert key == ablation.key_of(cell._replace(settings={"depth": 1}), text, [0, 1])
+    assert key == cells.key_of(with_train(seed=7), text, [0, 1])
+    assert key == cells.key_of(with_train(lr=0.5), text, [0, 1])  # the rates have it
+    assert key == cells.key_of(cell._replace(settings={"depth": 1}), text, [0, 1])
     others = [
-        ablation.key_of(with_train(steps=61), text, [0, 1]),
-        ablation.key_of(with_train(loss="squared_error"), text, [0, 1]),
-        ablation.key_of(cell._replace(model=dataclasses.replace(cell.model, depth=2)), text, [0, 1]),
-        ablation.key_of(cell._replace(rates=(0.1,)), text, [0, 1]),
-        ablation.key_of(cell, text, [0, 2]),
-        ablation.key_of(cell, "other", [0, 1]),
+        cells.key_of(with_train(steps=61), text, [0, 1]),
+        cells.key_of(with_train(loss="squared_error"), text, [0, 1]),
+        cells.key_of(cell._replace(model=dataclasses.replace(cell.model, depth=2)), text, [0, 1]),
+        cells.key_of(cell._replace(rates=(0.1,)), text, [0, 1]),
+        cells.key_of(cell, text, [0, 2]),
+        cells.key_of(cell, "other", [0, 1]),
     ]
     assert len({key, *others}) == 7
 

@@ -25,7 +25,7 @@ import pytest
 import safetensors.numpy
 
 import minitx
-from minitx import cli, commands, tokenizer
+from minitx import cli, commands, terminal, tokenizer
 from minitx.config import PRESETS, ModelConfig, TrainConfig
 from minitx.errors import InputError
 
@@ -163,7 +163,9 @@ def test_minitx_alone_prints_the_help(home):
     assert alone.out == asked.out and alone.err == ""
     for name in commands.COMMANDS:
         assert re.search(rf"\b{name}\b", alone.out)
-    assert set(commands.COMMANDS) == {"demo", "train", "sample", "inspect", "data", "doctor"}
+    assert set(commands.COMMANDS) == {
+        "demo", "train", "sample", "inspect", "pull", "data", "bench", "doctor",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
@@ -175,13 +177,12 @@ def test_every_command_has_help(home, name):
     for field in dataclasses.fields(commands.COMMANDS[name]):
         if field.name in ("data", "model", "recipe"):
             continue
-        positional = field.name in ("run_folder", "action") or (name, field.name) == (
-            "data",
-            "name",
-        )
+        positional = field.name in ("models", "action") or (name, field.name) in (
+            ("sample", "model"), ("data", "name"), ("pull", "name"), ("bench", "presets"),
+        )  # fmt: skip
         if not positional:
             assert f"--{field.name.replace('_', '-')}" in shown, field.name
-    assert "RUN" in shown or name not in ("sample", "inspect")
+    assert "MODEL" in shown or name not in ("sample", "inspect")
 
 
 def docs(kind) -> dict[str, str]:
@@ -395,11 +396,11 @@ def test_train_refuses_unknown_corpora(home, corpus, names):
         ([""], ["''"]),
         (["--no-such"], ["--no-such"]),
         (["-x"], ["-x"]),
-        (["sample"], ["RUN"]),
-        (["inspect"], ["RUN"]),
-        (["sample", "none"], ["none", "run"]),
+        (["sample"], ["MODEL"]),
+        (["inspect"], ["MODEL"]),
+        (["sample", "none"], ["none", "pulled"]),
         (["sample", "."], ["config.json"]),
-        (["inspect", "none"], ["none", "run"]),
+        (["inspect", "none"], ["none", "pulled"]),
         (["sample", "a" * 300], ["a" * 300]),
         (["sample", "none\nwhere"], ["where"]),
         (["train", "sample"], ["sample"]),
@@ -528,7 +529,7 @@ def test_an_exploding_training_is_told_in_one_line(home, text):
         (["train", "--heads", "3"], ["heads=3", "choose heads from"]),
         (["train", "--nrom", "none"], ["--nrom"]),
         (["train", "--steps", "many"], ["--steps", "many"]),
-        (["sample"], ["RUN"]),
+        (["sample"], ["MODEL"]),
     ],
 )
 def test_a_terminal_gets_the_same_plain_line(home, arguments, names):
@@ -726,19 +727,19 @@ def test_streaming_shows_whole_characters_only(capsys):
     bpe = tokenizer.train("bpe", "plain words only", 256)
     ids = bpe.encode(words)
     for cut in range(1, len(ids)):
-        stream = commands.Stream(bpe, ids[:cut])
+        stream = terminal.Stream(bpe, ids[:cut])
         for id in ids[cut:]:
             stream.add([id])
             assert "\ufffd" not in (shown := capsys.readouterr().out) or not shown
-        stream = commands.Stream(bpe, ids[:cut])
+        stream = terminal.Stream(bpe, ids[:cut])
         stream.add(ids[cut:])
         assert capsys.readouterr().out == words
-    stream = commands.Stream(bpe, ids[:1])
+    stream = terminal.Stream(bpe, ids[:1])
     for id in ids[1:]:
         stream.add([id])
     assert capsys.readouterr().out == words
     listed = tokenizer.Vocabulary.of(["king", "queen"])
-    stream = commands.Stream(listed, [0])
+    stream = terminal.Stream(listed, [0])
     stream.add([1])
     stream.add([0, 0])
     assert capsys.readouterr().out == "king queen king king"
@@ -955,9 +956,11 @@ def test_the_library_needs_no_command_line_packages(home):
         for name in ("tyro", "tqdm", "pooch"):
             sys.modules[name] = None
         import importlib, pathlib, minitx
-        for path in sorted(pathlib.Path(minitx.__file__).parent.glob("*.py")):
-            if path.stem not in ("cli", "commands", "__main__", "__init__"):
-                importlib.import_module("minitx." + path.stem)
+        package = pathlib.Path(minitx.__file__).parent
+        for path in sorted(package.rglob("*.py")):
+            room = ".".join(path.relative_to(package).with_suffix("").parts)
+            if not room.startswith(("cli", "commands", "__")):
+                importlib.import_module("minitx." + room)
         for name in minitx.__all__:
             assert getattr(minitx, name) is not None
         data = minitx.prepare("fables")

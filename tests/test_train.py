@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from minitx import objective, train
 from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices import make_mesh, on_all_devices, put
+from minitx.devices import make_mesh, on_all_devices
 from minitx.errors import InputError
 from minitx.explain import explain, forward_order
+from minitx.model import Transformer
 
 CONTEXT, VOCAB = 6, 7
 TINY = ModelConfig(width=8, depth=1, heads=2, mlp_width=10, context=CONTEXT, vocab=VOCAB)
@@ -431,7 +432,8 @@ def test_a_state_at_the_end_needs_no_more_steps(monkeypatch):
 def test_another_seed_has_other_weights_other_batches_and_other_dropout():
     recipe, other = TrainConfig(seed=1), TrainConfig(seed=2)
     assert differ(train.init_state(TINY, recipe).params, train.init_state(TINY, other).params)
-    for one, two in zip(objective.step_keys(recipe.seed, 3), objective.step_keys(other.seed, 3), strict=True):
+    both = (objective.step_keys(r.seed, 3) for r in (recipe, other))
+    for one, two in zip(*both, strict=True):
         assert differ(jax.random.key_data(one), jax.random.key_data(two))
 
 
@@ -528,6 +530,83 @@ def test_a_step_is_the_gradient_given_to_the_optimiser():
     ):  # fmt: skip
         expected = table - 0.1 * (gradient + 0.1 * table)  # weight decay is 0.1
         np.testing.assert_allclose(new.params[name]["table"], expected, rtol=1e-4, atol=1e-7)
+
+
+# --- several seeds ------------------------------------------------------------------------------
+
+SEEDS = [5, 3, 11]
+
+
+@pytest.fixture(params=["in turn", "at once"])
+def over_seeds(request, monkeypatch):
+    """One after the other, as on a CPU, or all at once, as on accelerators."""
+    if request.param == "at once":
+        for room in (train, objective):
+            monkeypatch.setattr(room, "over_seeds", lambda f, mesh: jax.vmap(f))
+    train.run_steps.clear_cache(), objective._sum_losses.clear_cache()
+    yield
+    train.run_steps.clear_cache(), objective._sum_losses.clear_cache()
+
+
+def test_seeds_trained_together_are_what_each_is_alone(over_seeds):
+    """To rounding: parameters and losses within 1e-5 of their size after 11 steps with dropout."""
+    together = train.fit_seeds(DROPPING, LOOP, NOISE, NOISE[:30], SEEDS)
+    assert len(together) == len(SEEDS)
+    for seed, (model, history) in zip(SEEDS, together, strict=True):
+        alone, alone_history = train.fit(
+            DROPPING, dataclasses.replace(LOOP, seed=seed), NOISE, NOISE[:30]
+        )
+        for name, array in named_arrays(model.params()).items():
+            wanted = named_arrays(alone.params())[name]
+            np.testing.assert_allclose(array, wanted, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert [e.step for e in history] == [4, 8, 11]
+        for e, wanted in zip(history, alone_history, strict=True):
+            numbers, wanted = e._replace(seconds=0), wanted._replace(seconds=0)
+            np.testing.assert_allclose(numbers, wanted, rtol=1e-5)
+    assert differ(together[0][0].params(), together[1][0].params())
+
+
+def test_a_seed_that_cannot_go_on_says_why_and_holds_up_no_other(over_seeds):
+    good, bad = (train.init_state(BIGRAM, LOOP, seed) for seed in SEEDS[:2])
+    table = bad.params["embedding"]["table"].at[:, 1].set(1e38)
+    bad = copy(bad._replace(params={**bad.params, "embedding": {"table": table}}))
+    alone = [r[0] for r in train.train_seeds(BIGRAM, LOOP, NOISE, NOISE[:30], [5], [copy(good)])]
+    both = list(train.train_seeds(BIGRAM, LOOP, NOISE, NOISE[:30], SEEDS[:2], [good, bad]))
+    assert [r.evaluation is None for r, _ in both] == [r.evaluation is None for r in alone]
+    np.testing.assert_allclose(
+        both[-1][0].state.params["embedding"]["table"],
+        alone[-1].state.params["embedding"]["table"], rtol=1e-5, atol=1e-7,
+    )  # fmt: skip
+    for report, stopped in both:
+        assert report.failure is None
+        assert "training stopped at step 0: " in stopped.failure
+        assert stopped.evaluation is None
+        assert_same_bits(stopped.state._replace(bad_step=bad.bad_step), bad)
+    with pytest.raises(train.NonFinite, match="seed 5: training stopped at step"):
+        train.fit_seeds(BIGRAM, WILD, NOISE, NOISE, SEEDS)
+
+
+def test_training_ends_when_no_seed_can_go_on():
+    seen = list(train.train_seeds(BIGRAM, WILD, NOISE, NOISE, SEEDS))
+    assert all(report.failure for report in seen[-1])
+    assert all(not report.failure for report in seen[0]) or len(seen) == 1
+
+
+@pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
+@pytest.mark.parametrize("positions", ["none", "learned", "sinusoidal", "rope"])
+def test_bfloat16_is_what_passes_compute_in_and_parameters_are_not_kept_in(norm, positions):
+    config = dataclasses.replace(DROPPING, norm=norm, positions=positions, qk_norm=True, bias=True)
+    recipe = dataclasses.replace(LOOP, precision="bfloat16")
+    params = train.initial_params(config, 0)
+    model = Transformer.of(config, objective.in_precision(recipe, params))
+    trace = jax.eval_shape(lambda: model.trace(NOISE[None, :CONTEXT], jax.random.key(0)))
+    assert trace.stream_RBTD.dtype == trace.logits_BTV.dtype == jnp.bfloat16
+    assert trace.pattern_NBHTS.dtype == jnp.float32  # the softmax needs the digits
+    if positions == "rope":
+        short, (_, exact) = (train.fit(config, r, NOISE, NOISE[:30]) for r in (recipe, LOOP))
+        assert {leaf.dtype for leaf in jax.tree.leaves(short[0].params())} == {np.dtype("float32")}
+        assert short[1][-1].val_loss == pytest.approx(exact[-1].val_loss, rel=0.02)
+        assert short[1][-1].val_loss != exact[-1].val_loss
 
 
 # --- what stops it ------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import tyro
 
+from minitx.ablation.grid import MODEL, TRAIN, Grid, parse_vary, read
 from minitx.config import DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.grid import MODEL, TRAIN, Grid, parse_vary, read
 from minitx.terminal import print_json, say
 
 Flat = tyro.conf.OmitArgPrefixes
@@ -40,7 +40,7 @@ class Ablate:
 
     def run(self) -> None:
         from minitx import run
-        from minitx.plan import plan
+        from minitx.ablation.plan import plan
 
         vary, rates = parse_vary(self.vary), self.rates
         if self.grid is not None:
@@ -74,7 +74,7 @@ class Compare:
     """Print the table as JSON."""
 
     def run(self) -> None:
-        from minitx import comparison
+        from minitx.ablation import comparison
 
         table = comparison.compare(self.runs)
         if self.out:
@@ -111,17 +111,17 @@ def run_with_progress(grid, data, seeds, out: Path):
     """Run a grid with a live line: cell n of N, time left. Ctrl-C leaves what is finished."""
     from tqdm import tqdm
 
-    from minitx import ablation
+    from minitx.ablation import cells
 
-    cells, counted = ablation.check_cells(grid, data), ablation.check_seeds(seeds)
-    total = sum(ablation.work(cell, counted) for cell in cells)
+    planned, counted = cells.check_cells(grid, data), cells.check_seeds(seeds)
+    total = sum(cells.work(cell, counted) for cell in planned)
     records, before, started = [], 0, time.monotonic()
     if len(counted) == 1:
         say("one seed: there will be no intervals, and any difference may be chance")
     with tqdm(total=total, unit="step", dynamic_ncols=True, leave=False, disable=None) as bar:
         try:
-            for p in ablation.run_grid(grid, data, seeds, out):
-                bar.set_description_str(f"cell {p.number} of {len(cells)}")
+            for p in cells.run_grid(grid, data, seeds, out):
+                bar.set_description_str(f"cell {p.number} of {len(planned)}")
                 if p.kept:
                     total -= p.steps
                     bar.total = total
@@ -132,15 +132,15 @@ def run_with_progress(grid, data, seeds, out: Path):
                     records.append(p.record)
                     seconds = (time.monotonic() - started) * (total - before) / max(1, before)
                     ahead = f"; about {minutes(seconds)} left" if 0 < before < total else ""
-                    bar.write(f"cell {p.number} of {len(cells)}: {told(p)}{ahead}", sys.stderr)
+                    bar.write(f"cell {p.number} of {len(planned)}: {told(p)}{ahead}", sys.stderr)
         except KeyboardInterrupt:
             bar.close()
             say(
-                f"stopped; {len(records)} of {len(cells)} cells are finished and stay in {out}: "
+                f"stopped; {len(records)} of {len(planned)} cells are finished and stay in {out}: "
                 "the same command goes on"
             )
             raise
-    return ablation.make_table(records, data)
+    return cells.make_table(records, data)
 
 
 def told(p) -> str:
@@ -155,8 +155,9 @@ def told(p) -> str:
 
 def save(table, out: Path) -> None:
     """Put a table into a folder: for readers, for programs, and as pictures."""
-    from minitx import checkpoint, panels
-    from minitx.table import to_csv
+    from minitx import checkpoint
+    from minitx.ablation import panels
+    from minitx.ablation.table import to_csv
 
     checkpoint.write(out / "table.md", table.markdown())
     checkpoint.write(out / "results.csv", table.results_csv())

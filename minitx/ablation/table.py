@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from minitx import prose
-from minitx.effects import Effect, holm, interactions, main_effects
-from minitx.grid import name_of, show
-from minitx.moments import END, EQUAL, LEARNED, MEASURES, ONCE, SHOWN, value
+from minitx.ablation import prose
+from minitx.ablation.effects import Effect, holm, interactions, main_effects
+from minitx.ablation.grid import name_of, show
+from minitx.ablation.moments import END, EQUAL, LEARNED, MEASURES, ONCE, SHOWN, value
 
 
 @dataclass(frozen=True)

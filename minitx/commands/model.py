@@ -1,4 +1,4 @@
-"""What each command does; its fields are its flags, its docstrings their help.
+"""The commands that train models and look at them; fields are flags, docstrings their help.
 
 Each command imports what it needs when it runs, so that `minitx --help` answers at once.
 """
@@ -12,7 +12,6 @@ import tyro
 
 from minitx.config import PRESETS, DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.experiments import Ablate, Compare
 from minitx.terminal import (
     Stream,
     first_process_talks,
@@ -23,6 +22,7 @@ from minitx.terminal import (
 )
 
 Flat = tyro.conf.OmitArgPrefixes
+ELSEWHERE_T, ELSEWHERE_TOKENS = 128, 256  # read by a model from elsewhere, if nothing else is asked
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Train:
     json: bool = False
     """Print the last evaluation as JSON."""
     devices: int | None = None
-    """Devices that share each batch; by default one, or with --join all that the processes have."""
+    """Devices that share each batch, for the losses of one device (to rounding, and but for
+    dropout, which each draws for itself); by default 1, or with --join all of the processes'."""
     join: bool = False
     """Train together with the other processes that were started so, on this host or on others."""
     coordinator: str | None = None
@@ -58,7 +59,7 @@ class Train:
             devices.join(self.coordinator, self.processes, self.process_id)
         elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
             raise InputError("--coordinator, --processes and --process-id go with --join: add it")
-        mesh = devices.make_mesh(self.devices or (None if self.join else 1))
+        mesh = devices.make_mesh(1 if self.devices is None and not self.join else self.devices)
         d = self.data
         data = run.prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
@@ -75,10 +76,12 @@ class Train:
 class Sample:
     """Let a trained model go on with a text."""
 
-    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Folder of a run."""
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
+    """A run's or another model's folder, a GGUF file, or a name that was pulled."""
     prompt: str | None = None
     """Text to go on from; by default the start of a line."""
+    bos: bool = False
+    """Begin with the token that stands before a text, if the model has one."""
     tokens: int = 400
     """Tokens to add."""
     temperature: float = 0.8
@@ -91,19 +94,23 @@ class Sample:
     """Another seed, another text."""
     best: bool = False
     """Use the weights with the lowest validation loss in place of the last ones."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of weights and states; bfloat16 halves the memory of a big model."""
     json: bool = False
     """Print the samples as JSON."""
 
     def run(self) -> None:
         import numpy as np
 
-        from minitx import run, sample
+        from minitx import sample
+        from minitx.pretrained import loader
 
-        loaded = run.load(self.run_folder, self.best)
         if self.samples < 1:
             raise InputError(f"samples={self.samples} is out of range: it must be at least 1")
-        prompt = default_prompt(loaded.tokenizer) if self.prompt is None else self.prompt
-        ids = loaded.tokenizer.encode(prompt)
+        loaded = loader.load(self.model, self.best, self.dtype)
+        words = loader.tokenizer_of(loaded)
+        prompt = default_prompt(words) if self.prompt is None else self.prompt
+        ids = np.concatenate([loader.beginning(loaded, self.bos), words.encode(prompt)])
         if len(ids) > loaded.config.context:
             say(
                 f"the prompt has {len(ids)} tokens and the model reads {loaded.config.context}: "
@@ -129,40 +136,79 @@ class Sample:
 
 @dataclass(frozen=True)
 class Inspect:
-    """Measure a trained model layer by layer: norms, directions, confidence, beside their nulls."""
+    """Measure models layer by layer: norms, directions, confidence, beside their nulls."""
 
-    run_folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
-    """Folder of a run."""
+    models: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="MODEL")]
+    """A run's or another model's folder, a GGUF file, or a name that was pulled; or several."""
     prompt: str | None = None
-    """Measure on this text; by default on the run's validation split."""
+    """Measure on this text; by default on a run's validation split, or on the shipped fables."""
     corpus: str | None = None
     """Measure on this corpus, by name or path."""
+    bos: bool = False
+    """Begin with the token that stands before a text, if the model has one."""
     best: bool = False
     """Use the weights with the lowest validation loss in place of the last ones."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of weights and states; bfloat16 halves the memory of a big model."""
+    untrained: bool = True
+    """Compare with the same model before training; without it, a big model takes half as much."""
     figures: Path | None = None
-    """Folder for the dashboard (PNG and CSV); by default RUN/figures."""
+    """Folder for the figures (PNG and CSV); by default RUN/figures, or MODEL-figures here."""
     json: bool = False
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx import report, run
+        from minitx.pretrained import loader
+        from minitx.terminal import compare_models
 
-        loaded = run.load(self.run_folder, self.best)
+        if not self.models:
+            raise InputError("no MODEL is named: give a folder, a GGUF file, or a pulled name")
         if self.prompt is not None and self.corpus is not None:
             raise InputError("--prompt and --corpus both name a text: give one of them")
-        if self.prompt is None:
-            tokens_BT = report.sequences(run.held_out(loaded, self.corpus), loaded.config.context)
-        else:
-            ids = loaded.tokenizer.encode(self.prompt)
-            if len(ids) > loaded.config.context:
+        reports = {}
+        for name in self.models:
+            loaded = loader.load(name, self.best, self.dtype)
+            tokens_BT = self.tokens(loaded)
+            several = len(self.models) > 1
+            figures = self.figures / loaded.name if self.figures and several else self.figures
+            reports[name] = inspect_run(loaded, tokens_BT, figures, self.json, self.untrained)
+            del loaded  # before the next one is read
+        if several:
+            compare_models(reports, self.figures or Path("comparison"), quiet=self.json)
+        if self.json:
+            print_json(reports if several else reports[name])
+
+    def tokens(self, loaded):
+        """What to measure a model on: tokens_BT. Raises InputError for what it cannot read."""
+        import numpy as np
+
+        from minitx import report, run
+        from minitx.pretrained import loader
+
+        start, context = loader.beginning(loaded, self.bos), loaded.config.context
+        if self.prompt is not None:
+            ids = np.concatenate([start, loader.tokenizer_of(loaded).encode(self.prompt)])
+            if len(ids) > context:
                 raise InputError(
-                    f"the prompt has {len(ids)} tokens, but the model reads "
-                    f"{loaded.config.context}: shorten it"
+                    f"the prompt has {len(ids)} tokens, but the model reads {context}: shorten it"
                 )
             tokens_BT = report.sequences(ids, len(ids))
-        found = inspect_run(loaded, tokens_BT, self.figures, quiet=self.json)
-        if self.json:
-            print_json(found)
+        else:
+            loader.tokenizer_of(loaded)
+            foreign = loaded.data is None
+            text = run.held_out(loaded, self.corpus or ("fables" if foreign else None))
+            room = (min(context, ELSEWHERE_T) if foreign else context) - len(start)
+            limit = ELSEWHERE_TOKENS if foreign else report.TOKENS
+            tokens_BT = report.sequences(text, room, limit)
+            start_BT = np.tile(start, (len(tokens_BT), 1))
+            tokens_BT = np.concatenate([start_BT, tokens_BT], axis=1)
+        if loaded.data is None:
+            first = loaded.tokenizer.decode(tokens_BT[0, :1])
+            say(
+                f"{loaded.name}: {tokens_BT.shape[0]} x {tokens_BT.shape[1]} tokens, "
+                f"{'BOS' if self.bos else 'no BOS'}; the first is {first!r}"
+            )
+        return tokens_BT
 
 
 @dataclass(frozen=True)
@@ -186,9 +232,9 @@ class Demo:
         resume = (self.out / "config.json").exists()
         train_with_progress(self.out, config, recipe, data, resume)
         say("\n--- what it writes, one letter at a time " + "-" * 40)
-        Sample(self.out, prompt="\n\n\nThe ", tokens=500, temperature=0.6).run()
+        Sample(str(self.out), prompt="\n\n\nThe ", tokens=500, temperature=0.6).run()
         say("\n--- what happens inside, on text that it has not seen " + "-" * 26)
-        Inspect(self.out).run()
+        Inspect((str(self.out),)).run()
         say(
             f"\nnext: minitx sample {self.out} --prompt 'The fox' --temperature 0.5\n"
             "      minitx train --norm none --out runs/no-norm    # change a switch\n"
@@ -196,76 +242,6 @@ class Demo:
         )
 
 
-@dataclass(frozen=True)
-class Data:
-    """List the corpora, show one, or fetch one that is not shipped."""
-
-    action: tyro.conf.Positional[Literal["list", "show", "get"]] = "list"
-    """list; show NAME prints its beginning; get NAME downloads it, checked by its hash."""
-    name: tyro.conf.Positional[str | None] = None
-    """A corpus."""
-    url: str | None = None
-    """Fetch from this address; the hash must still match."""
-
-    def run(self) -> None:
-        from minitx import corpus
-
-        if self.action == "list":
-            for name, about in corpus.catalogue():
-                print(f"{name:18} {about}")
-            return
-        if self.name is None:
-            raise InputError(f"data {self.action} needs a name: see `minitx data`")
-        if self.action == "get":
-            print(corpus.download(self.name, url=self.url))
-        elif self.name in corpus.GENERATORS:
-            generator = corpus.generate(self.name)
-            ids = generator.sample(60, seed=0)
-            print(" ".join(generator.words[i] for i in ids))
-            say(
-                f"\n{len(generator.words)} words; exact entropy {generator.entropy():.4f} nats "
-                "per word"
-            )
-        else:
-            text = corpus.read_text(self.name)
-            print(text.text[:1000])
-            say(
-                f"\n{len(text.text)} characters, {len(set(text.text))} distinct; "
-                f"sha256 {text.sha256}"
-            )
-
-
-@dataclass(frozen=True)
-class Doctor:
-    """Say what this machine has, and check that it computes a known forward pass correctly."""
-
-    json: bool = False
-    """Print what was found as JSON."""
-
-    def run(self) -> None:
-        from minitx import doctor
-
-        found = doctor.examine()
-        if self.json:
-            print_json(found)
-        else:
-            for name, value in found.items():
-                print(f"{name:16} {value}")
-        doctor.judge(found)
-
-
 def default_prompt(tokenizer) -> str:
     """What stands before a line or a sentence, if the tokeniser knows it; else its first token."""
     return next((mark for mark in ("\n", ".") if mark in tokenizer.tokens), tokenizer.tokens[0])
-
-
-COMMANDS = {
-    "demo": Demo,
-    "train": Train,
-    "sample": Sample,
-    "inspect": Inspect,
-    "ablate": Ablate,
-    "compare": Compare,
-    "data": Data,
-    "doctor": Doctor,
-}

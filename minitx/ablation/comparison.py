@@ -12,14 +12,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from minitx import ablation, probe, run
+from minitx import run
+from minitx.ablation import cells, probe
+from minitx.ablation.grid import FIXED, show
+from minitx.ablation.table import Table
 from minitx.config import to_json
 from minitx.devices import make_mesh
 from minitx.errors import InputError
-from minitx.grid import FIXED, show
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
-from minitx.table import Table
 from minitx.train import initial_params
 
 
@@ -47,7 +48,7 @@ def compare(folders: Sequence[str | Path]) -> Table:
         record_of(cell, group, data)
         for cell, group in zip(settings, groups.values(), strict=True)
     ]
-    table = ablation.make_table(records, data, f"{len(runs)} runs on {data.config.corpus}")
+    table = cells.make_table(records, data, f"{len(runs)} runs on {data.config.corpus}")
     if not table.seeds:
         told = "; ".join(f"{g[next(iter(g))].folder}: {sorted(g)}" for g in groups.values())
         raise InputError(f"no seed is in every cell, so nothing can be paired ({told}): train more")
@@ -109,9 +110,9 @@ def record_of(settings: dict[str, Any], group: dict[int, Any], data: run.Data) -
             for line in run.read_metrics(one.folder)[:-1]
         ]
         history = [
-            ablation.moment(config, fresh, sample, 0, losses[0]),
+            cells.moment(config, fresh, sample, 0, losses[0]),
             *between,
-            ablation.moment(config, params, sample, one.recipe.steps, losses[1]),
+            cells.moment(config, params, sample, one.recipe.steps, losses[1]),
         ]
         found.append({
             "seed": seed,

@@ -9,9 +9,9 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from minitx.effects import estimate
-from minitx.grid import name_of, show
-from minitx.moments import END, EQUAL, MEASURES
+from minitx.ablation.effects import estimate
+from minitx.ablation.grid import name_of, show
+from minitx.ablation.moments import END, EQUAL, MEASURES
 from minitx.plots import MAIN, NULL, SMALL, UNTRAINED
 
 NULLS = {"growth": "untrained", "cos_prev": "1/growth", "size_effect": "none"}
@@ -131,7 +131,7 @@ def layers(table) -> tuple[Figure, list[list]]:
     across = next((n for n in (4, 3) if M % n == 0), min(4, M))
     down = -(-M // across)
     fig = Figure(figsize=(2.7 * across + 0.6, 1.7 * down + 1.2), dpi=130, layout="constrained")
-    axes = fig.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    axes = fig.subplots(down, across, sharex=True, sharey="row", squeeze=False)
     lines = [["cell", "seed", "layer", "trained", "untrained", "cos_prev", "null_cos"]]
     for m, ax in enumerate(axes.flat):
         if m >= M:

@@ -25,6 +25,7 @@ MEASURES = {
     "fitted_loss": Measure("cross-entropy at the fitted temperature, in nats"),
     "accuracy": Measure("how often the likeliest token comes"),
     "steps_to_loss": Measure("steps until the loss that all reach", ratio=True),
+    "total_growth": Measure("length of the state after the last block, by the embedding's", True),
     "growth": Measure("length of the state after the last block, by that after the first", True),
     "trained_growth": Measure("the same growth, by what it was before training", True),
     "cos_prev": Measure("cosine of a state with the one a block before"),
@@ -41,7 +42,7 @@ MEASURES = {
     "gradient_ratio": Measure("first gradient of the first block, by that of the last", True),
 }
 ONCE = ("steps_to_loss", "gradient_ratio", "val_loss")  # the same at any moment, or by definition
-SHOWN = ("growth", "trained_growth", "cos_prev", "cos_excess", "size_effect", "temperature",
+SHOWN = ("total_growth", "growth", "trained_growth", "cos_prev", "cos_excess", "size_effect", "temperature",
          "length_swap", "direction_swap")  # fmt: skip
 
 
@@ -66,8 +67,11 @@ def value(entry: dict[str, Any], name: str, at: str, yardstick: str, target) -> 
 
 
 def _number(moment, entry, name: str) -> float:
+    if name == "total_growth":
+        length_L = moment.get("norm_median_by_layer", [None])
+        return _quotient(length_L[-1], length_L[0])
     if name == "trained_growth":
-        return _quotient(moment["growth"], entry["history"][0]["growth"])
+        return _quotient(moment.get("growth"), entry["history"][0]["growth"])
     value = moment.get(name)
     return math.nan if value is None else value
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minitx import ablation, probe
-from minitx.grid import Cell, Grid, name_of
+from minitx.ablation import cells, probe
+from minitx.ablation.grid import Cell, Grid, name_of
 from minitx.model import count_params
 from minitx.run import Data
 
@@ -18,11 +18,11 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
     What the trial takes to compile and to measure is counted once for each cell; the time of a step
     is taken to grow with the number of parameters. Nothing is written.
     """
-    seeds, cells = ablation.check_seeds(seeds), ablation.check_cells(grid, data)
-    text = ablation.fingerprint(data)
-    keys = [ablation.key_of(cell, text, seeds) for cell in cells]
+    seeds, planned = cells.check_seeds(seeds), cells.check_cells(grid, data)
+    text = cells.fingerprint(data)
+    keys = [cells.key_of(cell, text, seeds) for cell in planned]
     finished = {p.stem for p in (Path(out) / "cells").glob("*.json")} if out else set()
-    left = [cell for cell, key in zip(cells, keys, strict=True) if key not in finished]
+    left = [cell for cell, key in zip(planned, keys, strict=True) if key not in finished]
     seconds = 0.0
     if left:
         fixed, per_step = trial(left[0], data, seeds)
@@ -31,16 +31,16 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
             moments = len(seeds) * (1 + -(-cell.train.steps // cell.train.eval_every))
             size = count_params(cell.model) / smallest * cell.train.batch / left[0].train.batch
             seconds += fixed["compile"] + size * (
-                fixed["moment"] * moments + per_step * ablation.work(cell, seeds)
+                fixed["moment"] * moments + per_step * cells.work(cell, seeds)
             )
     return {
         "cells": [
-            {"name": name_of(c.settings), "rates": list(c.rates), "steps": ablation.work(c, seeds),
+            {"name": name_of(c.settings), "rates": list(c.rates), "steps": cells.work(c, seeds),
              "finished": key in finished}
-            for c, key in zip(cells, keys, strict=True)
+            for c, key in zip(planned, keys, strict=True)
         ],
         "seeds": seeds,
-        "steps": sum(ablation.work(cell, seeds) for cell in left),
+        "steps": sum(cells.work(cell, seeds) for cell in left),
         "seconds": seconds,
     }  # fmt: skip
 
@@ -53,7 +53,7 @@ def trial(cell: Cell, data: Data, seeds: Sequence[int]) -> tuple[dict[str, float
     for _ in range(2):  # the first one compiles
         clock = time.perf_counter()
         rates = [cell.rates[0]] * len(seeds)
-        *_, reports = ablation.reports_of(small, data, seeds, rates)
+        *_, reports = cells.reports_of(small, data, seeds, rates)
         took.append(time.perf_counter() - clock)
     config = cell.model
     sample = probe.sample(
@@ -62,7 +62,7 @@ def trial(cell: Cell, data: Data, seeds: Sequence[int]) -> tuple[dict[str, float
     looked = []
     for _ in range(2):
         clock = time.perf_counter()
-        ablation.moment(config, reports[0].state.params, sample, 0, 0.0)
+        cells.moment(config, reports[0].state.params, sample, 0, 0.0)
         looked.append(time.perf_counter() - clock)
     compiling = max(0.0, took[0] - took[1]) * (2 if len(cell.rates) > 1 else 1)
     compiling += 2 * max(0.0, looked[0] - looked[1])

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from minitx.grid import show
+from minitx.ablation.grid import show
 
 LEVEL = 0.95  # of every interval; 1 - LEVEL is the chance of one false alarm among a family
 

@@ -21,15 +21,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from minitx import checkpoint, probe
+from minitx import checkpoint
+from minitx.ablation import probe
+from minitx.ablation.grid import Cell, Grid
+from minitx.ablation.table import Table
 from minitx.config import ModelConfig, to_json
 from minitx.devices import make_mesh
 from minitx.errors import InputError
-from minitx.grid import Cell, Grid
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
 from minitx.run import Data, prepare
-from minitx.table import Table
 from minitx.train import Report, check_lengths, initial_params, train_seeds
 
 FORMAT = 1  # of a finished cell; raised when what is measured changes its meaning

@@ -1,0 +1,117 @@
+"""GGUF files, llama.cpp's: config, tokeniser and dequantised tensors from one file.
+
+The `gguf` package reads the layout and undoes the quantisation. Metadata is translated into the
+words of a config.json, so that one set of rules in `pretrained.py` judges both.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minitx.config import ModelConfig
+from minitx.errors import InputError
+from minitx.model import Params
+from minitx.pretrained.architectures import GGUF_ARCHITECTURES, GGUF_KEYS
+from minitx.pretrained.folder import fill, translate
+
+# Metadata that says nothing about what the model computes.
+HARMLESS = ("GGUF.", "general.", "tokenizer.", "quantize.")
+
+
+class Stored(NamedTuple):
+    """Where a tensor lies in the file, and how."""
+
+    offset: int
+    shape: tuple[int, ...]  # of the stored elements: of bytes, where blocks are quantised
+    dtype: np.dtype
+    kind: Any  # the package's GGMLQuantizationType
+
+
+class GGUF:
+    """An open file: `metadata` under its keys, and tensors that are mapped one at a time."""
+
+    def __init__(self, path: Path):
+        reader = open_reader(path)
+        try:
+            self.metadata = {key: field.contents() for key, field in reader.fields.items()}
+        except (ValueError, IndexError, TypeError) as error:
+            raise broken(path, error) from None
+        self.where = path
+        self.stored = {
+            t.name: Stored(int(t.data_offset), t.data.shape, t.data.dtype, t.tensor_type)
+            for t in reader.tensors
+        }
+        # The reader is let go here: with one object for each word of the vocabulary it is large.
+
+    def names(self) -> set[str]:
+        return set(self.stored)
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor as float32."""
+        import gguf
+
+        offset, shape, dtype, kind = self.stored[name]
+        data = np.memmap(self.where, dtype, "r", offset, shape)
+        try:
+            return gguf.dequantize(data, kind)
+        except NotImplementedError:
+            raise InputError(
+                f"{self.where}: {name} is quantised as {kind.name}, which is not supported: use "
+                "F32, F16, BF16, Q8_0, Q4_0, Q4_1 or a K-quant"
+            ) from None
+
+    def header(self) -> dict[str, Any]:
+        """The metadata in the words of a config.json; what has no such word keeps its key."""
+        kind = self.metadata.get("general.architecture")
+        header: dict[str, Any] = {"model_type": kind}
+        if kind not in list(GGUF_KEYS):
+            return header
+        for key, value in self.metadata.items():
+            if key.startswith(HARMLESS):
+                continue
+            word = GGUF_KEYS[kind].get(key.removeprefix(f"{kind}."), key)
+            if header.setdefault(word, value) != value:
+                raise InputError(
+                    f"{self.where}: {key}={value!r} differs from what another key says "
+                    f"({header[word]!r}), which is not supported: use another model"
+                )
+        if "token_embd.weight" in self.stored:
+            header.setdefault("vocab_size", self.stored["token_embd.weight"].shape[0])
+        header["tie_word_embeddings"] = "output.weight" not in self.stored
+        return header
+
+
+def open_reader(path: Path):
+    """The package's reader. Raises InputError without the package, or for another kind of file."""
+    try:
+        import gguf
+    except ImportError:
+        raise InputError(
+            "GGUF files need the package gguf: pip install 'minitx[pretrained]'"
+        ) from None
+    try:
+        return gguf.GGUFReader(path)
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({error.strerror}): check the path") from None
+    except Exception as error:  # a file that is cut fails wherever the reader happens on the end
+        raise broken(path, error) from None
+
+
+def broken(path: Path, error: Exception) -> InputError:
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    return InputError(f"{path} is no whole GGUF file ({why}): get it anew")
+
+
+def load_file(path: Path, dtype: str) -> tuple[ModelConfig, Params, dict[str, Any]]:
+    """The model in a GGUF file, and the file's metadata. Raises InputError as `fill` does."""
+    file = GGUF(path)
+    header = file.header()
+    kind = header["model_type"]
+    if kind not in list(GGUF_ARCHITECTURES):
+        raise InputError(
+            f"{path}: the architecture {kind!r} is not supported in GGUF files: use one of "
+            f"{', '.join(GGUF_ARCHITECTURES)}"
+        )
+    config = translate(header, path)
+    return config, fill(config, GGUF_ARCHITECTURES[kind], file, dtype), file.metadata

@@ -1,0 +1,200 @@
+"""Tokenisers of other people's models, from the files that come with them.
+
+All are used like our own (`tokens`, `len`, `encode`, `decode`, `to_json`). Nothing is added to a
+text: a model that wants a token at the beginning gets it by `--bos`, from `bos`.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+from minitx.checkpoint import read_json
+from minitx.errors import InputError
+
+LLAMA3 = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+# How a text is cut before byte pairs are merged: regular expressions, each applied to the pieces
+# that the one before it left. Of the names that GGUF files use.
+CUTS = {
+    "gpt-2": (),  # then GPT-2's own expression, which the library has
+    "smollm": (r"\p{N}",),  # each digit alone, and then the same
+    "llama-bpe": (LLAMA3,),
+    "qwen2": (LLAMA3.replace("{1,3}", ""),),
+}
+OWN_EXPRESSION = ("gpt-2", "smollm")
+COMPOSED = ("qwen2",)  # characters with their accents, before anything else
+
+# Of folders that hold vocab.json and merges.txt: by the config's model_type, how to cut, and the
+# special tokens that such files do not list.
+FAMILIES = {
+    "gpt2": ("gpt-2", ("<|endoftext|>",)),
+    "opt": ("gpt-2", ("</s>", "<pad>")),
+    "qwen2": ("qwen2", ("<|endoftext|>", "<|im_start|>", "<|im_end|>")),
+}
+
+CONTROL, USER_DEFINED = 3, 4  # of a GGUF file's tokenizer.ggml.token_type
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """A tokeniser as its model was trained with."""
+
+    library: Tokenizer
+    bos: int | None = None  # the token that stands before a text, if the model has one
+
+    def __len__(self) -> int:
+        return 1 + max(self.library.get_vocab(with_added_tokens=True).values(), default=-1)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """The tokens as text; bytes that are only part of a character appear as U+FFFD."""
+        return tuple(self.decode([id]) for id in range(len(self)))
+
+    def encode(self, text: str) -> np.ndarray:
+        """Return ids_T, a special token in `text` as one id; InputError for what is no text."""
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"U+{ord(text[error.start]):04X} at index {error.start} is half a surrogate pair, "
+                "not text: read the file as UTF-8"
+            ) from None
+        return np.array(self.library.encode(text, add_special_tokens=False).ids, np.int32)
+
+    def decode(self, ids) -> str:
+        """Return the text of ids_T; ids that are in the model alone, as padding, have none."""
+        return self.library.decode(np.asarray(ids).tolist(), skip_special_tokens=False)
+
+    def to_json(self) -> str:
+        return self.library.to_str()
+
+
+def byte_level(
+    vocabulary: dict[str, int],
+    merges: list[tuple[str, str]],
+    cut: str,
+    special: list[str],
+    plain: list[str] = (),
+) -> Tokenizer:
+    """Byte-level BPE; `special` and `plain` tokens are never cut and must be in the vocabulary."""
+    # Llama 3 keeps a piece that is in the vocabulary whole, whatever its merges say.
+    model = models.BPE(vocabulary, merges, ignore_merges=cut == "llama-bpe", fuse_unk=False)
+    library = Tokenizer(model)
+    if cut in COMPOSED:
+        library.normalizer = normalizers.NFC()
+    steps = [pre_tokenizers.Split(Regex(cut), "isolated") for cut in CUTS[cut]]
+    own = cut in OWN_EXPRESSION
+    steps += [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=own)]
+    library.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    library.decoder = decoders.ByteLevel()
+    library.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+    library.add_tokens([AddedToken(t, normalized=False) for t in plain])
+    return library
+
+
+def from_gguf(metadata: dict[str, Any], where: Path) -> FromFile:
+    """The tokeniser that a GGUF file's metadata describes. Raises InputError for other kinds."""
+
+    def of(key: str):
+        return metadata.get(f"tokenizer.ggml.{key}")
+
+    kind, cut = of("model"), of("pre")
+    if kind != "gpt2" or cut not in list(CUTS):
+        raise InputError(
+            f"{where}: the tokeniser {kind!r} with pre-tokeniser {cut!r} is not supported: use one "
+            f"of gpt2 with {', '.join(CUTS)}"
+        )
+    tokens, types, merges = of("tokens"), of("token_type"), of("merges")
+    if not tokens or merges is None or len(set(tokens)) != len(tokens):
+        raise InputError(f"{where}: the tokeniser lacks tokens or merges: get the file anew")
+    types = types or [1] * len(tokens)
+    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+    named = list(zip(tokens, types, strict=True))
+    try:
+        library = byte_level(
+            {token: id for id, token in enumerate(tokens)},
+            pairs,
+            cut,
+            [token for token, kind in named if kind == CONTROL],
+            [token for token, kind in named if kind == USER_DEFINED],
+        )
+    except Exception as error:  # the library raises nothing more particular
+        raise unreadable(where, error) from None
+    return FromFile(library, of("bos_token_id"))
+
+
+def from_folder(folder: Path, header: dict[str, Any]) -> FromFile | None:
+    """The tokeniser in a Hugging Face folder whose config.json is `header`; None if it has none.
+
+    Raises InputError for files that cannot be read, or that do not say how a text is cut.
+    """
+    whole, vocabulary, merges = (
+        folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt")
+    )
+    if whole.is_file():
+        try:
+            library = Tokenizer.from_file(str(whole))
+        except Exception as error:
+            raise unreadable(whole, error) from None
+        library.no_truncation()  # files in the wild carry the lengths of someone else's batches
+        library.no_padding()
+    elif vocabulary.is_file() and merges.is_file():
+        library = from_vocabulary(vocabulary, merges, header.get("model_type"))
+    else:
+        return None
+    return FromFile(library, bos_of(folder, header, library))
+
+
+def from_vocabulary(path: Path, merges: Path, family: str) -> Tokenizer:
+    """Byte-level BPE from vocab.json and merges.txt, cut as the family of models does."""
+    if family not in FAMILIES:
+        raise InputError(
+            f"{path.parent}: vocab.json does not say how {family} cuts a text: get a tokenizer.json"
+        )
+    cut, special = FAMILIES[family]
+    try:
+        lines = merges.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(merges, error) from None
+    pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
+    words = read_json(path)
+    more = added(path.parent)
+    try:
+        words |= {token: id for token, id in more.items() if token not in words}
+        special = [token for token in dict.fromkeys([*special, *more]) if token in words]
+        return byte_level(words, pairs, cut, special)
+    except Exception as error:
+        raise unreadable(path, error) from None
+
+
+def added(folder: Path) -> dict[str, int]:
+    """The tokens that tokenizer_config.json adds to a vocabulary, with their ids."""
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path) if path.is_file() else {}
+    entries = settings.get("added_tokens_decoder", {})
+    return {entry["content"]: int(id) for id, entry in entries.items()}
+
+
+def bos_of(folder: Path, header: dict[str, Any], library: Tokenizer) -> int | None:
+    """The id of the token that begins a text: the tokeniser's word for it, or the config's."""
+    path = folder / "tokenizer_config.json"
+    settings = read_json(path) if path.is_file() else {}
+    if "bos_token" in settings:
+        token = settings["bos_token"]
+        token = token.get("content") if isinstance(token, dict) else token
+        return None if token is None else library.token_to_id(token)
+    id = header.get("bos_token_id")
+    return id if isinstance(id, int) else None
+
+
+def unreadable(path: Path, error: Exception) -> InputError:
+    why = re.sub(r"\s+", " ", str(error))[:200]
+    return InputError(f"{path}: the tokeniser cannot be read ({why}): get the file anew")

@@ -1,0 +1,181 @@
+"""Several devices and several processes: the same losses as one, and plain words where not."""
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from minitx import devices, train
+from minitx.config import ModelConfig, TrainConfig
+from minitx.errors import InputError
+
+CONFIG = ModelConfig(width=12, depth=1, heads=3, mlp_width=20, context=6, vocab=7)
+RECIPE = TrainConfig(steps=7, batch=8, warmup=2, lr=0.02, eval_every=3)
+NOISE = np.random.default_rng(0).integers(0, 7, 300)
+# Sums are taken in another order, so the last digits differ; after 7 steps they still agree so far.
+SAME = 1e-5
+
+
+def curve(count: int, recipe: TrainConfig = RECIPE, seeds=(4,)) -> np.ndarray:
+    """Training and validation losses of the evaluations, and gradient norms; shape (n, E, 3)."""
+    mesh = devices.make_mesh(count)
+    found = [
+        [(r.evaluation.train_loss, r.evaluation.val_loss, r.evaluation.grad_norm) for r in reports]
+        for reports in train.train_seeds(CONFIG, recipe, NOISE, NOISE[:50], seeds, mesh=mesh)
+        if reports[0].evaluation
+    ]
+    return np.array(found)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+def test_four_devices_train_as_one_does(optimizer):
+    recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
+    one, four = curve(1, recipe), curve(4, recipe)
+    assert one.shape == (3, 1, 3)
+    np.testing.assert_allclose(four, one, rtol=SAME)
+
+
+def test_several_seeds_train_on_several_devices():
+    one, two = curve(1, seeds=(4, 9)), curve(2, seeds=(4, 9))
+    np.testing.assert_allclose(two, one, rtol=SAME)
+    assert (np.abs(one[:, 0] - one[:, 1]) > 100 * SAME).any()
+
+
+def test_without_the_mean_gradient_the_devices_would_part(monkeypatch):
+    """The comparison above can fail: each device follows its own gradient here."""
+    one = curve(1)
+    train.run_steps.clear_cache()
+    monkeypatch.setattr(jax.lax, "pmean", lambda x, axis: x)
+    four = curve(4)
+    train.run_steps.clear_cache()
+    assert np.abs(four / one - 1).max() > 100 * SAME
+
+
+def test_each_device_takes_other_rows_and_together_they_take_all():
+    rows = np.arange(24).reshape(8, 3)
+    mesh = devices.make_mesh(4)
+
+    def gathered(rows):
+        return jax.lax.all_gather(devices.own_share(rows), devices.AXIS)
+
+    shares = devices.on_all_devices(gathered, mesh)(devices.put(rows, mesh))
+    assert shares.shape == (4, 2, 3)
+    np.testing.assert_array_equal(shares.reshape(8, 3), rows)
+
+
+def test_dropout_differs_from_device_to_device():
+    """Equal masks on all devices would be the same noise four times."""
+    config = dataclasses.replace(CONFIG, dropout=0.5)
+    recipe = dataclasses.replace(RECIPE, steps=1, eval_every=1)
+    text = np.tile(np.arange(7), 20)[: CONFIG.context + 2]  # 1 batch row has 2 places to start from
+    losses = {}
+    for count in (1, 4):
+        (reports,) = train.train_seeds(
+            config, recipe, text, text, (4,), mesh=devices.make_mesh(count)
+        )
+        losses[count] = reports[0].evaluation.train_loss
+    assert losses[1] != pytest.approx(losses[4], rel=SAME)
+
+
+@pytest.mark.parametrize(("count", "batch", "choose"), [(4, 6, "4 or 8"), (4, 3, "choose 4")])
+def test_a_batch_that_cannot_be_divided_is_refused(count, batch, choose):
+    recipe = dataclasses.replace(RECIPE, batch=batch)
+    with pytest.raises(InputError, match=f"batch={batch} cannot be divided among 4.*{choose}"):
+        curve(count, recipe)
+
+
+@pytest.mark.parametrize("count", [0, -1, 5])
+def test_devices_that_are_not_there_are_refused(count):
+    with pytest.raises(InputError, match=rf"devices={count}, but JAX finds 4 \(cpu\): choose from"):
+        devices.make_mesh(count)
+    assert devices.make_mesh().size == 4
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+FLAGS = [
+    "--preset", "bigram", "--width", "12", "--heads", "3", "--depth", "1", "--norm", "layernorm",
+    "--context", "6", "--batch", "4", "--steps", "6", "--eval-every", "3", "--warmup", "2",
+    "--corpus", "mine.txt",
+]  # fmt: skip
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def minitx(folder, *arguments, **settings):
+    """A process of the command line, with one device of its own."""
+    flags = f"{devices_flag()}=1"
+    return subprocess.Popen(
+        [sys.executable, "-m", "minitx", *arguments],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "XLA_FLAGS": flags, **settings},
+    )  # fmt: skip
+
+
+def devices_flag() -> str:
+    return "--xla_force_host_platform_device_count"
+
+
+def two_processes(folder, *more) -> list[tuple[int, str, str]]:
+    """Status, output and errors of two processes that train together."""
+    where = ["--join", "--coordinator", f"localhost:{free_port()}", "--processes", "2"]
+    both = [
+        minitx(folder, "train", *FLAGS, *more, *where, "--process-id", str(n)) for n in (0, 1)
+    ]
+    out = [process.communicate(timeout=240) for process in both]
+    return [(p.returncode, *words) for p, words in zip(both, out, strict=True)]
+
+
+def test_two_processes_train_as_one_does_and_one_of_them_writes(tmp_path):
+    (tmp_path / "mine.txt").write_text("the cat sat on the mat, and the hen ran. " * 30)
+    alone = minitx(tmp_path, "train", *FLAGS, "--out", "one")
+    _, said = alone.communicate(timeout=240)
+    assert alone.returncode == 0, said
+    (first, out, said), (second, silent, nothing) = two_processes(
+        tmp_path, "--out", "two", "--json"
+    )
+    assert (first, second) == (0, 0), said + nothing
+    assert json.loads(out)["step"] == 6
+    assert silent == "" and "step" not in nothing
+    lines = [
+        [json.loads(line) for line in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
+        for run in ("one", "two")
+    ]
+    assert [line["step"] for line in lines[1]] == [3, 6]
+    for one, two in zip(*lines, strict=True):
+        for name in ("train_loss", "val_loss", "grad_norm"):
+            assert two[name] == pytest.approx(one[name], rel=SAME), name
+
+    # The folder is taken now: all processes refuse, and none hangs.
+    for status, _, words in two_processes(tmp_path, "--out", "two"):
+        assert status == 2, words
+        assert "minitx: error: " in words and "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--join"], "cannot join the other processes"),
+        (["--process-id", "1"], "go with --join"),
+        (["--devices", "9"], "devices=9, but JAX finds 1"),
+        (["--devices", "0"], "devices=0, but JAX finds 1"),
+    ],
+)
+def test_wrong_flags_get_one_line(tmp_path, flags, words):
+    (tmp_path / "mine.txt").write_text("the cat sat on the mat. " * 30)
+    process = minitx(tmp_path, "train", *FLAGS, *flags)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 2, said
+    assert words in said and "Traceback" not in said
+    assert sum(line.startswith("minitx: error: ") for line in said.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()

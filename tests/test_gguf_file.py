@@ -1,0 +1,230 @@
+"""GGUF files: written here from the fixtures, plain and quantised, and read back."""
+
+import gguf
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+from test_folder import FIXTURES, errors_of, expected_of, refused
+from test_tokenizer_files import LETTERS
+
+import minitx
+from minitx.config import ModelConfig
+from minitx.model import init_params
+from minitx.pretrained import folder as pretrained
+from minitx.pretrained import gguf_file, tokenizer_files
+
+BLOCK = {  # llama.cpp's name: the reference library's
+    "attn_norm": "input_layernorm",
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "ffn_norm": "post_attention_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+}
+GPT2_BLOCK = {
+    "attn_norm": "ln_1",
+    "attn_qkv": "attn.c_attn",
+    "attn_output": "attn.c_proj",
+    "ffn_norm": "ln_2",
+    "ffn_up": "mlp.c_fc",
+    "ffn_down": "mlp.c_proj",
+}
+
+
+def permuted(rows, heads):
+    """A matrix's rows as llama.cpp stores those of query and key."""
+    head = len(rows) // heads
+    return rows.reshape(heads, 2, head // 2, -1).swapaxes(1, 2).reshape(rows.shape)
+
+
+def tensors_of(folder) -> dict:
+    found = {}
+    for path in folder.glob("model*.safetensors"):
+        found |= safetensors.numpy.load_file(path)
+    return found
+
+
+def as_gguf(name: str) -> tuple[dict, dict]:
+    """A fixture's metadata and tensors as llama.cpp's converter would write them."""
+    config, _ = pretrained.load_folder(FIXTURES / name, "float32")
+    theirs, size, tensors = tensors_of(FIXTURES / name), config.sizes, {}
+    metadata = {
+        "context_length": config.context,
+        "embedding_length": config.width,
+        "block_count": config.depth,
+        "feed_forward_length": size["F"],
+        "attention.head_count": config.heads,
+    }
+    if name == "gpt2":
+        metadata["attention.layer_norm_epsilon"] = config.norm_epsilon
+        names = {"token_embd": "wte", "position_embd": "wpe", "output_norm": "ln_f"}
+        for n in range(config.depth):
+            names |= {f"blk.{n}.{ours}": f"h.{n}.{t}" for ours, t in GPT2_BLOCK.items()}
+        names = {ours: f"transformer.{t}" for ours, t in names.items()}
+    else:
+        metadata["attention.head_count_kv"] = size["G"]
+        metadata["attention.layer_norm_rms_epsilon"] = config.norm_epsilon
+        metadata["rope.freq_base"] = config.rope_base
+        metadata["rope.dimension_count"] = size["K"]
+        names = {"token_embd": "model.embed_tokens", "output_norm": "model.norm"}
+        names |= {} if config.tied else {"output": "lm_head"}
+        for n in range(config.depth):
+            names |= {f"blk.{n}.{o}": f"model.layers.{n}.{t}" for o, t in BLOCK.items()}
+    for ours, t in names.items():
+        for end in ("weight", "bias"):
+            array = theirs.get(f"{t}.{end}")
+            if array is None:
+                continue
+            if name == "gpt2" and array.ndim == 2 and ours.startswith("blk"):
+                array = np.ascontiguousarray(array.T)
+            if name == "llama" and ours.endswith(("attn_q", "attn_k")):
+                array = permuted(array, size["H" if ours.endswith("q") else "G"])
+            tensors[f"{ours}.{end}"] = array
+    return metadata, tensors
+
+
+def write(path, kind: str, metadata: dict, tensors: dict, quantised=(), vocab=True):
+    """A GGUF file; `quantised` maps names of tensors to types. Also a tokeniser of bytes."""
+    writer = gguf.GGUFWriter(path, kind)
+    for key, value in metadata.items():
+        add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
+        add = writer.add_string if isinstance(value, str) else add
+        add(f"{kind}.{key}", value)
+    if vocab:
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("smollm")
+        writer.add_token_list(["a", "b", "ab", *LETTERS[:17]])
+        writer.add_token_merges(["a b"])
+    for name, array in tensors.items():
+        type_ = dict(quantised).get(name)
+        if type_ is None:
+            writer.add_tensor(name, array)
+        else:
+            writer.add_tensor(name, gguf.quantize(array, type_), raw_dtype=type_)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("name", ["llama", "qwen2", "gpt2"])
+def test_a_gguf_file_gives_the_reference_numbers(tmp_path, name):
+    path = write(tmp_path / "a.gguf", name, *as_gguf(name))
+    config, params, _ = gguf_file.load_file(path, "float32")
+    assert max(errors_of(config, params, expected_of(name))) < 1e-5
+    loaded = minitx.load(path)
+    assert loaded.config == config and len(loaded.tokenizer) == 20
+
+
+def test_leaving_the_permutation_in_would_be_seen(tmp_path):
+    metadata, tensors = as_gguf("llama")
+    tensors["blk.0.attn_q.weight"] = permuted(tensors["blk.0.attn_q.weight"], 6)
+    path = write(tmp_path / "a.gguf", "llama", metadata, tensors)
+    config, params, _ = gguf_file.load_file(path, "float32")
+    assert errors_of(config, params, expected_of("llama"))[0] > 1e-3
+
+
+TYPES = [gguf.GGMLQuantizationType[t] for t in ("F16", "BF16", "Q8_0", "Q4_0", "Q4_1")]
+
+
+@pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.name)
+def test_quantised_tensors_come_back_as_what_they_stand_for(tmp_path, kind):
+    config = ModelConfig(
+        width=64, depth=1, heads=4, kv_heads=2, mlp_width=96, context=10, vocab=50,
+        norm="rmsnorm", norm_epsilon=2**-17, positions="rope", mlp="swiglu",
+    )  # fmt: skip
+    params = init_params(config, jax.random.key(3))
+    block = params["blocks"][0]
+    tensors = {
+        "token_embd": params["embedding"]["table"],
+        "output": params["unembedding"]["table"],
+        "output_norm": params["final_norm"]["gain"],
+        "blk.0.attn_norm": block["attention_norm"]["gain"],
+        "blk.0.ffn_norm": block["mlp_norm"]["gain"],
+        "blk.0.attn_q": permuted(np.asarray(block["attention"]["query"]["weight"]).T, 4),
+        "blk.0.attn_k": permuted(np.asarray(block["attention"]["key"]["weight"]).T, 2),
+        "blk.0.attn_v": block["attention"]["value"]["weight"].T,
+        "blk.0.attn_output": block["attention"]["out"]["weight"].T,
+        "blk.0.ffn_gate": block["mlp"]["gate"]["weight"].T,
+        "blk.0.ffn_up": block["mlp"]["up"]["weight"].T,
+        "blk.0.ffn_down": block["mlp"]["down"]["weight"].T,
+    }
+    tensors = {f"{n}.weight": np.ascontiguousarray(t, np.float32) for n, t in tensors.items()}
+    metadata = {
+        "context_length": 10, "embedding_length": 64, "block_count": 1, "feed_forward_length": 96,
+        "attention.head_count": 4, "attention.head_count_kv": 2,
+        "attention.layer_norm_rms_epsilon": 2**-17,
+    }  # fmt: skip
+    quantised = {name: kind for name, array in tensors.items() if array.ndim == 2}
+    path = write(tmp_path / "a.gguf", "llama", metadata, tensors, quantised)
+    read, back, _ = gguf_file.load_file(path, "float32")
+    assert read == config
+
+    def stands_for(array):
+        return gguf.dequantize(gguf.quantize(np.ascontiguousarray(array, np.float32), kind), kind)
+
+    attention = back["blocks"][0]["attention"]
+    for name in ("value", "out"):
+        theirs = stands_for(block["attention"][name]["weight"].T).T
+        np.testing.assert_array_equal(attention[name]["weight"], theirs)
+    np.testing.assert_array_equal(
+        attention["query"]["weight"], stands_for(block["attention"]["query"]["weight"].T).T
+    )  # quantising goes by rows, so their order does not change it
+    error = np.abs(attention["query"]["weight"] - block["attention"]["query"]["weight"]).max()
+    assert 0 < error < 0.02
+
+
+@pytest.mark.parametrize(
+    "metadata, words",
+    [
+        ({"rope.scaling.type": "yarn"}, ["llama.rope.scaling.type", "yarn"]),
+        ({"expert_count": 8}, ["llama.expert_count"]),
+        ({"attention.key_length": 6}, ["attention.key_length", "6", "4"]),
+        ({"embedding_length": 23}, ["heads=6", "width=23"]),
+        ({"vocab_size": 12}, ["token_embd.weight", "12", "59"]),
+    ],
+)
+def test_metadata_that_is_not_understood_is_refused_by_name(tmp_path, metadata, words):
+    own, tensors = as_gguf("llama")
+    path = write(tmp_path / "a.gguf", "llama", own | metadata, tensors)
+    refused(lambda: minitx.load(path), path, *words)
+
+
+def test_other_architectures_and_types_are_refused_by_name(tmp_path):
+    metadata, tensors = as_gguf("llama")
+    path = write(tmp_path / "a.gguf", "mamba", metadata, tensors)
+    refused(lambda: minitx.load(path), path, "mamba", "llama")
+    spoilt = tensors | {"output_norm.weight": np.ones(24, np.int8)}
+    path = write(tmp_path / "b.gguf", "llama", metadata, spoilt)
+    refused(lambda: minitx.load(path), path, "output_norm.weight", "I8")
+    surplus = tensors | {"rope_freqs.weight": np.ones(2, np.float32)}
+    path = write(tmp_path / "c.gguf", "llama", metadata, surplus)
+    refused(lambda: minitx.load(path), path, "rope_freqs.weight")
+
+
+def test_files_that_are_cut_or_no_gguf_are_refused_in_one_line(tmp_path):
+    path = write(tmp_path / "a.gguf", "llama", *as_gguf("llama"))
+    whole = path.read_bytes()
+    for size in (0, 3, 30, 200, 1500, len(whole) // 2, len(whole) - 40):
+        path.write_bytes(whole[:size])
+        refused(lambda: minitx.load(path), path, "no whole GGUF file")
+    path.write_bytes(b"x" * 5000)
+    refused(lambda: minitx.load(path), path, "no whole GGUF file")
+
+
+def test_a_tokeniser_of_another_kind_is_refused_by_name(tmp_path):
+    path = tmp_path / "a.gguf"
+    for changes, word in (
+        ({"model": "llama"}, "'llama'"),
+        ({"pre": "tekken"}, "tekken"),
+        ({"merges": None}, "merges"),
+        ({"merges": ["a z"]}, "cannot be read"),
+    ):
+        own = {"model": "gpt2", "pre": "smollm", "tokens": ["a", "b", "ab"], "merges": ["a b"]}
+        metadata = {f"tokenizer.ggml.{key}": value for key, value in (own | changes).items()}
+        refused(lambda m=metadata: tokenizer_files.from_gguf(m, path), path, word)
