@@ -42,8 +42,10 @@ MEASURES = {
     "gradient_ratio": Measure("first gradient of the first block, by that of the last", True),
 }
 ONCE = ("steps_to_loss", "gradient_ratio", "val_loss")  # the same at any moment, or by definition
-SHOWN = ("total_growth", "growth", "trained_growth", "cos_prev", "cos_excess", "size_effect", "temperature",
-         "length_swap", "direction_swap")  # fmt: skip
+SHOWN = (
+    "total_growth", "growth", "trained_growth", "cos_prev", "cos_excess", "size_effect",
+    "temperature", "length_swap", "direction_swap",
+)  # fmt: skip
 
 
 

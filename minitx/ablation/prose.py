@@ -15,7 +15,8 @@ FAILED = "diverged"
 def markdown(table) -> str:
     """Cells, then what each switch does to the loss, then to all else, then how to read it."""
     parts = [f"# {table.title}", opening(table), "## Cells", cells(table)]
-    parts += [f"## What each switch does to the {label(table.yardstick)}", switches(table, table.yardstick)]
+    parts += [f"## What each switch does to the {label(table.yardstick)}"]
+    parts += [switches(table, table.yardstick)]
     if table.target is not None and len(table.cells) > 1:
         title = f"## What each switch does to the steps until {table.target:.3f}"
         told = "Among cells in which every seed gets there, so that no model that does not work "
@@ -202,9 +203,11 @@ def sentence(table, effect: Effect, name: str, family: int) -> str:
     """What an interval allows to say about a change, and no more."""
     measure, e = MEASURES[name], effect.estimate
     missing = ", ".join(name_of(table.cells[m]) for m in effect.left_out)
+    if len(effect.left_out) > 2:
+        missing = f"{len(effect.left_out)} cells"
     if e is None:
         return f"{effect.change}: nothing can be said: no number from {missing}"
-    without = f" (without {missing}, or their partners, which lack a number)" if missing else ""
+    without = f" (without {missing}: one of a pair has no number)" if missing else ""
     size = amount(e.mean, measure.ratio)
     head = f"{effect.change}: "
     if e.p is None:
@@ -242,8 +245,8 @@ def sentences(table, name: str, at: str = END) -> list[str]:
     if pairs:
         quiet = len(pairs) - len(loud)
         told.append(
-            f"of {quiet} other interactions (does one change depend on another?) none is shown"
-            if loud else f"of {quiet} interactions (does one change depend on another?) none is shown"
+            f"of {quiet} {'other ' * bool(loud)}interactions (does what one change does depend on "
+            "another?) none is shown"
         )
     return told
 
@@ -256,11 +259,11 @@ def _apart(table, effect: Effect, name: str, at: str) -> list[str]:
     if MEASURES[name].ratio:
         values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
     told = []
-    for value in {show(cell[other]): None for cell in table.cells}:
+    for value in effect.change.rpartition(": ")[2].split(" → "):
         rows = [m for m, cell in enumerate(table.cells) if show(cell[other]) == value]
         found = main_effects([table.cells[m] for m in rows], values_ME[rows])
         for e in found:
-            if e.change == change and e.estimate and f"{value}" in effect.change:
+            if e.change == change and e.estimate:
                 low, mean, high = (
                     amount(v, MEASURES[name].ratio)
                     for v in (e.estimate.low, e.estimate.mean, e.estimate.high)
