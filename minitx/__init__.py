@@ -9,6 +9,7 @@ The dimension key, for every array name in this package (`x_BTD` has the axes B,
     R  stations of the stream: after the embedding, after every attention, after every MLP (1 + 2N)
     C  terms that add up to the last state: token, position, 2N updates, the final norm's bias
     W  windows of a text that do not overlap
+    Z  predictions, or tokens, in a row   M  cells of a grid
 
 Where to read first: `config.py` (every switch), `model.py` (the forward pass, and its record),
 `layers.py` (its parts), `train.py` (the step), `measure.py` (norms, directions, confidence), and
@@ -30,6 +31,9 @@ _HOME = {  # public name: the module that it comes from
     "inspect": "report",
     "prepare": "run",
     "load": "pretrained.loader",
+    "Grid": "ablation.grid",
+    "ablate": "ablation.cells",
+    "compare": "ablation.comparison",
 }
 __all__ = list(_HOME)
 

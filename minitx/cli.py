@@ -18,7 +18,7 @@ from typing import Annotated, Union
 import tyro
 
 import minitx
-from minitx.commands import COMMANDS
+from minitx.commands import COMMANDS, experiments
 from minitx.commands.model import Train
 from minitx.config import PRESETS, DataConfig
 from minitx.errors import InputError, suggest
@@ -76,9 +76,9 @@ def parse(arguments: list[str]):
     first = arguments[0] if arguments else "--help"
     if not first.startswith("-") and first not in COMMANDS:
         raise InputError(f"there is no command {first!r}{suggest(first, COMMANDS)}")
-    commands = []
+    given, commands = given_flags(arguments), []
     for name, command in COMMANDS.items():
-        start = {"default": train_defaults(arguments)} if name == first == "train" else {}
+        start = {"default": OWN_DEFAULTS[first](given)} if name == first in OWN_DEFAULTS else {}
         mark = tyro.conf.subcommand(name, prefix_name=False, **start)
         commands.append(Annotated[command, mark])
     errors = io.StringIO()
@@ -96,9 +96,8 @@ def parse(arguments: list[str]):
         raise InputError(one_line(errors.getvalue(), first)) from None
 
 
-def train_defaults(arguments: list[str]) -> Train:
+def train_defaults(given: dict[str, str | None]) -> Train:
     """What the flags of `train` start from: the run to be resumed, or the preset."""
-    given = given_flags(arguments)
     folder = Path(given.get("--out") or "")
     if "--resume" in given and (folder / "config.json").is_file():
         if "--preset" in given:
@@ -117,6 +116,9 @@ def train_defaults(arguments: list[str]) -> Train:
         model=preset.model,
         recipe=preset.train,
     )
+
+
+OWN_DEFAULTS = {"train": train_defaults, "ablate": experiments.defaults}
 
 
 def given_flags(arguments: list[str]) -> dict[str, str | None]:

@@ -6,6 +6,7 @@ what is averaged over tokens leaves it out and reports it apart.
 """
 
 import numpy as np
+from scipy import optimize
 
 
 def norms(x):
@@ -128,6 +129,58 @@ def confidence(logits) -> dict[str, float]:
         "entropy_p10": float(np.quantile(h, 0.1)),
         "entropy_p90": float(np.quantile(h, 0.9)),
         "top": float(top.mean()),
+    }
+
+
+def cross_entropy(logits_ZV, truth_ZV):
+    """The mean over Z predictions of -log softmax(logits), weighted by the true distribution."""
+    return float(-np.sum(np.asarray(truth_ZV) * log_softmax(logits_ZV), axis=-1).mean())
+
+
+def fitted_temperature(logits_ZV, truth_ZV) -> float:
+    """The temperature T at which softmax(logits / T) has the lowest cross-entropy, 0.01 to 100.
+
+    Above 1: the model is surer than it should be (Guo 2017). The cross-entropy is convex in
+    beta = 1/T; its slope is the logit that the model expects minus the logit that comes true.
+
+    >>> round(fitted_temperature([[4.0, 0.0]] * 4, [[0.75, 0.25]] * 4), 3)  # 4 / log(3)
+    3.641
+    """
+    z_ZV, truth_ZV = np.asarray(logits_ZV, np.float64), np.asarray(truth_ZV, np.float64)
+    came_true = np.sum(truth_ZV * z_ZV, axis=-1).mean()
+
+    def slope(log_beta):
+        beta = np.exp(log_beta)
+        return np.sum(softmax(beta * z_ZV) * z_ZV, axis=-1).mean() - came_true
+
+    low, high = -np.log(100), np.log(100)
+    if slope(low) >= 0:  # the flattest is the best: what is likeliest comes true too seldom
+        return 100.0
+    if slope(high) <= 0:
+        return 0.01
+    return float(np.exp(-optimize.brentq(slope, low, high, xtol=1e-6)))
+
+
+def calibration(logits_ZV, truth_ZV, bins: int = 10) -> dict[str, float]:
+    """How far a model is as sure as it is right, over Z predictions.
+
+    `calibration_gap` is cross-entropy minus mean entropy (nats): above 0 too sure, 0 at the best
+    temperature. `calibration_error` compares the largest probability with how often it comes true,
+    in bins of equal count: their mean absolute difference (Naeini 2015).
+    """
+    p_ZV, truth_ZV = softmax(logits_ZV), np.asarray(truth_ZV)
+    choice_Z = p_ZV.argmax(axis=-1)
+    sure_Z = p_ZV.max(axis=-1)
+    right_Z = truth_ZV[np.arange(len(truth_ZV)), choice_Z]
+    order = np.argsort(sure_Z, kind="stable")
+    errors = [abs(sure_Z[b].mean() - right_Z[b].mean()) * len(b)
+              for b in np.array_split(order, bins) if len(b)]
+    h = float(entropy(logits_ZV).mean())
+    return {
+        "entropy": h,
+        "accuracy": float(right_Z.mean()),
+        "calibration_gap": cross_entropy(logits_ZV, truth_ZV) - h,
+        "calibration_error": float(sum(errors) / len(order)),
     }
 
 

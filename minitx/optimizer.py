@@ -19,8 +19,12 @@ def rate(recipe: TrainConfig, step):
     return jnp.minimum(warm, recipe.final_lr + (1 - recipe.final_lr) * fall[recipe.decay])
 
 
-def make_optimizer(recipe: TrainConfig) -> optax.GradientTransformation:
-    """Clip, choose a direction, add weight decay, scale by the rate."""
+def make_optimizer(recipe: TrainConfig, peak=None) -> optax.GradientTransformation:
+    """Clip, choose a direction, add weight decay, scale by the rate.
+
+    A `peak` takes the place of the recipe's; one that is an array needs no compiling of its own.
+    """
+    peak = recipe.lr if peak is None else peak
     adam = optax.scale_by_adam(recipe.beta1, recipe.beta2)
     if recipe.optimizer == "adamw":
         direction = adam
@@ -40,7 +44,7 @@ def make_optimizer(recipe: TrainConfig) -> optax.GradientTransformation:
         optax.add_decayed_weights(
             recipe.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim >= 2, params)
         ),
-        optax.scale_by_learning_rate(lambda step: recipe.lr * rate(recipe, step)),
+        optax.scale_by_learning_rate(lambda step: peak * rate(recipe, step)),
     )
 
 

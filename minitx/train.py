@@ -90,11 +90,14 @@ def init_state(config: ModelConfig, recipe: TrainConfig, seed=None) -> TrainStat
     )
 
 
-def step(config: ModelConfig, recipe: TrainConfig, tokens, state: TrainState) -> TrainState:
+def step(
+    config: ModelConfig, recipe: TrainConfig, tokens, state: TrainState, peak=None
+) -> TrainState:
     """One step of training; if it is not finite, the state stays and `bad_step` says so.
 
     Each device of the mesh takes its share of the batch, and all then take the mean gradient: the
     step of one device, to rounding, but for dropout, which each device draws for its own share.
+    A `peak` takes the place of the recipe's learning rate.
     """
     batch_key, dropout_key = step_keys(state.seed, state.step)
     batch = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
@@ -107,7 +110,8 @@ def step(config: ModelConfig, recipe: TrainConfig, tokens, state: TrainState) ->
         AXIS,
     )
     grad_norm = optax.tree.norm(gradient)
-    updates, optimizer = make_optimizer(recipe).update(gradient, state.optimizer, state.params)
+    optimizer = make_optimizer(recipe, peak)
+    updates, optimizer = optimizer.update(gradient, state.optimizer, state.params)
     new = state._replace(
         params=optax.apply_updates(state.params, updates),
         optimizer=optimizer,
@@ -122,24 +126,28 @@ def step(config: ModelConfig, recipe: TrainConfig, tokens, state: TrainState) ->
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
-def run_steps(config: ModelConfig, recipe: TrainConfig, mesh: Mesh, states, tokens, until):
+def run_steps(
+    config: ModelConfig, recipe: TrainConfig, mesh: Mesh, states, tokens, until, peak_E=None
+):
     """Steps up to `until` for each of E states (used up), in one compiled loop.
 
     A state whose step is not finite stays where it is. On a CPU, one call for each step took 1.4
-    times as long as one call for many.
+    times as long as one call for many. Peak rates for each may take
+    the place of the recipe's; other ones need no compiling again.
     """
 
-    def all_seeds(states, tokens, until):
-        def one_seed(state):
+    def all_seeds(states, tokens, until, peak_E):
+        def one_seed(state_and_peak):
+            state, peak = state_and_peak
             return jax.lax.while_loop(
                 lambda s: (s.step < until) & (s.bad_step < 0),
-                functools.partial(step, config, recipe, tokens),
+                lambda s: step(config, recipe, tokens, s, peak),
                 state,
             )
 
-        return over_seeds(one_seed, mesh)(states)
+        return over_seeds(one_seed, mesh)((states, peak_E))
 
-    return on_all_devices(all_seeds, mesh)(states, tokens, until)
+    return on_all_devices(all_seeds, mesh)(states, tokens, until, peak_E)
 
 
 def check_lengths(config: ModelConfig, train_tokens, val_tokens) -> None:
@@ -174,14 +182,17 @@ def train_seeds(
     states: list[TrainState] | None = None,
     mesh: Mesh | None = None,
     seconds: float = 0.0,
+    rates: Sequence[float] | None = None,
 ) -> Iterator[list[Report]]:
     """Train a model for each of E seeds in one program; about twice a second, a report on each.
 
     Each becomes the model that it would be alone, to rounding. Starts from `states` if they are
     given, else from the seeds; `seconds` is the time already spent. How long the stretches between
-    reports are has no influence on the result. A model whose loss or gradient stops being a number
-    stays at its last good state, and its report says why; the others go on. Raises InputError
-    where a text is shorter than the context, or a batch cannot be divided among the devices.
+    reports are has no influence on the result. `rates` are peak rates, one for each model, in place
+    of the recipe's (adam_lr keeps its ratio to them): all rates share one program. A model whose
+    loss or gradient stops being a number stays at its last good state, and its report says why; the
+    others go on. Raises InputError where a text is shorter than the context, or a batch cannot be
+    divided among the devices.
     """
     mesh = mesh or make_mesh(1)
     check_lengths(config, train_tokens, val_tokens)
@@ -193,11 +204,17 @@ def train_seeds(
     stacked = put(jax.tree.map(lambda *leaves: np.stack(leaves), *states), mesh)
     tokens = put(np.asarray(train_tokens, np.int32), mesh)
     program = dataclasses.replace(recipe, seed=0)  # one for all: the seeds travel in the states
+    recipes, peaks = [recipe] * len(states), ()
+    if rates is not None:
+        share = (recipe.adam_lr or recipe.lr) / recipe.lr
+        program = dataclasses.replace(program, lr=1.0, adam_lr=share)
+        recipes = [dataclasses.replace(recipe, lr=lr) for lr in rates]
+        peaks = (put(np.asarray(rates, np.float32), mesh),)
     while here < recipe.steps and None in failures:
         next_evaluation = min(recipe.steps, (here // recipe.eval_every + 1) * recipe.eval_every)
         goal = min(here + stretch, next_evaluation)
         clock = time.perf_counter()
-        stacked = run_steps(config, program, mesh, stacked, tokens, goal)
+        stacked = run_steps(config, program, mesh, stacked, tokens, goal, *peaks)
         bad_step_E = np.asarray(stacked.bad_step)  # waits until the steps are done
         per_step = (time.perf_counter() - clock) / (goal - here)
         stretch = int(agree(max(1, min(2 * stretch, int(0.5 / per_step)))))
@@ -217,11 +234,11 @@ def train_seeds(
         for e, (state, val_loss) in enumerate(zip(states, val_loss_E, strict=True)):
             if bad_step_E[e] >= 0:
                 here_too = jax.tree.map(np.asarray, state)  # also where processes share it
-                failures[e] = failures[e] or explain(config, recipe, here_too, train_tokens)
+                failures[e] = failures[e] or explain(config, recipes[e], here_too, train_tokens)
             elif state.bad_step >= 0:
                 failures[e] = (
                     f"the validation loss after step {goal} is {val_loss}, though training is "
-                    f"still finite: lower --lr (now {recipe.lr:g})"
+                    f"still finite: lower --lr (now {recipes[e].lr:g})"
                 )
             evaluation = None
             if val_loss is not None and failures[e] is None:
@@ -229,7 +246,7 @@ def train_seeds(
                     step=goal,
                     train_loss=float(train_loss_E[e]),
                     val_loss=float(val_loss),
-                    lr=float(recipe.lr * rate(recipe, goal - 1)),
+                    lr=float(recipes[e].lr * rate(recipe, goal - 1)),
                     grad_norm=float(state.grad_norm),
                     tokens=goal * recipe.batch * config.context,
                     seconds=time.perf_counter() - started,

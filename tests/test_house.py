@@ -50,6 +50,18 @@ ALLOWED = {
     "pretrained.loader": "checkpoint model pretrained.folder pretrained.gguf_file pretrained.pull "
     "pretrained.tokenizer_files run",
     "bench.real_model": "corpus model pretrained.loader sample",
+    "ablation.grid": "config",
+    "ablation.effects": "ablation.grid",
+    "ablation.moments": "",
+    "ablation.probe": "config measure model objective report",
+    "ablation.prose": "ablation.effects ablation.grid ablation.moments",
+    "ablation.table": "ablation.effects ablation.grid ablation.moments ablation.prose",
+    "ablation.panels": "ablation.effects ablation.grid ablation.moments plots",
+    "ablation.cells": "ablation.grid ablation.probe ablation.table checkpoint config devices model "
+    "objective run train",
+    "ablation.plan": "ablation.cells ablation.grid ablation.probe model run",
+    "ablation.comparison": "ablation.cells ablation.grid ablation.probe ablation.table config "
+    "devices model objective run train",
     "zoo": "checkpoint config corpus model pretrained.loader run train",
     "exercises": "",
     "lesson": "checkpoint exercises",
@@ -60,11 +72,15 @@ ALLOWED = {
     "commands.machine": "bench.machine bench.nanogpt bench.real_model corpus doctor "
     "pretrained.pull terminal",
     "commands.lesson": "lesson stepper terminal zoo",
-    "commands": "commands.lesson commands.machine commands.model",
-    "cli": "config corpus commands.model run",
+    "commands.experiments": "ablation.cells ablation.comparison ablation.grid ablation.panels "
+    "ablation.plan ablation.table checkpoint config run terminal",
+    "commands": "commands.experiments commands.lesson commands.machine commands.model",
+    "cli": "config corpus commands.experiments commands.model run",
+    "ablation": "",
     "bench": "",
     "pretrained": "",
-    "__init__": "config errors model pretrained.loader report run sample train",
+    "__init__": "ablation.cells ablation.comparison ablation.grid config errors model "
+    "pretrained.loader report run sample train",
     "__main__": "cli",
 }
 
@@ -137,11 +153,13 @@ def test_nothing_is_imported_by_a_computed_name():
 @pytest.mark.parametrize(
     "package, rooms",
     [
-        ("matplotlib", {"figures", "plots"}),
-        ("tyro", {"cli", "commands.lesson", "commands.machine", "commands.model"}),
-        ("tqdm", {"corpus", "terminal", "zoo"}),
+        ("matplotlib", {"ablation.panels", "figures", "plots"}),
+        ("tyro", {"cli", "commands.experiments", "commands.lesson", "commands.machine",
+                  "commands.model"}),
+        ("tqdm", {"commands.experiments", "corpus", "terminal", "zoo"}),
         ("rich", {"stepper"}),
         ("jupytext", {"stepper"}),
+        ("scipy", {"ablation.effects", "measure"}),
         ("pooch", {"corpus"}),
         ("safetensors", {"checkpoint", "pretrained.folder"}),
         ("tokenizers", {"pretrained.tokenizer_files", "tokenizer"}),

@@ -1,5 +1,6 @@
 """All commands by name, in the order in which `minitx --help` lists them."""
 
+from minitx.commands.experiments import Ablate, Compare
 from minitx.commands.lesson import Hint, Ledger, Lesson, Zoo
 from minitx.commands.machine import Bench, Data, Doctor, Pull
 from minitx.commands.model import Demo, Inspect, Sample, Train
@@ -9,6 +10,8 @@ COMMANDS = {
     "train": Train,
     "sample": Sample,
     "inspect": Inspect,
+    "ablate": Ablate,
+    "compare": Compare,
     "lesson": Lesson,
     "hint": Hint,
     "ledger": Ledger,
