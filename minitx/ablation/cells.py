@@ -89,6 +89,12 @@ def run_grid(
         yield Progress(number, cell, steps, steps, {**record, "settings": cell.settings})
 
 
+def unfinished(cells: list[Cell], data: Data, seeds: Sequence[int], out) -> list[Cell]:
+    """Those of the cells that a folder does not hold yet."""
+    text, folder = fingerprint(data), Path(out) / "cells"
+    return [c for c in cells if not (folder / f"{key_of(c, text, seeds)}.json").exists()]
+
+
 def work(cell: Cell, seeds: Sequence[int]) -> int:
     """Steps of one model that a cell takes, the choice of its rate included."""
     return cell.train.steps * (len(seeds) + (len(cell.rates) if len(cell.rates) > 1 else 0))
@@ -141,7 +147,7 @@ def train_cell(
             yield sum(int(r.state.step) for r in reports), None
         done = cell.train.steps * len(alike)
         tried = [r.evaluation.val_loss if r.evaluation else None for r in reports]
-        lr = min(zip(cell.rates, tried, strict=True), key=_loss_first)[0]
+        lr = best_rate(cell.rates, tried)
     config, recipe = cell.model, dataclasses.replace(cell.train, lr=lr)
     sample = probe.sample(
         data.train_tokens, data.val_tokens, config.context, config.vocab, data.generator
@@ -189,10 +195,10 @@ def reports_of(cell: Cell, data: Data, seeds, rates) -> Iterator[list[Report]]:
     )
 
 
-def _loss_first(rate_and_loss):
-    """A rate at which training failed is worse than any other, and a larger one worse still."""
-    rate, loss = rate_and_loss
-    return math.inf if loss is None else loss, rate
+def best_rate(rates: Sequence[float], losses: Sequence[float | None]) -> float:
+    """The rate with the lowest loss; one at which training failed (None) is worse than any."""
+    finite = (math.inf if loss is None else loss for loss in losses)
+    return min(zip(finite, rates, strict=True))[1]
 
 
 def moment(config: ModelConfig, params, sample, step: int, val_loss: float, train_loss=None):

@@ -3,7 +3,6 @@
 import dataclasses
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from minitx.ablation import cells, probe
@@ -19,10 +18,7 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
     is taken to grow with the number of parameters. Nothing is written.
     """
     seeds, planned = cells.check_seeds(seeds), cells.check_cells(grid, data)
-    text = cells.fingerprint(data)
-    keys = [cells.key_of(cell, text, seeds) for cell in planned]
-    finished = {p.stem for p in (Path(out) / "cells").glob("*.json")} if out else set()
-    left = [cell for cell, key in zip(planned, keys, strict=True) if key not in finished]
+    left = cells.unfinished(planned, data, seeds, out) if out else planned
     seconds = 0.0
     if left:
         fixed, per_step = trial(left[0], data, seeds)
@@ -36,8 +32,8 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
     return {
         "cells": [
             {"name": name_of(c.settings), "rates": list(c.rates), "steps": cells.work(c, seeds),
-             "finished": key in finished}
-            for c, key in zip(planned, keys, strict=True)
+             "finished": c not in left}
+            for c in planned
         ],
         "seeds": seeds,
         "steps": sum(cells.work(cell, seeds) for cell in left),

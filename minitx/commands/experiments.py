@@ -114,7 +114,8 @@ def run_with_progress(grid, data, seeds, out: Path):
     from minitx.ablation import cells
 
     planned, counted = cells.check_cells(grid, data), cells.check_seeds(seeds)
-    total = sum(cells.work(cell, counted) for cell in planned)
+    ahead = cells.unfinished(planned, data, counted, out)
+    total = sum(cells.work(cell, counted) for cell in ahead)
     records, before, started = [], 0, time.monotonic()
     if len(counted) == 1:
         say("one seed: there will be no intervals, and any difference may be chance")
@@ -122,17 +123,14 @@ def run_with_progress(grid, data, seeds, out: Path):
         try:
             for p in cells.run_grid(grid, data, seeds, out):
                 bar.set_description_str(f"cell {p.number} of {len(planned)}")
-                if p.kept:
-                    total -= p.steps
-                    bar.total = total
-                elif p.record:
+                if p.record and not p.kept:
                     before += p.steps
                 bar.update(before + (0 if p.record else p.done) - bar.n)
                 if p.record:
                     records.append(p.record)
                     seconds = (time.monotonic() - started) * (total - before) / max(1, before)
-                    ahead = f"; about {minutes(seconds)} left" if 0 < before < total else ""
-                    bar.write(f"cell {p.number} of {len(planned)}: {told(p)}{ahead}", sys.stderr)
+                    left = f"; about {minutes(seconds)} left" if 0 < before < total else ""
+                    bar.write(f"cell {p.number} of {len(planned)}: {told(p)}{left}", sys.stderr)
         except KeyboardInterrupt:
             bar.close()
             say(
