@@ -164,7 +164,8 @@ def test_minitx_alone_prints_the_help(home):
     for name in commands.COMMANDS:
         assert re.search(rf"\b{name}\b", alone.out)
     assert set(commands.COMMANDS) == {
-        "demo", "train", "sample", "inspect", "pull", "data", "bench", "doctor",
+        "demo", "train", "sample", "inspect", "ablate", "compare", "lesson", "hint", "ledger",
+        "zoo", "pull", "data", "bench", "doctor",
     }  # fmt: skip
 
 
@@ -179,6 +180,7 @@ def test_every_command_has_help(home, name):
             continue
         positional = field.name in ("models", "action") or (name, field.name) in (
             ("sample", "model"), ("data", "name"), ("pull", "name"), ("bench", "presets"),
+            ("compare", "runs"), ("lesson", "name"), ("hint", "id"),
         )  # fmt: skip
         if not positional:
             assert f"--{field.name.replace('_', '-')}" in shown, field.name
