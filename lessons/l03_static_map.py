@@ -346,10 +346,11 @@ check("L03.e3", purity_of)
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A map does form; the analogy's fame rests partly on who may answer. And the sphere is not what
-# makes it click: if log-probabilities are sums of attributes, then *raw* vectors add up, and
-# bringing each to one length bends the parallelogram. Cosine helps where lengths carry something
-# that has nothing to do with the question, such as how frequent a word is.
+# A map does form; the analogy's fame rests partly on who may answer. And it does not need the
+# sphere: if log-probabilities are sums of attributes, then *raw* vectors add up already. Bringing
+# each to one length bends the parallelogram as far as lengths differ; compare the two rows above to
+# see whether that cost anything here. Cosine helps where lengths carry something that has nothing
+# to do with the question, such as how frequent a word is.
 
 # %%
 quiz(
