@@ -348,9 +348,9 @@ check("L03.e3", purity_of)
 #
 # A map does form; the analogy's fame rests partly on who may answer. And it does not need the
 # sphere: if log-probabilities are sums of attributes, then *raw* vectors add up already. Bringing
-# each to one length bends the parallelogram as far as lengths differ; compare the two rows above to
-# see whether that cost anything here. Cosine helps where lengths carry something that has nothing
-# to do with the question, such as how frequent a word is.
+# each to one length bends the parallelogram as far as lengths differ; the rows `raw` and `unit`
+# above show whether that cost anything here. Cosine helps where lengths carry something that has
+# nothing to do with the question, such as how frequent a word is.
 
 # %%
 quiz(
