@@ -78,7 +78,7 @@ def initial_params(config: ModelConfig, seed) -> Params:
 def init_state(config: ModelConfig, recipe: TrainConfig, seed=None) -> TrainState:
     """The state before the first step; the seed is the recipe's unless another is given."""
     seed = recipe.seed if seed is None else seed
-    params = initial_params(config, seed)
+    params = initial_params(config, np.uint32(seed))
     return TrainState(
         params=params,
         optimizer=make_optimizer(recipe).init(params),
