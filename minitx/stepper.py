@@ -166,7 +166,7 @@ def _try(cell: Cell, name: str, namespace: dict) -> bool:
     if not path.is_file():
         return False
     try:
-        exec(compile(path.read_text("utf-8"), str(path), "exec"), namespace)
+        _execute(path.read_text("utf-8"), path, namespace)
     except Exception as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
@@ -182,13 +182,18 @@ def _run(cell: Cell, name: str, namespace: dict, tell: bool, show: bool) -> None
     source = "\n" * (cell.line - 1) + cell.text
     output = _Watch(sys.stdout) if show else None
     with contextlib.redirect_stdout(output) if show else contextlib.nullcontext():
-        exec(compile(source, str(lessons()[name]), "exec"), namespace)
+        _execute(source, lessons()[name], namespace)
     for path in output.figures if show else ():
         opened = False
         with contextlib.suppress(Exception):  # no display, no browser: the path was said
             opened = webbrowser.open(path.absolute().as_uri())
         if not opened:
             print(f"  nothing here can show it: open {path} yourself")
+
+
+def _execute(source: str, path: Path, namespace: dict) -> None:
+    """Run a lesson of ours, or the learner's own file, as `python FILE` would; nothing else."""
+    exec(compile(source, str(path), "exec"), namespace)
 
 
 class _Watch(io.TextIOBase):

@@ -518,12 +518,25 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
 # --- nothing that is read is executed ------------------------------------------------------------
 
 DANGEROUS_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
-DANGEROUS_CALLS = {"eval", "exec", "compile", "__import__"}
+DANGEROUS_CALLS = {"eval", "exec", "compile", "__import__", "runpy.run_path", "runpy.run_module"}
+# The classroom runs lessons, their solutions and the learner's own exercises: each in one place.
+CLASSROOM = {
+    ("stepper.py", "_execute"): ["exec", "compile"],
+    ("lesson.py", "_exercises"): ["runpy.run_path"],
+}
 
 
 def test_the_package_has_no_way_to_execute_a_file():
-    for path in sorted(Path(checkpoint.__file__).parent.glob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    package, seen = Path(checkpoint.__file__).parent, {}
+    for path in sorted(package.rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        excused = {}
+        for function in ast.walk(tree):
+            if isinstance(function, ast.FunctionDef):
+                place = str(path.relative_to(package)), function.name
+                if place in CLASSROOM:
+                    excused |= {id(node): place for node in ast.walk(function)}
+        for node in ast.walk(tree):
             where = f"{path.name}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Import):
                 assert not {a.name.split(".")[0] for a in node.names} & DANGEROUS_MODULES, where
@@ -531,9 +544,12 @@ def test_the_package_has_no_way_to_execute_a_file():
                 assert (node.module or "").split(".")[0] not in DANGEROUS_MODULES, where
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
-                assert called not in DANGEROUS_CALLS, where
+                if called in DANGEROUS_CALLS:
+                    assert id(node) in excused, where
+                    seen.setdefault(excused[id(node)], []).append(called)
                 assert called not in {"np.load", "numpy.load", "jnp.load", "yaml.load"}, where
                 assert "allow_pickle" not in {k.arg for k in node.keywords}, where
+    assert seen == CLASSROOM
 
 
 def test_jax_arrays_and_numpy_arrays_make_the_same_file(tmp_path):
