@@ -163,10 +163,13 @@ def test_a_grid_that_was_killed_goes_on_where_it_was(finished, data, tmp_path, m
     steps.close()
     (cell,) = (tmp_path / "out" / "cells").iterdir()
     before = cell.read_bytes(), cell.stat().st_mtime_ns
-    litter = tmp_path / "out" / "cells" / ".x.json.1.tmp"
+    litter, fresh = (tmp_path / "out" / "cells" / f".x.json.{n}.tmp" for n in (1, 2))
     litter.write_text("half")
+    fresh.write_text("being written by another process")
+    os.utime(litter, (0, 0))
     again = ablate(GRID, data, SEEDS, tmp_path / "out")
-    assert (cell.read_bytes(), cell.stat().st_mtime_ns) == before and not litter.exists()
+    assert (cell.read_bytes(), cell.stat().st_mtime_ns) == before
+    assert not litter.exists() and fresh.exists()
     assert again.markdown() == table.markdown()
 
 
@@ -200,7 +203,7 @@ def test_a_damaged_cell_is_refused_by_name(finished, data, tmp_path):
         ablate(GRID, data, SEEDS, copy)
 
 
-@pytest.mark.parametrize("seeds", [0, -1, [], [1, 1], [CHOOSER], 1001])
+@pytest.mark.parametrize("seeds", [0, -1, [], [1, 1], [CHOOSER], 1001, [-1], [2**32]])
 def test_seeds_that_cannot_be_are_refused(data, seeds):
     with pytest.raises(InputError, match="seeds="):
         ablate(GRID, data, seeds)

@@ -1,7 +1,7 @@
 """Ablations: every cell of a grid trained for several seeds, measured, kept, and put in one table.
 
     table = ablate(Grid({"norm": ("none", "rmsnorm"), "tied": (True, False)}), "fables", seeds=5)
-    print(table.markdown())
+    print(table.summary())
 
 The seeds of a cell train in one program. Before that, one seed that does not count chooses the
 cell's learning rate. A finished cell is a file whose name is the hash of all that it follows from,
@@ -109,9 +109,11 @@ def check_seeds(seeds: int | Sequence[int]) -> list[int]:
             )
         return list(range(seeds))
     seeds = [int(seed) for seed in seeds]
-    if not seeds or len(set(seeds)) < len(seeds) or CHOOSER in seeds:
+    known = all(0 <= seed < 2**32 and seed != CHOOSER for seed in seeds)
+    if not seeds or len(set(seeds)) < len(seeds) or not known:
         raise InputError(
-            f"seeds={seeds}: give at least one, each once, and not {CHOOSER}, which chooses rates"
+            f"seeds={seeds}: give at least one, each once, from 0 to 2^32 - 1, and not {CHOOSER}, "
+            "which chooses rates"
         )
     return seeds
 
@@ -263,7 +265,8 @@ def open_folder(folder: Path, keys: list[str], data: Data, text: str) -> Path:
         checkpoint.write_json(mark, {**held, "sha256": data.sha256})
     for left in (folder / "cells").glob(".*.tmp"):  # by a kill in the middle of writing
         with contextlib.suppress(OSError):
-            left.unlink()
+            if time.time() - left.stat().st_mtime > 60:  # a fresh one may be another process's
+                left.unlink()
     return folder
 
 

@@ -13,15 +13,8 @@ FAILED = "diverged"
 
 
 def markdown(table) -> str:
-    """Cells, then what each switch does to the loss, then to all else, then how to read it."""
-    parts = [f"# {table.title}", opening(table), "## Cells", cells(table)]
-    parts += [f"## What each switch does to the {label(table.yardstick)}"]
-    parts += [switches(table, table.yardstick)]
-    if table.target is not None and len(table.cells) > 1:
-        title = f"## What each switch does to the steps until {table.target:.3f}"
-        told = "Among cells in which every seed gets there, so that no model that does not work "
-        told += "has a part in it. x0.5: in half the steps."
-        parts += [title, told, switches(table, "steps_to_loss")]
+    """What each switch does to the loss, then to all else, then how to read it."""
+    parts = [summary(table)]
     shown = [name for name in SHOWN if name in table.measures()]
     if len(table.cells) > 1:
         if table.target is not None:
@@ -31,6 +24,19 @@ def markdown(table) -> str:
     parts += ["## Every measure, cell by cell, after equal steps", means(table)]
     parts += ["## How to read this", legend(table)]
     return "\n\n".join(parts) + "\n"
+
+
+def summary(table) -> str:
+    """The part that fits a terminal: cells, and what each switch does to the loss and its speed."""
+    parts = [f"# {table.title}", opening(table), "## Cells", cells(table)]
+    parts += [f"## What each switch does to the {label(table.yardstick)}"]
+    parts += [switches(table, table.yardstick)]
+    if table.target is not None and len(table.cells) > 1:
+        title = f"## What each switch does to the steps until {table.target:.3f}"
+        told = "Among cells in which every seed gets there, so that no model that does not work "
+        told += "has a part in it. x0.5: in half the steps."
+        parts += [title, told, switches(table, "steps_to_loss")]
+    return "\n\n".join(parts)
 
 
 def label(name: str) -> str:

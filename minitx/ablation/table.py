@@ -96,6 +96,10 @@ class Table:
         """All of it, for reading."""
         return prose.markdown(self)
 
+    def summary(self) -> str:
+        """The beginning of `markdown`: the cells, and what each switch does to the loss."""
+        return prose.summary(self)
+
     def results_csv(self) -> str:
         """One line for every number: cell, its switches, seed, measure, moment, value."""
         names = list(self.cells[0])

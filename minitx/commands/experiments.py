@@ -58,8 +58,11 @@ class Ablate:
             return
         table = run_with_progress(grid, data, self.seeds, out)
         save(table, out)
-        print_json(table.json()) if self.json else print(table.markdown())
-        say(f"saved: {out / 'table.md'}, results.csv, effects.csv, table.json, figures")
+        print_json(table.json()) if self.json else print(table.summary())
+        say(
+            f"\nsaved: {out / 'table.md'} (also what happens inside the models, and how to read "
+            "it all), results.csv, effects.csv, table.json, figures"
+        )
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,12 @@ class Compare:
             if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
                 raise InputError(f"{self.out} is there already: choose another --out")
             save(table, self.out)
-        print_json(table.json()) if self.json else print(table.markdown())
+        if self.json:
+            print_json(table.json())
+        else:
+            print(table.summary() if self.out else table.markdown())
         if self.out:
-            say(f"saved: {self.out / 'table.md'}, and figures")
+            say(f"\nsaved: {self.out / 'table.md'} (the same and more), and figures")
 
 
 def defaults(given: dict[str, str | None]) -> Ablate:
