@@ -4,381 +4,229 @@
 # **Claims:** B2, B21, B24, B25, C7, C8, C9. **Question:** a model predicts by comparing its last
 # state with one row per token: by which rule, and does the rule matter? **Time:** about 40 minutes.
 #
-# The *unembedding* is a table with one row w for each token. The last state x is compared with
-# every row, and the token's *logit* (its score before softmax) is the *dot product* x.w. It equals
-# |x| |w| cos(angle): two lengths and a direction.
+# The *unembedding* is a table with one row w for each token. A token's *logit*, its score before
+# softmax, is the *dot product* x.w of its row and the last state x: |x| |w| cos(angle).
 #
 # ## What many believe
 #
 # "The last state is a point in space, tokens are points too, and the model predicts the token
-# whose point is nearest." Others say: "Distance has nothing to do with it, only direction counts."
-# Two beliefs; let us measure both.
+# whose point is nearest." Others: "Distance has nothing to do with it, only direction counts."
+#
+# ## Predict
 
 # %%
 import numpy as np
 
 from minitx import measure, report, zoo
 from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, rule
+from minitx.lesson import check, claim, predict, quiz, verdict
 
-# %% [markdown]
-# ## Predict
-
-# %%
-nearest_guess = predict(
-    "L04.a",
-    "Of 100 predictions of a trained model, how many are for the token whose row is nearest to "
-    "the last state?",
-    low=0,
-    high=100,
-)
-cosine_guess = predict(
-    "L04.b", "And how many for the row with the largest cosine?", low=0, high=100
-)
+nearest_guess = predict("L04.a", "Of 100 predictions of a trained model, how many are for the "
+                        "token with the row nearest to the last state?", low=0, high=100)
+cosine_guess = predict("L04.b", "And for the row with the largest cosine?", low=0, high=100)
 
 # %% [markdown]
 # ## Worked example: one state, three rows, three winners
+#
+# |x - w|^2 = |x|^2 - 2 x.w + |w|^2, and all rows share |x|^2: the *nearest* row has the largest
+# x.w - |w|^2/2. **Distance is the dot product with a bias**, minus half the squared row length. If
+# all rows are of one length, the three rules agree; and the longer x, the less the bias weighs.
 
 # %%
-x_D = np.array([2.0, 1.0])
-w_VD = np.array([[2.0, 1.2], [6.0, 0.0], [0.8, 0.42]])
+def scores(x_ND, w_VD):
+    """Of V rows for each of N states, by three rules; each rule chooses the largest."""
+    dot_NV, length_1V = x_ND @ np.swapaxes(w_VD, -1, -2), measure.norms(w_VD)[..., None, :]
+    return {"dot": dot_NV, "cosine": dot_NV / length_1V,  # |x| is left out: all rows share it
+            "nearest": dot_NV - length_1V**2 / 2}
 
-
-def three_rules(x_ND, w_VD):
-    """The row that each rule chooses for each of N states."""
-    dot_NV = x_ND @ w_VD.T
-    length_V = measure.norms(w_VD)
-    return {
-        "dot": dot_NV.argmax(1),
-        "cosine": (dot_NV / length_V).argmax(1),  # |x| is the same for all rows
-        "distance": (dot_NV - length_V**2 / 2).argmax(1),  # because of the next paragraph
-    }
-
-
-print(
-    "shapes", x_D.shape, w_VD.shape, {k: int(v[0]) for k, v in three_rules(x_D[None], w_VD).items()}
-)
-print("distances", np.round(measure.norms(x_D - w_VD), 2), "dot", w_VD @ x_D)
+x_1D, w_VD = np.array([[2.0, 1.0]]), np.array([[2.0, 1.2], [6.0, 0.0], [0.8, 0.42]])
+print("shapes", x_1D.shape, w_VD.shape, "distances", measure.norms(x_1D - w_VD).round(2))
+for rule, score_1V in scores(x_1D, w_VD).items():
+    print(f"{rule:7} {score_1V[0].round(2)} chooses row {score_1V[0].argmax()}")
 
 # %% [markdown]
-# Write the squared distance out: |x - w|^2 = |x|^2 - 2 x.w + |w|^2. The first part is the same for
-# all rows. So the *nearest* row is the one with the largest x.w - |w|^2/2: **distance is the dot
-# product with a bias** of minus half the squared row length. That tells us two things before any
-# measurement: where all rows are of one length the three rules agree; and the longer x, the less
-# the bias weighs against the dot product.
-#
 # ## The rules, before the result
 #
-# All shares are over held-out tokens. "Agrees" means: it chooses the same row as the model.
-#
-# - **B2**: cosine agrees in 90 % and distance in less than half: supported. Distance agrees more
-#   often than cosine: refuted.
-# - **B21**: the logit is the dot product to rounding (one part in a thousand). If that dot product
-#   also kept the triangle inequality it would be a true closeness; if not: qualified.
-# - **B24**: the nearest row is not the model's choice in more than 10 %: supported; in less than
-#   1 %: refuted.
-# - **B25**: directions alone agree more often than points do, by 5 %, and a flat map shows more
-#   than half of the rows' variance: supported.
-# - **C7**: rank correlation (1: the same order of all tokens) of logits with cosines above that
-#   with nearness, by 0.05.
-# - **C8**: taking the largest dot product names the true next token more often than taking the
-#   nearest row, by 2 %.
-# - **C9**: the unembedding of a sum is the sum of the unembeddings, to one part in a thousand,
-#   with the final norm in front as well as without.
-
+# All between support and refutation is qualified. To *agree* is to choose the same row.
 
 # %%
-@rule(supported=(0.95, 0.3), qualified=(0.95, 0.9), refuted=(0.4, 0.9))
 def b2(cosine, distance):
-    if distance > cosine:
-        return "refuted"
-    return "supported" if cosine > 0.9 and distance < 0.5 else "qualified"
+    """Cosine agrees with the dot product in 90 %, distance in less than half, or at least less."""
+    return verdict(supported=cosine > 0.9 and distance < 0.5, refuted=distance > cosine)
 
-
-@rule(supported=(1e-6, 0.0), qualified=(1e-6, 0.3), refuted=(0.2, 0.0))
 def b21(error, triangles_broken):
-    if error > 1e-3:
-        return "refuted"
-    return "supported" if triangles_broken == 0 else "qualified"
+    """Dot products to rounding; as a closeness they must also keep the triangle inequality."""
+    return verdict(supported=triangles_broken == 0, refuted=error > 1e-3)
 
-
-@rule(supported=(0.4,), qualified=(0.05,), refuted=(0.001,))
 def b24(nearest_differs):
-    return "supported" if nearest_differs > 0.1 else "refuted" if nearest_differs < 0.01 else (
-        "qualified"
-    )  # fmt: skip
+    """Above one prediction in ten the nearest row misleads; below one in a hundred it does not."""
+    return verdict(supported=nearest_differs > 0.1, refuted=nearest_differs < 0.01)
 
-
-@rule(supported=(0.95, 0.6, 0.7), qualified=(0.95, 0.6, 0.1), refuted=(0.5, 0.9, 0.7))
 def b25(directions, points, map_share):
-    if directions < points:
-        return "refuted"
-    return "supported" if directions > points + 0.05 and map_share > 0.5 else "qualified"
+    """Directions agree 5 % more often than points do, and a flat map shows half the variance."""
+    return verdict(supported=directions > points + 0.05 and map_share > 0.5,
+                   refuted=directions < points)
 
-
-@rule(supported=(0.98, 0.5), qualified=(0.98, 0.96), refuted=(0.6, 0.9))
 def c7(rank_cosine, rank_nearness):
-    if rank_cosine < rank_nearness:
-        return "refuted"
-    return "supported" if rank_cosine > rank_nearness + 0.05 else "qualified"
+    """Of rank correlations (1: all tokens in the order of the logits) 0.05 apart counts."""
+    return verdict(supported=rank_cosine > rank_nearness + 0.05,
+                   refuted=rank_cosine < rank_nearness)
 
-
-@rule(supported=(0.4, 0.3), qualified=(0.4, 0.39), refuted=(0.3, 0.4))
 def c8(right_by_dot, right_by_nearest):
-    if right_by_dot < right_by_nearest:
-        return "refuted"
-    return "supported" if right_by_dot > right_by_nearest + 0.02 else "qualified"
+    """The largest dot product names the true next token more often, by 2 %."""
+    return verdict(supported=right_by_dot > right_by_nearest + 0.02,
+                   refuted=right_by_dot < right_by_nearest)
 
-
-@rule(supported=(1e-6, 1e-6), qualified=(1e-6, 0.4), refuted=(0.4, 0.4))
 def c9(error_unembedding, error_with_norm):
-    if error_unembedding > 1e-3:
-        return "refuted"
-    return "supported" if error_with_norm < 1e-3 else "qualified"
-
+    """A sum's logits are the sum of logits, to rounding; with the final norm in front as well."""
+    return verdict(supported=error_with_norm < 1e-3, refuted=error_unembedding > 1e-3)
 
 # %% [markdown]
-# ## Run 1: the rules on trained models
+# ## Run: the rules on trained models, what makes them agree, and what a map shows
 #
-# Two species, three seeds each: characters with untied rows, and subwords whose rows are also the
-# embedding ("tied"). The null: rows of the same lengths with random directions.
+# First, two species, three seeds each: characters, and subwords whose rows are also the embedding.
+# Then row lengths become length^s, with the same mean (s = 0: all equal), or states are multiplied;
+# the null: rows of the same lengths in random directions. Last, a flat map, and two promises: if
+# the dot product is a closeness, no detour is shorter than the straight way; if the model's end is
+# linear, the logits of a sum are the sum of the logits.
 
 # %%
-families = {"characters": zoo.load("fables"), "subwords, tied": zoo.load("bpe")}
-agree = {name: {"cosine": [], "distance": []} for name in families}
-random_agree, right, ranks, error_E, states = [], [], [], [], {}
+def look(models, tokens_BT):
+    """Of E models, for N predictions: last states x_END, rows w_EVD, and logits z_ENV."""
+    seen, sizes = [zoo.trace(model, tokens_BT) for model in models], models[0].config
+    x = [trace.after_final_norm_BTD[:, :-1].reshape(-1, sizes.width) for trace in seen]
+    z = [trace.logits_BTV[:, :-1].reshape(-1, sizes.vocab) for trace in seen]
+    return np.array(x, float), np.array([m.unembedding_VD for m in models], float), np.array(z)
 
+def agreement(rule, x_END, w_EVD):
+    """For each seed, how often the rule chooses the row with the largest dot product."""
+    by = scores(x_END, w_EVD)
+    return np.mean(by[rule].argmax(-1) == by["dot"].argmax(-1), axis=-1)
 
-def spearman(a_NV, b_NV):
-    """The correlation of ranks within each row, averaged."""
-    a_NV, b_NV = (np.argsort(np.argsort(z, 1), 1) for z in (a_NV, b_NV))
-    return np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(a_NV, b_NV, strict=True)])
+def rank_correlation(*scores_ENV):
+    """1 where two scores put all tokens in one order; the mean over states, for each seed."""
+    ranks = [z_ENV.argsort(-1).argsort(-1) - (z_ENV.shape[-1] - 1) / 2 for z_ENV in scores_ENV]
+    return measure.cosines(*ranks).mean(-1)
 
-
-for name, family in families.items():
-    tokens_BT = report.sequences(family.data.val_tokens, family.config.context, 1024)
-    states[name] = []
-    for seed, model in enumerate(family.models):
-        seen = zoo.trace(model, tokens_BT)
-        x_ND = seen.after_final_norm_BTD[:, :-1].reshape(-1, family.config.width).astype(float)
-        z_NV = seen.logits_BTV[:, :-1].reshape(len(x_ND), -1)
-        w_VD, target_N = np.asarray(model.unembedding_VD, float), tokens_BT[:, 1:].ravel()
-        chosen = three_rules(x_ND, w_VD)
-        states[name].append((x_ND, w_VD))
-        for kind in ("cosine", "distance"):
-            agree[name][kind].append(np.mean(chosen[kind] == z_NV.argmax(1)))
-        if name == "characters":
-            v_VD = np.random.default_rng(seed).standard_normal(w_VD.shape)
-            v_VD *= (measure.norms(w_VD) / measure.norms(v_VD))[:, None]
-            noise = three_rules(x_ND, v_VD)
-            random_agree.append(np.mean(noise["distance"] == noise["dot"]))
-            error_E.append(np.abs(x_ND @ w_VD.T - z_NV).max() / np.abs(z_NV).max())
-            right.append([np.mean(chosen[kind] == target_N) for kind in ("dot", "distance")])
-            length_V = measure.norms(w_VD)
-            some = slice(None, None, 8)
-            dot_NV = (x_ND @ w_VD.T)[some]
-            nearness_NV = dot_NV - length_V**2 / 2
-            ranks.append([spearman(dot_NV, dot_NV / length_V), spearman(dot_NV, nearness_NV)])
-    print(f"{name:15} cosine agrees {np.mean(agree[name]['cosine']):.3f}, nearest row "
-          f"{np.mean(agree[name]['distance']):.3f}; row lengths "
-          f"{measure.norms(w_VD).min():.2f} to {measure.norms(w_VD).max():.2f}, states "
-          f"{np.median(measure.norms(x_ND)):.2f}")  # fmt: skip
-
-# %% [markdown]
-# ## Run 2: what makes them agree
-#
-# Take the same states and rows. First stretch the differences between row lengths: each length
-# becomes length^s, with the same mean, so that s = 0 makes all rows equally long. Then leave the
-# rows alone and multiply the states.
+fables, bpe = zoo.load("fables"), zoo.load("bpe")
+tokens_BT, pieces_BT = (report.sequences(f.data.val_tokens, 64, 1024) for f in (fables, bpe))
+x_END, w_EVD, z_ENV = look(fables.models, tokens_BT)
+by = scores(x_END, w_EVD)
+agree = {rule: agreement(rule, x_END, w_EVD) for rule in ("cosine", "nearest")}
+tied_E = agreement("nearest", *look(bpe.models, pieces_BT)[:2])
+right = {rule: np.mean(by[rule].argmax(-1) == tokens_BT[:, 1:].ravel(), axis=-1) for rule in by}
+rank = {rule: rank_correlation(by["dot"][:, ::8], by[rule][:, ::8]) for rule in agree}
+print("agree with the dot product:", {rule: agree[rule].round(3) for rule in agree})
 
 # %%
-spreads, scales = np.array([0, 0.5, 1, 2, 4]), 2.0 ** np.arange(-3, 4)
-by_spread = {"cosine": [], "distance": []}
-by_scale = {"cosine": [], "distance": []}
-chance_by_scale = []
-for x_ND, w_VD in states["characters"]:
-    length_V1 = measure.norms(w_VD)[:, None]
-    rows = []
-    for s in spreads:
-        new_V1 = length_V1**s
-        rows.append(three_rules(x_ND, w_VD / length_V1 * new_V1 * length_V1.mean() / new_V1.mean()))
-    scaled = [three_rules(c * x_ND, w_VD) for c in scales]
-    v_VD = np.random.default_rng(0).standard_normal(w_VD.shape)
-    v_VD *= length_V1 / measure.norms(v_VD)[:, None]
-    noise = [three_rules(c * x_ND, v_VD) for c in scales]
-    chance_by_scale.append([np.mean(r["dot"] == r["distance"]) for r in noise])
-    for kind in ("cosine", "distance"):
-        by_spread[kind].append([np.mean(r["dot"] == r[kind]) for r in rows])
-        by_scale[kind].append([np.mean(r["dot"] == r[kind]) for r in scaled])
+spreads, scales, V = np.array([0, 0.5, 1, 2, 4]), 2.0 ** np.arange(-3, 4), w_EVD.shape[1]
+length_EV1 = measure.norms(w_EVD)[..., None]
+stretched = [w_EVD * length_EV1 ** (s - 1) * length_EV1.mean(1, keepdims=True)
+             / (length_EV1**s).mean(1, keepdims=True) for s in spreads]
+by_spread = {rule: np.transpose([agreement(rule, x_END, rows_EVD) for rows_EVD in stretched])
+             for rule in agree}
+by_scale = {rule: np.transpose([agreement(rule, c * x_END, w_EVD) for c in scales])
+            for rule in agree}
+v_EVD = np.random.default_rng(0).standard_normal(w_EVD.shape)
+v_EVD *= length_EV1 / measure.norms(v_EVD)[..., None]
+by_chance = np.transpose([agreement("nearest", c * x_END, v_EVD) for c in scales])
+centred_EVD = w_EVD - w_EVD.mean(axis=1, keepdims=True)
+_, singular_ED, axes_EDD = np.linalg.svd(centred_EVD, full_matrices=False)
+share_ED = singular_ED**2 / (singular_ED**2).sum(axis=1, keepdims=True)
+shown_E = share_ED[:, :2].sum(1)
+far_VV, (a, b, c) = -w_EVD[0] @ w_EVD[0].T, np.random.default_rng(0).integers(0, V, (3, 5000))
+broken = np.mean(far_VV[a, c] > far_VV[a, b] + far_VV[b, c])
 
-# %% [markdown]
-# ## Run 3: an honest map, a sum, and a triangle
-#
-# A flat map of the rows must say how much of their variance it shows. Then two checks of what
-# "closeness" and "linear" promise.
+def sum_errors(model):
+    """How far a sum of two states misses the sum of their logits: without, with the final norm."""
+    p_BTD, q_BTD = zoo.trace(model, tokens_BT[:4]).stream_RBTD[[-1, 4]]
+    return [np.linalg.norm(f(p_BTD + q_BTD) - (f(p_BTD) + f(q_BTD)))
+            / np.linalg.norm(f(p_BTD + q_BTD)) for f in (model.unembed, model.readout)]
 
-# %%
-x_ND, w_VD = states["characters"][0]
-centred_VD = w_VD - w_VD.mean(0)
-_, singular, axis_DD = np.linalg.svd(centred_VD, full_matrices=False)
-map_V2 = centred_VD @ axis_DD[:2].T
-shown = [
-    (s[:2] ** 2).sum() / (s**2).sum()
-    for s in (np.linalg.svd(w - w.mean(0), compute_uv=False) for _, w in states["characters"])
-]
-random = np.random.default_rng(0)
-a, b, c = random.integers(0, len(w_VD), (3, 5000))
-gram_VV = w_VD @ w_VD.T
-broken = np.mean(-gram_VV[a, c] > -gram_VV[a, b] - gram_VV[b, c])
-error_sum, error_norm = [], []
-for model in families["characters"].models:
-    seen = zoo.trace(model, tokens_BT[:4] % model.config.vocab)
-    p_BTD, q_BTD = seen.stream_RBTD[-1], seen.stream_RBTD[4]
-
-    def relative(f, p=p_BTD, q=q_BTD):
-        whole, parts = np.asarray(f(p + q)), np.asarray(f(p)) + np.asarray(f(q))
-        return np.linalg.norm(whole - parts) / np.linalg.norm(whole)
-
-    error_sum.append(relative(model.unembed))
-    error_norm.append(relative(model.readout))
-print(
-    f"the map shows {np.mean(shown):.2f} of the rows' variance (random rows: "
-    f"{2 / w_VD.shape[1]:.2f} or a little more); {broken:.2f} of random triangles are broken"
-)
-print(f"a sum is off by {np.mean(error_sum):.1e} without the final norm, "
-      f"{np.mean(error_norm):.2f} with it")  # fmt: skip
+linear_E, norm_E = np.transpose([sum_errors(model) for model in fables.models])
 
 # %%
 p = Picture("l04_dot_cosine_distance", "Which rule picks the model's token?", panels=3)
-p.line(0, spreads, by_spread["cosine"], "largest cosine")
-p.line(0, spreads, by_spread["distance"], "nearest row")
-p.level(0, 1 / w_VD.shape[0], "guessing, 1/V")
-p.dress(
-    0,
-    "Rows made more unequal",
-    "s: row length becomes length^s",
-    "share that agrees with dot",
-    ylim=(0, 1.03),
-)
-p.line(1, scales, by_scale["cosine"], "largest cosine")
-p.line(1, scales, by_scale["distance"], "nearest row")
-p.null(1, scales, chance_by_scale, "nearest row, random directions")
-p.guess(1, None if nearest_guess is None else nearest_guess / 100, words="nearest")
-p.guess(1, None if cosine_guess is None else cosine_guess / 100, words="cosine")
-p.dress(
-    1,
-    "States made longer",
-    "state's length, times what it is",
-    "share that agrees with dot",
-    xscale="log",
-    ylim=(0, 1.03),
-    xticks=scales[::2],
-    xticklabels=["1/8", "1/2", "2", "8"],
-)
+p.level(0, 1 / V, "guessing, 1/V")
+for rule, name in ("cosine", "largest cosine"), ("nearest", "nearest row"):
+    p.line(0, spreads, by_spread[rule], name)
+    p.line(1, scales, by_scale[rule], name)
+p.dress(0, "Rows made more unequal", "s: row length becomes length^s",
+        "share that agrees with dot", ylim=(0, 1.03))
+p.null(1, scales, by_chance, "nearest row, random directions")
+for words, guess in ("nearest", nearest_guess), ("cosine", cosine_guess):
+    p.guess(1, None if guess is None else guess / 100, words=words, at=1)
+p.dress(1, "States made longer", "state's length, times what it is", "share that agrees with dot",
+        xscale="log", ylim=(0, 1.03), xticks=scales[::2], xticklabels=["1/8", "1/2", "2", "8"])
 p.axes[1].minorticks_off()
-names = [repr(t)[1:-1] for t in families["characters"].data.tokenizer.tokens]
-p.dots(2, map_V2[:, 0], map_V2[:, 1], "a token's row, seed 0", words=names)
-share = singular[:2] ** 2 / (singular**2).sum()
-p.dress(
-    2,
-    f"A flat map: {share.sum():.0%} of the variance, no more",
-    f"first axis ({share[0]:.0%} of the variance)",
-    f"second axis ({share[1]:.0%})",
-)
-p.save()  # fmt: skip
+names = [repr(token)[1:-1].replace(" ", "space") for token in fables.data.tokenizer.tokens]
+p.dots(2, *(centred_EVD[0] @ axes_EDD[0, :2].T).T, "a token's row, seed 0", words=names)
+p.dress(2, f"A flat map: {shown_E[0]:.0%} of the variance, no more",
+        f"first axis ({share_ED[0, 0]:.0%} of the variance)", f"second axis ({share_ED[0, 1]:.0%})")
+p.save()
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Derive it: scores whose largest is the nearest row. 2. Break the triangle inequality: if -a.b
-# were a distance, no detour could be shorter than the straight way. 3. How honest is a flat map?
-
+# 1. Derive it: scores whose largest is the nearest row.
+# 2. Break the triangle.
+# 3. An honest map.
 
 # %% exercise L04.e1
+@check("L04.e1")
 def nearest_as_dot(x_D, w_VD):
     """Scores (V) made of a dot product and a bias; the largest is the row nearest to x."""
     ...
 
-
-check("L04.e1", nearest_as_dot)
-
-
 # %% exercise L04.e2
+@check("L04.e2")
 def broken_triangle():
     """Three vectors a_D, b_D, c_D with -a.c larger than (-a.b) + (-b.c)."""
     ...
 
-
-check("L04.e2", broken_triangle)
-
-
 # %% exercise L04.e3
+@check("L04.e3")
 def plane_share(w_VD):
     """The share of the rows' variance that the best plane can show, from 0 to 1."""
     ...
 
-
-check("L04.e3", plane_share)
-
 # %% [markdown]
 # ## Why the beliefs fail, and when they are right
 #
-# The model compares by dot product. "Nearest" is the same comparison with a penalty on long rows:
-# it comes out the same when rows are alike in length or the state is long beside them. So distance
-# is neither the rule nor unrelated to it. And a dot product is no closeness in the strict sense: a
-# detour can be "shorter" than the straight way, and a row need not be its own closest row.
-#
+# "Nearest" is the dot product with a penalty on long rows. Both choose the same if rows are alike
+# in length or the state is long beside them: distance is neither the rule nor unrelated to it.
 # "Only direction" is right as far as rows are equally long. The *state's* length never changes
-# which token wins (dot and cosine do not care), but it changes what "nearest" says.
+# which token wins, by dot product or by cosine, but it changes which row is nearest.
 
 # %%
-quiz(
-    "L04.q1",
-    "All rows have one length. Dot product, cosine and distance then choose",
-    ["three different rows", "the same row"],
-    answer=1,
-    why="The penalty |w|^2/2 and the divisor |w| are then the same for every row.",
-)
-quiz(
-    "L04.q2",
-    "The state is made a thousand times longer. The nearest row becomes",
-    ["the row with the largest dot product", "the shortest row", "any row"],
-    answer=0,
-    why="x.w grows with x, the penalty does not.",
-)
-quiz(
-    "L04.q3",
-    "From L02: with more tokens than channels, rows of an embedding table",
-    ["can all be at right angles", "cannot all be at right angles"],
-    answer=1,
-    why="A space of d dimensions has room for d right angles, no more.",
-)
+quiz("L04.q1", "All rows have one length. Dot product, cosine and distance then choose",
+     ["three different rows", "the same row"], 1, "Penalty and divisor are the same for all rows.")
+quiz("L04.q2", "The state is made a thousand times longer. The nearest row becomes",
+     ["the row with the largest dot product", "the shortest row", "any row"], 0,
+     "x.w grows with x, the penalty |w|^2/2 does not.")
+quiz("L04.q3", "From L02: with more tokens than channels, can rows all be at right angles?",
+     ["yes", "no"], 1, "A space of d dimensions has room for d right angles, no more.")
 
 # %% [markdown]
 # ## Verdicts
 
 # %%
-main, bpe = families.values()
-cosine, distance = (np.array(agree["characters"][kind]) for kind in ("cosine", "distance"))
-right, ranks = np.array(right), np.array(ranks)
-claim("B2", b2, main, cosine=cosine, distance=distance)
-claim("B21", b21, main, error=error_E, triangles_broken=broken)
-both = [*agree["characters"]["distance"], *agree["subwords, tied"]["distance"]]
-claim("B24", b24, main, bpe, nearest_differs=1 - np.array(both))
-claim("B25", b25, main, directions=cosine, points=distance, map_share=shown)
-claim("C7", c7, main, rank_cosine=ranks[:, 0], rank_nearness=ranks[:, 1])
-claim("C8", c8, main, right_by_dot=right[:, 0], right_by_nearest=right[:, 1])
-claim("C9", c9, main, error_unembedding=error_sum, error_with_norm=error_norm)
+claim("B2", b2, fables, cosine=agree["cosine"], distance=agree["nearest"])
+claim("B21", b21, fables, error=np.abs(by["dot"] - z_ENV).max((1, 2)) / np.abs(z_ENV).max((1, 2)),
+      triangles_broken=broken)
+claim("B24", b24, fables, bpe, nearest_differs=1 - np.append(agree["nearest"], tied_E))
+claim("B25", b25, fables, directions=agree["cosine"], points=agree["nearest"], map_share=shown_E)
+claim("C7", c7, fables, rank_cosine=rank["cosine"], rank_nearness=rank["nearest"])
+claim("C8", c8, fables, right_by_dot=right["dot"], right_by_nearest=right["nearest"])
+claim("C9", c9, fables, error_unembedding=linear_E, error_with_norm=norm_E)
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
 if real := zoo.real_model():
-    ids_BT = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    x_ND = zoo.trace(real.model, ids_BT[None]).after_final_norm_BTD[0].astype(float)
-    w_VD = np.asarray(real.model.unembedding_VD, float)
-    chosen = three_rules(x_ND, w_VD)
-    for kind in ("cosine", "distance"):
-        print(f"{real.name}: {kind} agrees with the dot product in "
-              f"{np.mean(chosen[kind] == chosen['dot']):.2f} of {len(x_ND)} predictions")
+    ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
+    x_TD = zoo.trace(real.model, ids_T[None]).after_final_norm_BTD[0].astype(float)
+    for rule in agree:
+        share = agreement(rule, x_TD, np.asarray(real.model.unembedding_VD, float))
+        print(f"{real.name}: {rule} agrees with the dot product in {share:.2f} of {len(x_TD)}")

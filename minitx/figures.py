@@ -18,6 +18,7 @@ from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRA
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
 FIFTH = {"color": "#56B4E9", "linestyle": "--", "marker": "*", "linewidth": 1.5}
 STYLES = (MAIN, OTHER, THIRD, CHANCE, FOURTH, FIFTH)
+GUESS = "#7B3294"
 HATCHES = ("", "//", "..", "xx", "--", "oo")
 
 
@@ -28,10 +29,12 @@ class Picture:
         self.name = name
         width = {1: 7.6, 2: 11.4}.get(panels, 15.2)
         self.figure = Figure(figsize=(width, 5.0), dpi=120, layout="constrained")
+        self.figure.get_layout_engine().set(w_pad=0.1)
         self.figure.suptitle(title, fontsize=13, fontweight="bold")
         self.axes = list(self.figure.subplots(1, panels, squeeze=False).flat)
         self.rows: list[tuple] = []
         self.drawn = [0] * panels
+        self.guesses: list[tuple] = []
 
     def line(self, panel: int, x, y, label: str, style: dict | None = None) -> None:
         """A curve over x (X): the mean of y (E, X), its band from lowest to highest seed."""
@@ -92,15 +95,21 @@ class Picture:
         draw(y, color="black", linestyle="--", linewidth=1.2, zorder=1, label=f"null: {label}")
         self._note(panel, f"null: {label}", [""], [y], [y], [y])
 
-    def guess(self, panel: int, value: float | None, axis: str = "y", words: str = "") -> None:
-        """The learner's prediction, if there is one: a dotted line with its name."""
+    def guess(self, panel: int, value: float | None, axis: str = "y", words: str = "", at=None):
+        """The learner's prediction, if there is one: a star where x is `at`, or a dotted line."""
         if value is None:
             return
-        ax = self.axes[panel]
-        draw = ax.axhline if axis == "y" else ax.axvline
-        label = f"your prediction{words and ', ' + words}: {value:g}"
-        draw(value, color="#7B3294", linestyle=(0, (1, 1.5)), linewidth=2.6, label=label, zorder=6)
-        self._note(panel, "your prediction", [""], [value], [value], [value])
+        ax, label = self.axes[panel], f"your prediction{words and ', ' + words}: {value:g}"
+        if at is not None:
+            star = {"marker": "*", "markersize": 17, "markeredgecolor": "white"}
+            ax.plot([at], [value], color=GUESS, linestyle="", label=label, zorder=6, **star)
+            place = {"xytext": (9, -3), "textcoords": "offset points"}
+            ax.annotate(words, (at, value), **place, fontsize=SMALL, color=GUESS, zorder=6)
+        else:
+            draw = ax.axhline if axis == "y" else ax.axvline
+            draw(value, color=GUESS, linestyle=(0, (1, 1.5)), linewidth=2.6, label=label, zorder=6)
+        self.guesses.append((ax, axis, value))
+        self._note(panel, "your prediction", [words], [value], [value], [value])
 
     def dress(self, panel: int, title: str, x: str, y: str, **settings) -> None:
         """Title and axis labels; `settings` as for matplotlib's Axes.set."""
@@ -115,6 +124,14 @@ class Picture:
 
     def save(self) -> "Picture":
         """Write figures/NAME.png and .csv among the answers, and say where."""
+        for ax, axis, value in self.guesses:  # far off, it is to be seen all the same
+            side, limit = (ax.yaxis, ax.set_ylim) if axis == "y" else (ax.xaxis, ax.set_xlim)
+            if value <= 0 and side.get_scale() == "log":
+                continue  # it has no place there; the legend says it
+            scale = side.get_transform()
+            low, high, here = scale.transform([*side.get_view_interval(), value])
+            room = 0.06 * (high - low)
+            limit(scale.inverted().transform([min(low, here - room), max(high, here + room)]))
         for ax in self.axes:  # under the panel, where a legend hides no data
             handles, labels = ax.get_legend_handles_labels()
             if handles:

@@ -11,7 +11,9 @@ import inspect
 import json
 import os
 import runpy
+import shutil
 import sys
+import textwrap
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -102,6 +104,14 @@ class Room:
 room = Room()
 
 
+def tell(text: str, indent: str = "") -> None:
+    """Print words, none of them broken at the edge of a terminal."""
+    width = max(40, min(92, shutil.get_terminal_size((92, 24)).columns))
+    further = indent + "  "
+    print(textwrap.fill(text, width, initial_indent=indent, subsequent_indent=further,
+                        break_long_words=False, break_on_hyphens=False))  # fmt: skip
+
+
 def _ask(prompt: str) -> str | None:
     """A line from the learner; None where nobody can answer."""
     notebook = "ipykernel" in sys.modules
@@ -133,9 +143,10 @@ def predict(
     predicted stays: a lesson that is run again shows it and does not ask.
     """
     name = _lesson(id)
-    print(f"\nPREDICT {id}: {question}")
+    print()
+    tell(f"PREDICT {id}: {question}")
     for letter, choice in zip("abcdefgh", choices, strict=False):
-        print(f"  {letter}) {choice}")
+        tell(f"{letter}) {choice}", "  ")
     known = recall(name).get(id, "")
     if known != "" and (not choices or known in choices):
         print(f"  you said: {known}{unit and ' ' + unit}")
@@ -174,14 +185,15 @@ def _number(low: float, high: float, unit: str) -> float | None:
 
 def quiz(id: str, question: str, choices: Sequence[str], answer: int, why: str) -> None:
     """Ask, say at once whether it was right, and why; `answer` is the right choice's place."""
-    print(f"\nQUIZ {id}: {question}")
+    print()
+    tell(f"QUIZ {id}: {question}")
     for letter, choice in zip("abcdefgh", choices, strict=False):
-        print(f"  {letter}) {choice}")
+        tell(f"{letter}) {choice}", "  ")
     chosen = _one_of("your answer", choices)
     if chosen is not None:
         remember(_lesson(id), **{id: chosen == answer})
     said = {None: "The answer is", answer: "Yes:"}.get(chosen, "Not quite: it is")
-    print(f"  {said} {'abcdefgh'[answer]}) {choices[answer]}. {why}")
+    tell(f"{said} {'abcdefgh'[answer]}) {choices[answer]}. {why}", "  ")
 
 
 # --- exercises ---------------------------------------------------------------------------------
@@ -201,16 +213,25 @@ def _exercises(lesson: str) -> dict[str, Exercise]:
     return found["EXERCISES"]
 
 
-def check(id: str, function: Callable) -> bool:
-    """Try the learner's function on random arguments and say what is wrong, if anything is."""
-    complaint = complaint_about(exercise(id), function)
-    room.results[id] = complaint is None
-    if complaint is None:
-        print(f"CHECK {id}: right.")
-        remember(_lesson(id), **{id: True})
-    else:
-        print(f"CHECK {id}: {complaint}\n  (help: minitx hint {id})")
-    return complaint is None
+def check(id: str) -> Callable[[Callable], Callable]:
+    """Put above the learner's function, it tries it at random and says what is wrong, if anything.
+
+    Raises InputError for an unknown exercise.
+    """
+    wanted = exercise(id)
+
+    def judge(function: Callable) -> Callable:
+        complaint = complaint_about(wanted, function)
+        room.results[id] = complaint is None
+        if complaint is None:
+            print(f"CHECK {id}: right.")
+            remember(_lesson(id), **{id: True})
+        else:
+            tell(f"CHECK {id}: {complaint}")
+            print(f"  (help: minitx hint {id})")
+        return function
+
+    return judge
 
 
 def hint(id: str) -> str:
@@ -226,18 +247,9 @@ def hint(id: str) -> str:
 # --- claims ------------------------------------------------------------------------------------
 
 
-def rule(**examples: tuple | dict) -> Callable[[Callable], Callable]:
-    """Mark a function from numbers to a verdict as the rule of a claim.
-
-    For each verdict it gives numbers that would lead to it, so that before anything is measured
-    one sees what would have to come out; the tests hold the rule to them.
-    """
-
-    def mark(function: Callable) -> Callable:
-        function.examples = examples
-        return function
-
-    return mark
+def verdict(supported: bool, refuted: bool) -> str:
+    """What a claim's rule says, from what would support the claim and what would refute it."""
+    return "refuted" if refuted else "supported" if supported else "qualified"
 
 
 def claim(id: str, rule: Callable[..., str], *runs: Any, **numbers: Any) -> str:
@@ -275,7 +287,8 @@ def claim(id: str, rule: Callable[..., str], *runs: Any, **numbers: Any) -> str:
     ledger = read_ledger() | {id: row}
     if not keep(folder() / "ledger.json", json.dumps(ledger, indent=1, allow_nan=False) + "\n"):
         _unwritten().setdefault("ledger", {})[id] = row
-    print(f"{id}  {claims()[id]['claim']}\n    {said.upper()} here: {figures(row)}")
+    tell(f"{id}  {claims()[id]['claim']}")
+    tell(f"{said.upper()} here: {figures(row)}", "    ")
     return said
 
 

@@ -246,3 +246,11 @@ def progress(name: str) -> str:
     return f"{where:15} {f'{solved} of {len(exercises)} exercises' if kept else ''}".rstrip()
 
 
+def advice() -> str:
+    """The command for what is next: a lesson that was begun, else the first that is not done."""
+    kept = {name: lesson.recall(name) for name in lessons()}
+    ahead = [name for name in kept if not kept[name].get("done")]
+    begun = [name for name in ahead if "reached" in kept[name]]
+    if not ahead:
+        return "minitx ledger"
+    return f"minitx lesson {int((begun or ahead)[0][1:])}"

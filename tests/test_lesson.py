@@ -1,9 +1,9 @@
 """The classroom: questions survive any answer, mistakes are named, claims land in the ledger."""
 
 import builtins
-import inspect
 import json
 import tomllib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -68,6 +68,16 @@ def test_a_quiz_answers_at_once_and_never_scolds(monkeypatch, capsys):
     assert "Not quite: it is b) y. because" in out and "The answer is b) y. because" in out
 
 
+@pytest.mark.parametrize("columns", ["1", "47", "300"])
+def test_no_word_is_broken_at_the_edge(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    words = " ".join(f"{n}-word" for n in range(40)) + " " + "x" * 120
+    lesson.tell(words, "  ")
+    out = capsys.readouterr().out
+    assert out.split() == words.split() and out.startswith("  0-word")
+    assert max(map(len, out.splitlines()[:-1])) <= max(40, min(92, int(columns)))
+
+
 def test_what_cannot_be_kept_is_said_once_and_forgotten(monkeypatch, own_answers, capsys):
     own_answers.write_text("a file in the folder's place")
     say(monkeypatch, "0.5", "0.6")
@@ -90,7 +100,6 @@ def test_unknown_ids_are_named(id):
         lesson.hint(id)
 
 
-@lesson.rule(supported=(0.0,), qualified=(1.0,), refuted=(2.0,))
 def rule(x):
     return lesson.VERDICTS[round(x)]
 
@@ -153,10 +162,11 @@ def test_every_stub_fails_as_not_done(name):
     stubs = [cell for cell in stepper.cells(name) if cell.kind == "exercise"]
     assert {cell.id for cell in stubs} == set(lesson._exercises(name))
     for cell in stubs:
-        namespace = {"np": np}
-        exec(cell.text.split("\n\n\ncheck(")[0], namespace)
-        (stub,) = (value for value in namespace.values() if inspect.isfunction(value))
-        complaint = exercises.complaint_about(lesson.exercise(cell.id), stub)
+        found = {}
+        exec(cell.text, {"np": np, "check": lambda id, found=found: partial(found.setdefault, id)})
+        ((id, stub),) = found.items()
+        assert id == cell.id
+        complaint = exercises.complaint_about(lesson.exercise(id), stub)
         assert "not done yet" in complaint
 
 

@@ -9,6 +9,8 @@ import os
 import re
 import runpy
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +22,7 @@ PARTS = (
     "**Claims:**", "many believe", "## Predict", "## Worked example", "## The rules", "## Run",
     "## Exercises", "Why the belief", "## Verdicts", "real model", "quiz(", "claim(",
 )  # fmt: skip
+EXAMPLES = tomllib.loads((Path(__file__).parent / "rule_examples.toml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")
@@ -60,12 +63,10 @@ def test_a_lesson_runs_every_way(name, trained, own_answers, tmp_path, capsys):
     assert set(ledger) == mine
     assert all(row["numbers"] and row["run"] and row["lesson"] == name for row in ledger.values())
 
-    rules = [value for value in found.values() if hasattr(value, "examples")]
-    assert len(rules) == len(mine)
-    for rule in rules:
-        assert set(rule.examples) == set(lesson.VERDICTS), rule.__name__
-        for verdict, numbers in rule.examples.items():
-            assert rule(*numbers) == verdict, (rule.__name__, verdict)
+    for id in mine:
+        assert set(EXAMPLES[id]) == set(lesson.VERDICTS), id
+        for verdict, numbers in EXAMPLES[id].items():
+            assert found[id.lower()](*numbers) == verdict, (id, verdict)
 
     for picture in (own_answers / "figures").glob("*.png"):
         assert picture.read_bytes()[:4] == b"\x89PNG"
@@ -119,12 +120,10 @@ print("SEEN", seen, guess)
 
 
 # %% exercise L00.e1
+@check("L00.e1")
 def double(x):
     """Twice x."""
     ...
-
-
-check("L00.e1", double)
 
 # %%
 print("END")
@@ -229,3 +228,14 @@ def test_lessons_are_found_by_number(name):
 def test_unknown_lessons_are_named(name):
     with pytest.raises(InputError, match="there is no lesson"):
         stepper.find(name)
+
+
+def test_advice_is_what_was_begun_then_what_is_not_done(own_answers):
+    assert stepper.advice() == "minitx lesson 0"
+    lesson.remember("L00", reached=20, done=True)
+    assert stepper.advice() == "minitx lesson 1"
+    lesson.remember("L03", reached=2)
+    assert stepper.advice() == "minitx lesson 3"
+    for name in NAMES:
+        lesson.remember(name, done=True)
+    assert stepper.advice() == "minitx ledger"

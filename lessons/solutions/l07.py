@@ -67,6 +67,8 @@ EXERCISES = {
                 lambda g: g,
             "you squared: 1/growth^2 is the cosine squared":
                 lambda g: 1 / g**2,
+            "you return the angle itself, in radians: its cosine is asked for, 1/growth":
+                lambda g: np.arccos(1 / g),
         },
     ),
     "L07.e2": Exercise(

@@ -35,7 +35,7 @@ class Lesson:
         if self.name is None:
             for name in stepper.lessons():
                 print(f"{stepper.title(name):64} {stepper.progress(name)}".rstrip())
-            say("\nnext: minitx lesson 0")
+            say(f"\nnext: {stepper.advice()}")
             return
         every = self.name == "all"
         names = list(stepper.lessons()) if every else [stepper.find(self.name)]
@@ -75,9 +75,9 @@ class Ledger:
     """Print JSON."""
 
     def run(self) -> None:
-        from minitx import lesson
+        from minitx import lesson, stepper
 
-        ledger = lesson.read_ledger()
+        ledger, present = lesson.read_ledger(), stepper.lessons()
         rows = {id: entry | ledger.get(id, {}) for id, entry in lesson.claims().items()}
         if self.json:
             print_json({id: {"verdict": "untested"} | row for id, row in rows.items()})
@@ -86,12 +86,17 @@ class Ledger:
             print("| id | claim | verdict here | numbers | run |\n|---|---|---|---|---|")
         for id, row in rows.items():
             verdict = row.get("verdict", "untested")
-            numbers = lesson.figures(row) if "numbers" in row else f"see {row['lesson']}"
+            settles = row["lesson"].split(",")[0]
+            where = f"see {settles}" if settles in present else f"its lesson, {settles}, is to come"
+            numbers = lesson.figures(row) if "numbers" in row else where
             if self.markdown:
                 print(f"| {id} | {row['claim']} | {verdict} | {numbers} | {row.get('run', '')} |")
             else:
                 run = f"; run {row['run']}" if "run" in row else ""
                 print(f"{id:4}{verdict.upper():10} {row['claim']}\n{'':14} {numbers}{run}")
+        verdicts = [row.get("verdict", "untested") for row in rows.values()]
+        counts = (f"{verdicts.count(v)} {v}" for v in (*lesson.VERDICTS, "untested"))
+        say(f"\n{len(rows)} claims: {', '.join(counts)}")
 
 
 @dataclass(frozen=True)
