@@ -117,7 +117,7 @@ def inspect(
 
 def _fresh(model: Transformer, seed: int) -> Transformer:
     """The untrained model of the same config and type, with the initial weights of `seed`."""
-    dtype, params = model.embedding.table.dtype, initial_params(model.config, np.uint32(seed))
+    dtype, params = model.embedding.table.dtype, initial_params(model.config, seed)
     return Transformer.of(model.config, jax.tree.map(lambda leaf: leaf.astype(dtype), params))
 
 

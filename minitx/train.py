@@ -69,16 +69,20 @@ class NonFinite(InputError):
         self.state = state
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def initial_params(config: ModelConfig, seed) -> Params:
-    """The untrained model that a run with this seed starts from."""
+    """The untrained model that a run with this seed, from 0 to 2^32 - 1, starts from."""
+    return _initial_params(config, jnp.uint32(seed))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _initial_params(config: ModelConfig, seed) -> Params:
     return init_params(config, jax.random.fold_in(jax.random.key(seed), 0))
 
 
 def init_state(config: ModelConfig, recipe: TrainConfig, seed=None) -> TrainState:
     """The state before the first step; the seed is the recipe's unless another is given."""
     seed = recipe.seed if seed is None else seed
-    params = initial_params(config, np.uint32(seed))
+    params = initial_params(config, seed)
     return TrainState(
         params=params,
         optimizer=make_optimizer(recipe).init(params),

@@ -429,6 +429,13 @@ def test_a_state_at_the_end_needs_no_more_steps(monkeypatch):
     assert reports(monkeypatch, tick=10.0, state=end) == []
 
 
+def test_a_seed_may_take_all_32_bits():
+    near, far = (train.init_state(BIGRAM, LOOP, seed).params for seed in (5, 2**31 + 5))
+    assert (jax.tree.leaves(near)[0] != jax.tree.leaves(far)[0]).any()
+    [(_, history)] = train.fit_seeds(BIGRAM, LOOP, NOISE, NOISE[:30], [2**32 - 1])
+    assert history[-1].step == LOOP.steps
+
+
 def test_another_seed_has_other_weights_other_batches_and_other_dropout():
     recipe, other = TrainConfig(seed=1), TrainConfig(seed=2)
     assert differ(train.init_state(TINY, recipe).params, train.init_state(TINY, other).params)
