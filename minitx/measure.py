@@ -161,6 +161,32 @@ def fitted_temperature(logits_ZV, truth_ZV) -> float:
     return float(np.exp(-optimize.brentq(slope, low, high, xtol=1e-6)))
 
 
+FLOORS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+
+
+def log_scores(scores, floor: float):
+    """The logits of scores that stand for probabilities: logarithms, of none below the floor."""
+    return np.log(np.maximum(np.asarray(scores, np.float64), floor))
+
+
+def fitted_floor(scores_ZV, truth_ZV) -> float:
+    """The floor among FLOORS at which `log_scores` has the lowest cross-entropy, over T too.
+
+    Scores of a model trained on squared error may be 0 or below; a floor says how likely a token is
+    of which the model says that it is impossible.
+
+    >>> fitted_floor([[1.0, 0.0]] * 10, [[0.9, 0.1]] * 10) > 0.01
+    True
+    """
+    scores_ZV = np.asarray(scores_ZV, np.float64)
+
+    def loss(floor):
+        logits_ZV = log_scores(scores_ZV, floor)
+        return cross_entropy(logits_ZV / fitted_temperature(logits_ZV, truth_ZV), truth_ZV)
+
+    return min(FLOORS, key=loss)
+
+
 def calibration(logits_ZV, truth_ZV, bins: int = 10) -> dict[str, float]:
     """How far a model is as sure as it is right, over Z predictions.
 
