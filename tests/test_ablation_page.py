@@ -123,6 +123,19 @@ def test_in_short_there_is_a_line_for_each_switch(table):
     assert "growth x" in loss and "size effect nothing shown" in loss
 
 
+def test_in_short_an_average_of_nothing_tells_of_its_opposite_parts():
+    """Up after one loss and as far down after the other: the average shows nothing."""
+    even = made({"norm": ("none", "ln"), "loss": ("ce", "se")}, lambda c: 2.0,
+                lambda c: 8.0 if (c["norm"] == "ln") == (c["loss"] == "se") else 4.0)  # fmt: skip
+    norm = opening.in_short(even)[0]
+    assert "growth nothing shown on average, but x0.5" in norm and "with loss=se" in norm
+
+
+def test_what_is_rounding_is_zero_on_the_page(table):
+    assert [prose.figure(v, "+") for v in (8e-7, -0.25, 1.0)] == ["0", "-0.25", "+1"]
+    assert "e-0" not in prose.inside(table, ["size_effect", "cos_prev"], EQUAL)
+
+
 def test_an_average_over_opposite_signs_has_a_mark(table):
     effect = effect_of(table, "norm: none → ln", "growth", EQUAL)
     (told,) = mixed(table, effect, "growth", EQUAL)
@@ -146,7 +159,6 @@ def test_only_interactions_that_could_be_computed_are_counted(table):
     assert told[1].startswith("  with loss=ce: norm: none → ln: x0.")
     assert told[2].startswith("  with loss=se: norm: none → ln: x")
     assert told[3:] == [
-        "of 0 other interactions none is shown",
         "2 of 3 interactions cannot be computed, for want of cells with numbers",
     ]
     inside = prose.inside(table, ["growth", "cos_prev"], EQUAL)

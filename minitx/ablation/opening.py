@@ -147,7 +147,9 @@ def answer(table, switch: str, values: list, name: str, at: str) -> str:
             size += " (one seed)"
         elif not called(effect, name):
             size = "nothing shown"
-        opposite = mixed(table, effect, name, at) if called(effect, name) else []
+        # Where nothing is shown on average, a part may be, if an interaction says so.
+        loud = any(called(e, name) for e in by_change.values() if effect.change in e.change)
+        opposite = mixed(table, effect, name, at) if loud else []
         if opposite:
             size += f" on average, but {' and '.join(opposite)}"
         told.append(f"{show(value)} {size}" if len(values) > 2 else size)

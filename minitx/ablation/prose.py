@@ -117,7 +117,7 @@ def inside(table, names: list[str], at: str) -> str:
         told, alike = [], {}
         for name in names:
             for line in [*depending(table, name, at), *apart(table, name, at)]:
-                if "interactions" in line:  # the same for many measures: said once
+                if "interaction" in line:  # the same for many measures: said once
                     alike.setdefault(line, []).append(label(name))
                 else:
                     told.append(line if line.startswith(" ") else f"{label(name)}: {line}")
@@ -154,9 +154,8 @@ def matrix(table, names: list[str], at: str) -> str:
                 row.append("n/a")
                 continue
             values = [n if n is None or not MEASURES[name].ratio else _exp(n) for n in e[:3]]
-            mark = "x" if MEASURES[name].ratio else ""
-            sign = "" if MEASURES[name].ratio else "+"
-            told = [f"{mark}{v:{sign}.3g}" for v in values if v is not None]
+            ratio = MEASURES[name].ratio
+            told = [f"x{v:.3g}" if ratio else figure(v, "+") for v in values if v is not None]
             row.append(told[0] + star + (f" ({told[1]} to {told[2]})" if len(told) == 3 else ""))
         rows.append([cell for cell in row])
     return lined(rows)
@@ -169,7 +168,9 @@ def means(table) -> str:
     for m, cell in enumerate(table.cells):
         found = [cell_estimate(values[n][m], MEASURES[n].ratio) for n in names]
         mark = IDLE if m in table.idle else ""
-        rows.append([name_of(cell) + mark, *(f"{e.mean:.3g}" if e else "n/a" for e in found)])
+        told = [f"{e.mean:.3g}" if e and MEASURES[n].ratio else figure(e.mean) if e else "n/a"
+                for n, e in zip(names, found, strict=True)]  # fmt: skip
+        rows.append([name_of(cell) + mark, *told])
     return lined(rows)
 
 
@@ -208,6 +209,11 @@ def lined(rows: list[list[str]]) -> str:
         for row in rows
     ]
     return "\n".join([lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]])
+
+
+def figure(value: float, sign: str = "") -> str:
+    """Three digits, and 0 for what is but rounding."""
+    return f"{value:{sign}.3g}" if abs(value) >= 1e-5 else "0"
 
 
 def number(value: float | None) -> str:

@@ -31,8 +31,6 @@ def sentence(table, effect: Effect, name: str, family: int) -> str:
         return f"{head}{told}{without}: no difference that could matter"
     if effect.adjusted_p is not None and effect.adjusted_p < ALPHA:
         verb = "higher" if e.mean > 0 else "lower"
-        if effect.kind == "interaction":
-            return f"{head}{told}{without}: the two depend on each other"
         return f"{head}{told}{without}: {verb}"
     if e.p < ALPHA:
         return (
@@ -55,29 +53,30 @@ def depending(table, name: str, at: str) -> list[str]:
     of the other switch. At the end, how many do not, and how many cannot be known.
     """
     effects = table.effects(name, at)
-    tested = sum(e.adjusted_p is not None for e in effects)
     pairs = [e for e in effects if e.kind == "interaction"]
     known = [e for e in pairs if e.estimate]
     loud = [e for e in known if called(e, name)]
     told = []
     for effect in loud:
-        told.append(sentence(table, effect, name, tested))
+        told.append(f"{effect.change}: {span(effect, name)}: the two depend on each other")
         first = effect.change.partition(", by ")[0]
         (main,) = (e for e in effects if e.change == first)
         found = simple_effects(table.cells, table.compared(name, at), main, effect.switches[1])
         for value, e in found:
             if show(value) in effect.change.rpartition(": ")[2].split(" → "):
                 told.append(f"  with {effect.switches[1]}={show(value)}: {first}: {span(e, name)}")
-    if known:
-        told.append(
-            f"of {len(known) - len(loud)} {'other ' * bool(loud)}interactions none is shown"
-        )
+    if len(known) > len(loud):
+        told.append(f"of {counted(len(known) - len(loud), 'other ' * bool(loud))} none is shown")
     if len(known) < len(pairs):
         told.append(
-            f"{len(pairs) - len(known)} of {len(pairs)} interactions cannot be computed, for want "
-            "of cells with numbers"
+            f"{len(pairs) - len(known)} of {counted(len(pairs))} cannot be computed, for want of "
+            "cells with numbers"
         )
     return told
+
+
+def counted(count: int, kind: str = "") -> str:
+    return f"{count} {kind}interaction{'s' * (count != 1)}"
 
 
 def mixed(table, effect: Effect, name: str, at: str) -> list[str]:
