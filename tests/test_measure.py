@@ -355,4 +355,6 @@ def test_the_fitted_floor_is_the_best_of_all():
     three = np.array([[0.6, 0.4, 0.0]] * 100)  # a temperature alone cannot mend this
     truth = np.eye(3)[[0] * 60 + [1] * 39 + [2]]
     assert measure.fitted_floor(three, truth) == pytest.approx(0.01)
+    twice = np.eye(3)[[0] * 59 + [1] * 39 + [2] * 2]
+    assert measure.fitted_floor(three, twice) == pytest.approx(10**-1.75)
     assert measure.fitted_floor(three, np.eye(3)[[0] * 60 + [1] * 40]) == pytest.approx(1e-5)
