@@ -170,13 +170,21 @@ def test_what_lies_between_an_untrained_model_and_the_first_evaluation_is_refuse
     """One cell passes the target before it is evaluated: no number at equal loss, and why."""
     fast = made({"a": (1, 2)}, lambda c: 2.0 if c["a"] == 1 else 2.6, lambda c: 2.0,
                 middle=lambda c: 2.3 if c["a"] == 1 else 2.9)  # fmt: skip
-    assert fast.target == pytest.approx(2.6, abs=0.01) and fast.early == [0]
+    assert fast.target == pytest.approx(2.6, abs=0.01) and fast.early == {0: 20}
     assert np.isnan(fast.values("growth", EQUAL)[0]).all()
     assert np.isnan(fast.values("steps_to_loss")[0]).all()
     assert np.isfinite(fast.values("growth", EQUAL)[1]).all()
-    assert "before they are first evaluated, at step 20: a=1" in opening.opening(fast)
+    assert "before they are first measured, at step 20: a=1" in opening.opening(fast)
     assert "before 20" in prose.cells(fast) and "never" not in prose.cells(fast)
     assert "Left out, having no number: a=1." in prose.inside(fast, ["growth"], EQUAL)
+
+
+def test_a_run_that_was_measured_at_its_ends_only_is_not_said_to_never_get_there():
+    ends = made({"a": (1, 2)}, lambda c: 1.9 + 0.1 * c["a"], lambda c: 2.0)
+    for record in ends.records:
+        for entry in record["seeds"]:
+            del entry["history"][1]["val_loss"]
+    assert ends.early == {0: 40, 1: 40} and "never" not in prose.cells(ends)
 
 
 def test_cells_are_named_by_what_they_share(table):

@@ -123,7 +123,8 @@ def _quotient(a: float | None, b: float | None) -> float:
 
 def cross(history, yardstick: str, target: float | None) -> Crossing | None:
     """Where a seed's loss first falls to the target; None if it never does."""
-    losses = [moment.get(yardstick) for moment in history]
+    history = [moment for moment in history if yardstick in moment]  # not all may be measured
+    losses = [moment[yardstick] for moment in history]
     for before, after, a, b in zip(history, history[1:], losses, losses[1:], strict=False):
         if None not in (target, a, b) and b <= target < a:
             part = (a - target) / (a - b)

@@ -106,10 +106,10 @@ def unanswered(table) -> list[str]:
                 )
     early = [m for m in table.early if m not in idle]
     if early:
-        first = min(c["train"]["eval_every"] for c in table.records)
+        first = " or ".join(map(str, sorted({table.early[m] for m in early})))
         told.append(
             f"At equal loss nothing can be said of these cells, which pass {table.target:.3f} "
-            f"before they are first evaluated, at step {first}: {named(cells, early)}"
+            f"before they are first measured, at step {first}: {named(cells, early)}"
         )
     return told
 

@@ -10,7 +10,6 @@ import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from minitx.ablation.effects import estimate, levels
 from minitx.ablation.grid import name_of, show
@@ -107,7 +106,8 @@ def switches(table) -> tuple[Figure, list[list]]:
     for ax, switch in zip(axes[-1], switch_names, strict=True):
         ax.set_xlabel(switch, fontweight="bold")
     fig.suptitle("What each switch does, averaged over the others", fontweight="bold")
-    fig.supxlabel(note(table), fontsize=SMALL, color="0.35")
+    only = "\nBelow the loss: only cells of which every seed learned." if table.idle else ""
+    fig.supxlabel(note(table) + only, fontsize=SMALL, color="0.35")
     return fig, lines
 
 
@@ -206,13 +206,10 @@ def layers(table) -> tuple[Figure, list[list]]:
             ax.set_ylabel(sides[m], fontsize=SMALL + 1, rotation=0, ha="right", va="center")
         ax.xaxis.get_major_locator().set_params(integer=True)
         tidy(ax)
-    marks = [({**MAIN, "linewidth": 0.9, "markersize": 3}, "trained, each seed"),
-             ({**UNTRAINED, "linewidth": 0.8, "markersize": 3}, "untrained")]  # fmt: skip
-    handles = [Line2D([], [], **style, label=text) for style, text in marks]
-    fig.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False, fontsize=SMALL)
     fig.suptitle("How long the state is, layer by layer", fontweight="bold")
     fig.supylabel("median length of the state", fontsize=10)
-    fig.supxlabel("layer (0: the embedding)", fontsize=10)
+    key = "blue circles: trained, a line for each seed; grey crosses: untrained"
+    fig.supxlabel(f"layer (0: the embedding)\n{key}", fontsize=9)
     return fig, lines
 
 

@@ -72,7 +72,7 @@ def cells(table) -> str:
             "never" if reached is None else f"{reached.mean:.0f}",
         ]
         if m in table.early:
-            row[-1] = f"before {record['train']['eval_every']}"
+            row[-1] = f"before {table.early[m]}"
         elif reached is not None and reached.count < len(table.seeds):
             row[-1] += f" ({reached.count} of {len(table.seeds)} seeds)"
         if e and e.count < len(table.seeds):

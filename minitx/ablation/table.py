@@ -91,17 +91,18 @@ class Table:
         return [m for m, row in enumerate(reached) if not row.all()]
 
     @functools.cached_property
-    def early(self) -> list[int]:
-        """The cells of which a seed passed the target before it was evaluated for the first time.
+    def early(self) -> dict[int, int]:
+        """The cells of which a seed passed the target before it was first measured, and when.
 
         They have no number at equal loss: half of it would be that of an untrained model.
         """
-        return [
-            m for m in range(len(self.records))
-            for found in [[cross(e["history"], self.yardstick, self.target)
-                           for e in self.entries(m)]]
-            if any(c is not None and c.early for c in found)
-        ]  # fmt: skip
+        found = {}
+        for m in range(len(self.records)):
+            for entry in self.entries(m):
+                crossing = cross(entry["history"], self.yardstick, self.target)
+                if crossing and crossing.early:
+                    found[m] = crossing.after["step"]
+        return found
 
     def values(self, name: str, at: str = END) -> np.ndarray:
         """A measure as (M, E): cells, seeds; not a number where there is none."""
