@@ -70,6 +70,19 @@ def test_what_all_seeds_share_cancels():
         assert a.differences_E == pytest.approx(b.differences_E)
 
 
+def test_a_simple_effect_is_the_effect_in_the_cells_that_share_a_value():
+    values = noise()
+    main = {e.change: e for e in main_effects(CELLS, values)}["norm: none → ln"]
+    found = dict(effects.simple_effects(CELLS, values, main, "depth"))
+    for depth in (1, 2):
+        of = {norm: [m for m, c in enumerate(CELLS) if (c["norm"], c["depth"]) == (norm, depth)]
+              for norm in ("none", "ln")}  # fmt: skip
+        by_hand = values[of["ln"]].mean(axis=0) - values[of["none"]].mean(axis=0)
+        assert found[depth].differences_E == pytest.approx(by_hand)
+    values[[m for m, c in enumerate(CELLS) if c["depth"] == 2]] = np.nan
+    assert list(dict(effects.simple_effects(CELLS, values, main, "depth"))) == [1]
+
+
 def test_additive_switches_have_no_interaction_and_a_joint_one_is_found():
     values = 1e-3 * noise() + np.array([[c["depth"] + 2.0 * c["tied"]] for c in CELLS])
     family = holm(main_effects(CELLS, values) + interactions(CELLS, values))

@@ -54,9 +54,13 @@ ALLOWED = {
     "ablation.effects": "ablation.grid",
     "ablation.moments": "",
     "ablation.probe": "config measure model objective report",
-    "ablation.prose": "ablation.effects ablation.grid ablation.moments",
-    "ablation.table": "ablation.effects ablation.grid ablation.moments ablation.prose",
-    "ablation.panels": "ablation.effects ablation.grid ablation.moments plots",
+    "ablation.sentences": "ablation.effects ablation.grid ablation.moments",
+    "ablation.opening": "ablation.effects ablation.grid ablation.moments ablation.sentences",
+    "ablation.prose": "ablation.effects ablation.grid ablation.moments ablation.opening "
+    "ablation.sentences",
+    "ablation.table": "ablation.effects ablation.grid ablation.moments ablation.opening "
+    "ablation.prose ablation.sentences",
+    "ablation.panels": "ablation.effects ablation.grid ablation.moments ablation.sentences plots",
     "ablation.cells": "ablation.grid ablation.probe ablation.table checkpoint config devices model "
     "objective run train",
     "ablation.plan": "ablation.cells ablation.grid ablation.probe model run",

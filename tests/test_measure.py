@@ -333,3 +333,28 @@ def test_plain_numbers_are_floats_and_none_stands_for_what_is_not_finite():
     found = measure.plain(np.array([1, np.nan, np.inf, -np.inf, 2.5], np.float32))
     assert found == [1.0, None, None, None, 2.5]
     assert type(found[0]) is float
+
+
+def test_scores_that_are_probabilities_are_their_own_logits():
+    p = np.array([[0.7, 0.2, 0.1]] * 4)
+    np.testing.assert_allclose(measure.softmax(measure.log_scores(p, 1e-5)), p)
+    low = measure.log_scores([[-3.0, 0.0, 0.5]], 0.01)
+    np.testing.assert_allclose(low, np.log([[0.01, 0.01, 0.5]]))
+
+
+def test_the_fitted_floor_is_the_best_of_all():
+    """A model that says 0 to what comes in one case of a hundred."""
+    scores, truth = np.array([[1.0, 0.0]] * 100), np.eye(2)[[0] * 99 + [1]]
+    floor = measure.fitted_floor(scores, truth)
+
+    def loss(floor):
+        z = measure.log_scores(scores, floor)
+        return measure.cross_entropy(z / measure.fitted_temperature(z, truth), truth)
+
+    assert loss(floor) == pytest.approx(min(map(loss, 10 ** np.arange(-5, -0.9, 0.25))))
+    three = np.array([[0.6, 0.4, 0.0]] * 100)  # a temperature alone cannot mend this
+    truth = np.eye(3)[[0] * 60 + [1] * 39 + [2]]
+    assert measure.fitted_floor(three, truth) == pytest.approx(0.01)
+    twice = np.eye(3)[[0] * 59 + [1] * 39 + [2] * 2]
+    assert measure.fitted_floor(three, twice) == pytest.approx(10**-1.75)
+    assert measure.fitted_floor(three, np.eye(3)[[0] * 60 + [1] * 40]) == pytest.approx(1e-5)

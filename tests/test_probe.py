@@ -76,12 +76,59 @@ def test_a_swap_at_a_station_is_trace_edit_continue():
             assert found[name][r] == pytest.approx(kl, rel=1e-3, abs=1e-7)
 
 
-def test_growth_and_cosines_leave_the_first_block_out():
+def test_growth_is_by_the_embedding_and_later_growth_and_cosines_leave_the_first_block_out():
     found = looked()
     norms, cos = found["norm_median_by_layer"], found["cos_prev_by_layer"]
-    assert found["growth"] == pytest.approx(norms[2] / norms[1])
+    assert found["growth"] == pytest.approx(norms[2] / norms[0])
+    assert found["later_growth"] == pytest.approx(norms[2] / norms[1])
     assert found["cos_prev"] == pytest.approx(cos[2])
     assert found["cos_excess"] == pytest.approx(cos[2] - min(1, norms[1] / norms[2]))
+
+
+def test_without_residual_connections_there_is_no_null_of_updates():
+    found = looked(residual=False)
+    assert found["cos_prev"] is not None
+    assert found["cos_excess"] is None and found["null_cos"] is None
+    assert set(found["null_cos_by_layer"]) == {None}
+
+
+def judged(scores_VV, loss, sample):
+    """A model whose scores after token v are the row v, measured as trained on this loss."""
+    config = ModelConfig(width=5, heads=1, depth=0, context=6, vocab=5, norm="none",
+                         positions="none")  # fmt: skip
+    params = {"embedding": {"table": np.eye(5, dtype=np.float32)},
+              "unembedding": {"table": np.asarray(scores_VV, np.float32).T}}  # fmt: skip
+    return probe.measure_model(config, params, sample, loss)
+
+
+def test_who_knows_the_same_is_judged_equal_whichever_loss_taught_it():
+    """Cross-entropy is least where scores are log-probabilities, squared error where they are the
+    probabilities. Of frequencies alone, and of the true transitions.
+    """
+    chain = sources.chain("random", vocab=5, seed=1)
+    stream = chain.sample(3000, seed=0)
+    sample = probe.sample(stream[:1500], stream[1500:], 6, 5, chain)
+    frequencies_VV = np.tile(np.bincount(stream, minlength=5) / 3000, (5, 1))
+    for truth_VV in (frequencies_VV, np.maximum(chain.transition_VV, 1e-4)):
+        by_log = judged(np.log(truth_VV), "cross_entropy", sample)
+        by_square = judged(truth_VV, "squared_error", sample)
+        names = ("fitted_loss", "accuracy", "entropy", "temperature", "calibration_gap",
+                 "calibration_error", "kl_truth", "length_swap", "direction_swap")  # fmt: skip
+        for name in names:
+            assert by_square[name] == pytest.approx(by_log[name], abs=1e-3), name
+    assert by_square["direction_swap"] > 0.1 and by_square["entropy"] < np.log(5) - 0.1
+
+
+def test_a_probability_below_zero_is_read_as_the_floor():
+    chain = sources.chain("random", vocab=5, seed=1)
+    stream = chain.sample(600, seed=0)
+    sample = probe.sample(stream[:300], stream[300:], 6, 5, chain)
+    found = judged(chain.transition_VV - 0.3, "squared_error", sample)
+    assert all(v is None or isinstance(v, list) or np.isfinite(v) for v in found.values())
+    small = 1e-7 * chain.transition_VV  # all of it is below any floor, and yet some is likeliest
+    by_square, by_log = (judged(small, loss, sample) for loss in ("squared_error", "cross_entropy"))
+    assert by_square["entropy"] == pytest.approx(np.log(5))
+    assert by_square["accuracy"] == by_log["accuracy"] > 0.3
 
 
 def test_a_dead_stream_is_measured_without_a_number_that_is_none():

@@ -33,7 +33,7 @@ from minitx.objective import evaluate_seeds
 from minitx.run import Data, prepare
 from minitx.train import Report, check_lengths, initial_params, train_seeds
 
-FORMAT = 1  # of a finished cell; raised when what is measured changes its meaning
+FORMAT = 2  # of a finished cell; raised when what is measured changes its meaning
 CHOOSER = 2_000_000_000  # the seed that chooses a cell's rate, and is then not counted
 MARK = "ablation.json"  # what makes a folder one of ours
 
@@ -145,7 +145,9 @@ def train_cell(
     tried, lr = [], cell.rates[0]
     if len(cell.rates) > 1:
         alike = [CHOOSER] * len(cell.rates)
-        for reports in reports_of(cell, data, alike, cell.rates):
+        # Only the loss at the end is asked for, so nothing is evaluated on the way.
+        blind = dataclasses.replace(cell.train, eval_every=cell.train.steps)
+        for reports in reports_of(cell._replace(train=blind), data, alike, cell.rates):
             yield sum(int(r.state.step) for r in reports), None
         done = cell.train.steps * len(alike)
         tried = [r.evaluation.val_loss if r.evaluation else None for r in reports]
@@ -164,7 +166,7 @@ def train_cell(
             "gradient_by_layer": probe.first_gradient(
                 config, recipe, params, seed, data.train_tokens
             ),
-            "history": [moment(config, params, sample, 0, float(loss))],
+            "history": [moment(config, recipe.loss, params, sample, 0, float(loss))],
         }
         for seed, params, loss in zip(seeds, fresh, loss_E, strict=True)
     ]
@@ -175,8 +177,11 @@ def train_cell(
             if report.evaluation:
                 e = report.evaluation
                 entry["history"].append(
-                    moment(config, report.state.params, sample, e.step, e.val_loss, e.train_loss)
-                )
+                    moment(
+                        config, recipe.loss, report.state.params, sample, e.step, e.val_loss,
+                        e.train_loss,
+                    )
+                )  # fmt: skip
         yield done + sum(int(r.state.step) for r in reports), None
     yield work(cell, seeds), {
         "model": to_json(config),
@@ -203,10 +208,12 @@ def best_rate(rates: Sequence[float], losses: Sequence[float | None]) -> float:
     return min(zip(finite, rates, strict=True))[1]
 
 
-def moment(config: ModelConfig, params, sample, step: int, val_loss: float, train_loss=None):
+def moment(
+    config: ModelConfig, loss: str, params, sample, step: int, val_loss: float, train_loss=None
+) -> dict[str, Any]:
     """One line of a seed's history: the losses, and all that is measured, after so many steps."""
     losses = {"val_loss": val_loss if math.isfinite(val_loss) else None, "train_loss": train_loss}
-    return {"step": step, **losses, **probe.measure_model(config, params, sample)}
+    return {"step": step, **losses, **probe.measure_model(config, params, sample, loss)}
 
 
 # --- on disk -------------------------------------------------------------------------------------
@@ -293,4 +300,8 @@ def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Ta
         p_V = (p_V * len(data.train_tokens) + 1) / (len(data.train_tokens) + vocab)
         ignorant = float(-seen_V @ np.log(p_V))
     truth = data.generator.entropy() if data.generator else None
-    return Table(records, title or f"Ablation on {data.config.corpus}", ignorant, truth)
+    text = (
+        f"{data.config.corpus}, {len(data.train_tokens):,} tokens to train on and "
+        f"{len(data.val_tokens):,} held out, of {vocab} kinds"
+    )
+    return Table(records, title or f"Ablation on {data.config.corpus}", ignorant, truth, text)

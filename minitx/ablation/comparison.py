@@ -110,9 +110,9 @@ def record_of(settings: dict[str, Any], group: dict[int, Any], data: run.Data) -
             for line in run.read_metrics(one.folder)[:-1]
         ]
         history = [
-            cells.moment(config, fresh, sample, 0, losses[0]),
+            cells.moment(config, kind, fresh, sample, 0, losses[0]),
             *between,
-            cells.moment(config, params, sample, one.recipe.steps, losses[1]),
+            cells.moment(config, kind, params, sample, one.recipe.steps, losses[1]),
         ]
         found.append({
             "seed": seed,

@@ -105,6 +105,16 @@ def interactions(cells: list[dict[str, Any]], values_ME) -> list[Effect]:
     return found
 
 
+def simple_effects(cells: list[dict[str, Any]], values_ME, effect: Effect, other: str):
+    """A main effect at each value of another switch: pairs of that value and an Effect."""
+    at = []
+    for value in levels(cells)[other]:
+        rows = having(cells, other, value)
+        found = main_effects([cells[m] for m in rows], np.asarray(values_ME)[rows])
+        at += [(value, e) for e in found if e.change == effect.change and e.estimate]
+    return at
+
+
 def levels(cells: list[dict[str, Any]]) -> dict[str, list]:
     """Every switch with the values that it takes, in order of appearance."""
     return {name: list({_key(c[name]): c[name] for c in cells}.values()) for name in cells[0]}
@@ -147,6 +157,11 @@ def _find(cells: list[dict[str, Any]], wanted: dict[str, Any]) -> int | None:
     return next(
         (m for m, c in enumerate(cells) if {n: _key(v) for n, v in c.items()} == keys), None
     )
+
+
+def having(cells: list[dict[str, Any]], name: str, value) -> list[int]:
+    """The cells in which a switch has this value."""
+    return [m for m, cell in enumerate(cells) if _key(cell[name]) == _key(value)]
 
 
 def _key(value):

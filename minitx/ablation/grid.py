@@ -31,7 +31,7 @@ SHIPPED = Path(__file__).parent / "grids"
 # at the usual 0.02 it dies, and the ablation would show nothing but that.
 MODEL = ModelConfig(width=64, depth=4, context=64, positions="rope", init_std=None)
 TRAIN = TrainConfig(
-    steps=240, batch=8, lr=0.01, warmup=20, decay="linear", final_lr=0.0, eval_every=60
+    steps=240, batch=8, lr=0.01, warmup=20, decay="linear", final_lr=0.0, eval_every=20
 )
 SPREAD = (0.3, 1.0, 3.0)  # times --lr: the rates that each cell may choose from
 

@@ -4,18 +4,28 @@ Every seed is a dot, beside the mean of the seeds and its interval; nulls are da
 markers and lines are those of plots.py, so that they can be told apart by everybody and in grey.
 """
 
+import itertools
 import math
+import textwrap
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from minitx.ablation.effects import estimate
+from minitx.ablation.effects import estimate, levels
 from minitx.ablation.grid import name_of, show
-from minitx.ablation.moments import END, EQUAL, MEASURES
+from minitx.ablation.moments import END, EQUAL, MEASURES, OUTSIDE
+from minitx.ablation.sentences import called, mixed
 from minitx.plots import MAIN, NULL, SMALL, UNTRAINED
 
-NULLS = {"growth": "untrained", "cos_prev": "1/growth", "size_effect": "none"}
+NULLS = {
+    "growth": "before training",
+    "cos_prev": "null:\nupdates at right angles",
+    "size_effect": "none",
+}
 PANELS = ("growth", "cos_prev", "size_effect", "direction_swap", "length_swap")
+SWAPS = ("direction_swap", "length_swap")
+LEAST = 1e-6  # of a swap: below it the divergence of two predictions is rounding
+ACROSS = 4  # panels beside each other
 LOG_FROM = 30  # an axis is logarithmic when the largest is this many times the smallest
 DOT = {"marker": "o", "markersize": 3.5, "linestyle": "none", "mfc": "white"}
 DOT |= {"color": MAIN["color"]}
@@ -50,26 +60,26 @@ def switches(table) -> tuple[Figure, list[list]]:
     names = [table.yardstick, *(n for n in PANELS if n in table.measures())]
     switch_names = list(table.cells[0])
     width = max(6.4, 2.6 * len(switch_names) + 1)
-    fig = Figure(figsize=(width, 1.75 * len(names) + 1.1), dpi=130, layout="constrained")
+    fig = Figure(figsize=(width, 1.9 * len(names) + 1.1), dpi=130, layout="constrained")
     axes = fig.subplots(len(names), len(switch_names), sharey="row", sharex="col", squeeze=False)
     lines = [["measure", "switch", "value", "seed", "mean_over_cells", "null"]]
     for row, name in zip(axes, names, strict=True):
         at = END if name == table.yardstick or table.target is None else EQUAL
-        values_ME, null_ME = table.values(name, at), null_of(table, name, at)
+        values_ME, null_ME = table.learned_values(name, at), null_of(table, name, at)
         for ax, switch in zip(row, switch_names, strict=True):
-            levels = list({show(cell[switch]): None for cell in table.cells})
+            steps = list({show(cell[switch]): None for cell in table.cells})
             groups = whole_groups(table, switch, values_ME)
             per_level = [
                 [average(values_ME[[g[k] for g in groups], e], MEASURES[name].ratio)
                  for e in range(len(table.seeds))]
-                for k in range(len(levels))
-            ] if groups else [[math.nan] * len(table.seeds)] * len(levels)  # fmt: skip
+                for k in range(len(steps))
+            ] if groups else [[math.nan] * len(table.seeds)] * len(steps)  # fmt: skip
             y_KE = np.array(per_level, float)
             shift = np.linspace(-0.12, 0.12, len(table.seeds)) if len(table.seeds) > 1 else [0]
             for e in range(len(table.seeds)):
-                ax.plot(np.arange(len(levels)) + shift[e], y_KE[:, e], color="0.75", lw=0.7)
-                ax.plot(np.arange(len(levels)) + shift[e], y_KE[:, e], **DOT)
-            for k, level in enumerate(levels):
+                ax.plot(np.arange(len(steps)) + shift[e], y_KE[:, e], color="0.75", lw=0.7)
+                ax.plot(np.arange(len(steps)) + shift[e], y_KE[:, e], **DOT)
+            for k, level in enumerate(steps):
                 interval(ax, k + 0.24, y_KE[k], MEASURES[name].ratio)
                 null = math.nan
                 if null_ME is not None and groups:
@@ -81,16 +91,40 @@ def switches(table) -> tuple[Figure, list[list]]:
             if not groups:
                 ax.text(0.5, 0.5, "no pair of cells\nhas a number", fontsize=SMALL, color="0.4",
                         ha="center", va="center", transform=ax.transAxes)  # fmt: skip
-            ax.set_xticks(range(len(levels)), levels, fontsize=SMALL)
-            ax.set_xlim(-0.5, len(levels) - 0.5)
+            ax.set_title(averaged(table, switch, groups, name, at), fontsize=SMALL - 1, loc="left",
+                         color="0.35")  # fmt: skip
+            ax.set_xticks(range(len(steps)), steps, fontsize=SMALL)
+            ax.set_xlim(-0.5, len(steps) - 0.5)
             tidy(ax)
         scale(row, row[0])
+        low, high = row[0].get_ylim()
+        small = 20 * MEASURES[name].least - (high - low)
+        if not MEASURES[name].ratio and row[0].get_yscale() == "linear" and small > 0:
+            # What is too small to tell shall look so.
+            row[0].set_ylim(low - small / 2, high + small / 2)
         row[0].set_ylabel(words(table, name, at), fontsize=SMALL)
     for ax, switch in zip(axes[-1], switch_names, strict=True):
         ax.set_xlabel(switch, fontweight="bold")
     fig.suptitle("What each switch does, averaged over the others", fontweight="bold")
-    fig.supxlabel(note(table), fontsize=SMALL, color="0.35")
+    only = "\nBelow the loss: only cells of which every seed learned." if table.idle else ""
+    fig.supxlabel(note(table) + only, fontsize=SMALL, color="0.35")
     return fig, lines
+
+
+def averaged(table, switch: str, groups: list[list[int]], name: str, at: str) -> str:
+    """Over which cells a panel averages, and whether what is averaged has opposite signs."""
+    used = [table.cells[m] for group in groups for m in group]
+    if not used:
+        return ""
+    told = [f"{len(used)} of {len(table.cells)} cells"]
+    for other, values in levels(table.cells).items():
+        kept = levels(used)[other]
+        if other != switch and len(kept) < len(values):
+            told[0] += f", {other}={' or '.join(map(show, kept))}"
+    effects = [e for e in table.effects(name, at) if e.kind == "main" and e.switches == (switch,)]
+    if any(called(e, name) and mixed(table, e, name, at) for e in effects):
+        told.append("mixed: opposite effects averaged, see table")
+    return "\n".join(textwrap.fill(line, 44) for line in told)
 
 
 def cells(table) -> tuple[Figure, list[list]]:
@@ -102,9 +136,12 @@ def cells(table) -> tuple[Figure, list[list]]:
     lines = [["cell", "measure", "seed", "value", "null"]]
     for ax, name in zip(axes, names, strict=True):
         values_ME, null_ME = table.values(name), null_of(table, name, END)
+        shown_ME = np.maximum(values_ME, LEAST) if name in SWAPS else values_ME
         for m in range(M):
-            ax.plot(values_ME[m], np.full(len(table.seeds), m - 0.12), **DOT)
-            interval(ax, m + 0.2, values_ME[m], MEASURES[name].ratio, across=True)
+            faint = {"color": "0.6"} if m in table.idle else {}
+            ax.plot(shown_ME[m], np.full(len(table.seeds), m - 0.12), **{**DOT, **faint})
+            if not faint or name in OUTSIDE:
+                interval(ax, m + 0.2, shown_ME[m], MEASURES[name].ratio, across=True)
             if null_ME is not None:
                 null = average(null_ME[m][np.isfinite(null_ME[m])], MEASURES[name].ratio)
                 ax.plot([null, null], [m - 0.4, m + 0.4], **DASH)
@@ -115,51 +152,94 @@ def cells(table) -> tuple[Figure, list[list]]:
                 null = math.nan if null_ME is None else null_ME[m, e]
                 told = map(plain, (values_ME[m, e], null))
                 lines.append([name_of(table.cells[m]), name, seed, *told])
-        ax.set_xlabel(words(table, name, END), fontsize=SMALL)
+        least = "\n(at the left edge: $10^{-6}$ or less)" if name in SWAPS else ""
+        ax.set_xlabel(words(table, name, END) + least, fontsize=SMALL)
         tidy(ax, "both")
         scale([ax], ax, across=True)
-    axes[0].set_yticks(range(M), [name_of(cell) for cell in table.cells], fontsize=SMALL)
+    marks = [" (did not learn)" if m in table.idle else "" for m in range(M)]
+    axes[0].set_yticks(range(M), map(str.__add__, map(name_of, table.cells), marks), fontsize=SMALL)
+    for m in table.idle:
+        axes[0].get_yticklabels()[m].set_color("0.5")
     axes[0].set_ylim(M - 0.5, -0.5)
-    fig.suptitle("Every cell, every seed", fontweight="bold")
-    fig.supxlabel(note(table), fontsize=SMALL, color="0.35")
+    fig.suptitle("Every cell, every seed, after equal steps", fontweight="bold")
+    grey = " Grey: cells of which not every seed learned." if table.idle else ""
+    fig.supxlabel(note(table) + grey, fontsize=SMALL, color="0.35")
     return fig, lines
 
 
 def layers(table) -> tuple[Figure, list[list]]:
-    """A panel for each cell: the median length of the state by layer, after and before training."""
-    M = len(table.cells)
-    across = next((n for n in (4, 3) if M % n == 0), min(4, M))
-    down = -(-M // across)
-    fig = Figure(figsize=(2.7 * across + 0.6, 1.7 * down + 1.2), dpi=130, layout="constrained")
-    axes = fig.subplots(down, across, sharex=True, sharey="row", squeeze=False)
+    """A panel for each cell: the median length of the state by layer, after and before training.
+
+    One range for all, so that panels can be compared; what cells of a row or of a column have in
+    common stands at its head.
+    """
+    places, tops, sides = arrangement(table.cells)
+    down, across = (1 + max(place[i] for place in places) for i in (0, 1))
+    size = (2.3 * across + 1.6, 1.55 * down + 1.5)
+    fig = Figure(figsize=size, dpi=130, layout="constrained")
+    axes = fig.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     lines = [["cell", "seed", "layer", "trained", "untrained", "cos_prev", "null_cos"]]
-    for m, ax in enumerate(axes.flat):
-        if m >= M:
-            ax.set_axis_off()
-            continue
-        for e, entry in enumerate(table.entries(m)):
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for m, place in enumerate(places):
+        ax, idle = axes[place], m in table.idle
+        ax.set_axis_on()
+        for entry in table.entries(m):
             first, last = entry["history"][0], entry["history"][-1]
             columns = [last["norm_median_by_layer"], first["norm_median_by_layer"]]
             trained, untrained = (np.array(c, float) for c in columns)
             trained[trained <= 0] = untrained[untrained <= 0] = np.nan
-            more = {"label": "trained, each seed"} if not e else {}
+            ax.plot(untrained, **{**UNTRAINED, "linewidth": 0.8, "markersize": 3})
             if not entry["failure"]:
-                ax.plot(trained, **{**MAIN, "linewidth": 0.9, "markersize": 3}, **more)
-            ax.plot(untrained, **{**UNTRAINED, "linewidth": 0.8, "markersize": 3},
-                    **({"label": "untrained"} if not e else {}))  # fmt: skip
+                faint = {"alpha": 0.35} if idle else {}
+                ax.plot(trained, **{**MAIN, "linewidth": 0.9, "markersize": 3, **faint})
             told = (last["cos_prev_by_layer"], last["null_cos_by_layer"])
             for n, numbers in enumerate(zip(*columns, *told, strict=True)):
                 values = ["" if v is None else v for v in numbers]
                 lines.append([name_of(table.cells[m]), entry["seed"], n, *values])
         ax.set_yscale("log")
-        ax.set_title(name_of(table.cells[m]), fontsize=SMALL, loc="left")
+        if idle:
+            ax.text(0.03, 0.05, "did not learn", fontsize=SMALL, color="0.3",
+                    transform=ax.transAxes)  # fmt: skip
+        ax.set_title(tops[m], fontsize=SMALL + 1)
+        if sides[m]:
+            ax.set_ylabel(sides[m], fontsize=SMALL + 1, rotation=0, ha="right", va="center")
         ax.xaxis.get_major_locator().set_params(integer=True)
         tidy(ax)
-    axes[0, 0].legend(fontsize=SMALL - 1, frameon=False)
+    fig.suptitle("How long the state is, layer by layer", fontweight="bold")
     fig.supylabel("median length of the state", fontsize=10)
-    fig.suptitle("How the state grows through the layers", fontweight="bold")
-    fig.supxlabel("layer (0: the embedding)", fontsize=10)
+    key = "blue circles: trained, a line for each seed; grey crosses: untrained"
+    fig.supxlabel(f"layer (0: the embedding)\n{key}", fontsize=9)
     return fig, lines
+
+
+def arrangement(cells) -> tuple[list[tuple[int, int]], list[str], list[str]]:
+    """For each cell its row and column, what stands above it, and what stands to the left.
+
+    Columns are the combinations of those switches that fill up to ACROSS of them best; the later
+    ones, where they are equal. If no switch is so small, panels follow each other, named by cell.
+    """
+    names = list(cells[0])
+    sizes = {name: len(values) for name, values in levels(cells).items()}
+    sets = [c for n in range(1, len(names) + 1) for c in itertools.combinations(names, n)]
+    fitting = [c for c in sets if math.prod(sizes[n] for n in c) <= ACROSS]
+    if not fitting or len(cells) < math.prod(sizes.values()):
+        titles = [textwrap.fill(name_of(cell), 30) for cell in cells]
+        return [divmod(m, ACROSS) for m in range(len(cells))], titles, [""] * len(cells)
+    chosen = max(fitting, key=lambda c: (math.prod(sizes[n] for n in c), sets.index(c)))
+
+    def heads(keep):
+        parts = [{n: v for n, v in cell.items() if keep(n)} for cell in cells]
+        return ["\n".join(name_of({n: v}) for n, v in part.items()) for part in parts]
+
+    tops, sides = heads(lambda n: n in chosen), heads(lambda n: n not in chosen)
+    rows, columns = ({head: i for i, head in enumerate(dict.fromkeys(h))} for h in (sides, tops))
+    places = [(rows[side], columns[top]) for side, top in zip(sides, tops, strict=True)]
+    return (
+        places,
+        [top if place[0] == 0 else "" for top, place in zip(tops, places, strict=True)],
+        [side if place[1] == 0 else "" for side, place in zip(sides, places, strict=True)],
+    )
 
 
 DASH = {"color": NULL["color"], "linestyle": "--", "linewidth": 1.1, "marker": ""}

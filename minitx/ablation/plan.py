@@ -58,7 +58,7 @@ def trial(cell: Cell, data: Data, seeds: Sequence[int]) -> tuple[dict[str, float
     looked = []
     for _ in range(2):
         clock = time.perf_counter()
-        cells.moment(config, reports[0].state.params, sample, 0, 0.0)
+        cells.moment(config, cell.train.loss, reports[0].state.params, sample, 0, 0.0)
         looked.append(time.perf_counter() - clock)
     compiling = max(0.0, took[0] - took[1]) * (2 if len(cell.rates) > 1 else 1)
     compiling += 2 * max(0.0, looked[0] - looked[1])

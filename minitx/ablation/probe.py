@@ -4,9 +4,14 @@ All of it on the same held-out tokens, so that what differs between cells is the
 gives every token the length, or the direction, of another token's state at one station, and lets
 the rest of the model go on; the divergence from its old prediction tells what that station's
 lengths, or directions, were needed for.
+
+Predictions are read off the scores as the loss means them (`reading`). Cross-entropy makes them
+logits. Squared error makes them the probabilities themselves: softmax of those is flat at any
+temperature, so a model that knew all would look as if it knew little.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +24,7 @@ from minitx.model import Params, Transformer
 from minitx.objective import batch_loss, make_batch, step_keys
 from minitx.report import sequences
 
-SWAPPED = 16  # sequences of the text on which swaps are measured; each asks for 2R forward passes
+SWAPPED = 8  # sequences of the text on which swaps are measured; each asks for 2R forward passes
 
 
 class Sample(NamedTuple):
@@ -87,27 +92,48 @@ def _look(config: ModelConfig, params: Params, tokens_BT, order):
     return trace.stream_RBTD[::2], trace.logits_BTV, jnp.stack(swapped), scaled
 
 
-def measure_model(config: ModelConfig, params: Params, sample: Sample) -> dict[str, Any]:
+def reading(loss: str, scores_ZV, truth_ZV) -> Callable:
+    """From scores to logits, for a model trained on this loss; what is to be fitted, on this text.
+
+    The one place where the two losses differ in how they are judged.
+    """
+    if loss == "cross_entropy":
+        return np.asarray
+    some = slice(None, None, 3)  # enough for one number, and the fit takes longer than all else
+    floor = measure.fitted_floor(scores_ZV[some], truth_ZV[some])
+    return functools.partial(measure.log_scores, floor=floor)
+
+
+def measure_model(
+    config: ModelConfig, params: Params, sample: Sample, loss: str = "cross_entropy"
+) -> dict[str, Any]:
     """Numbers, and lists by layer or station, of one model on one sample; None where undefined.
 
-    `growth` is the median length after the last block over that after the first; the embedding's
-    is left out, since it says how small the table was made. `temperature` is fitted on one half of
-    the sample, and `fitted_loss` is the cross-entropy (nats) at it on the other half, so that
-    models trained on other losses can be compared. `size_effect` is by how much the entropy falls
+    `growth` is the median length after the last block over the embedding's, `later_growth` that
+    over the length after the first block. `temperature`, and what `reading` fits for the `loss`
+    that the model was trained on, follow from one half of the sample, and `fitted_loss` is the
+    cross-entropy (nats) at them on the other half. `size_effect` is by how much the entropy falls
     when the last state is made four times as long, from half to twice its size, before the final
-    norm.
+    norm. The null of `cos_prev` is that of updates at right angles to the state; without residual
+    connections nothing is carried over that could be updated, and there is none.
     """
     few = min(SWAPPED, len(sample.tokens_BT))
     order = derangement(few * (sample.tokens_BT.shape[1] - 1))
     found = jax.tree.map(np.asarray, _look(config, params, sample.tokens_BT, order))
-    stream_LBTD, logits_BTV, swapped, (half_BTV, twice_BTV) = found
+    stream_LBTD, scores_BTV, swapped, scaled = found
     layers = measure.layers(stream_LBTD)
     norms, first = layers["norm_median"], 1 if config.depth > 1 else 0
+    if not config.residual:
+        layers["null_cos"] = [None] * len(norms)
     cos, null = layers["cos_prev"][first + 1 :], layers["null_cos"][first + 1 :]
 
     truth_ZV = sample.truth_BTV.reshape(-1, config.vocab)
-    logits_ZV = logits_BTV.reshape(truth_ZV.shape)
+    scores_ZV = scores_BTV.reshape(truth_ZV.shape)
     middle = len(sample.tokens_BT) // 2 * sample.tokens_BT.shape[1]
+    read = reading(loss, scores_ZV[:middle], truth_ZV[:middle])
+    logits_BTV, swapped = read(scores_BTV), read(swapped)
+    half_BTV, twice_BTV = map(read, scaled)
+    logits_ZV = logits_BTV.reshape(truth_ZV.shape)
     temperature = measure.fitted_temperature(logits_ZV[:middle], truth_ZV[:middle])
     fitted_loss = measure.cross_entropy(logits_ZV[middle:] / temperature, truth_ZV[middle:])
 
@@ -118,13 +144,15 @@ def measure_model(config: ModelConfig, params: Params, sample: Sample) -> dict[s
     fall = measure.entropy(half_BTV).mean() - measure.entropy(twice_BTV).mean()
     numbers = {
         "fitted_loss": fitted_loss,
-        "growth": _ratio(norms[-1], norms[first]) if config.depth else None,
+        "growth": _ratio(norms[-1], norms[0]) if config.depth else None,
+        "later_growth": _ratio(norms[-1], norms[1]) if config.depth > 1 else None,
         "cos_prev": _mean(cos),
         "null_cos": _mean(null),
         "cos_excess": _mean([_less(c, n) for c, n in zip(cos, null, strict=True)]),
         "cos_embedding": layers["cos_embedding"][-1],
         "temperature": temperature,
         **measure.calibration(logits_ZV, truth_ZV),
+        "accuracy": _accuracy(scores_ZV, truth_ZV),  # a floor could make the likeliest tokens equal
         "size_effect": float(fall),
         "length_swap": _mean(kl_length_R),
         "direction_swap": _mean(kl_direction_R),
@@ -161,6 +189,10 @@ def first_gradient(config: ModelConfig, recipe: TrainConfig, params, seed: int, 
     program = TrainConfig(batch=recipe.batch, loss=recipe.loss, precision=recipe.precision)
     embedding, blocks = _first_gradient(config, program, params, np.uint32(seed), tokens)
     return measure.plain([embedding, *blocks])
+
+
+def _accuracy(scores_ZV, truth_ZV) -> float:
+    return float(truth_ZV[np.arange(len(truth_ZV)), scores_ZV.argmax(axis=-1)].mean())
 
 
 def _ratio(a: float | None, b: float | None) -> float | None:

@@ -14,10 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from minitx.ablation import prose
+from minitx.ablation import opening, prose
 from minitx.ablation.effects import Effect, holm, interactions, main_effects
 from minitx.ablation.grid import name_of, show
-from minitx.ablation.moments import END, EQUAL, LEARNED, MEASURES, ONCE, SHOWN, value
+from minitx.ablation.moments import (
+    END,
+    EQUAL,
+    LEARNED,
+    MEASURES,
+    ONCE,
+    OUTSIDE,
+    SHOWN,
+    cross,
+    value,
+)
+from minitx.ablation.sentences import sentences
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class Table:
     ignorant: float
     truth: float | None = None
     """The entropy of a generated corpus, in nats per token: no cross-entropy is below it."""
+    text: str = ""
+    """What the models were trained on, in words."""
 
     @property
     def cells(self) -> list[dict[str, Any]]:
@@ -65,6 +78,32 @@ class Table:
         learned = ends[ends < self.ignorant - LEARNED * (self.ignorant - ends.min())]
         return float(learned.max()) if learned.size else None
 
+    @functools.cached_property
+    def idle(self) -> list[int]:
+        """The cells in which not every seed learned; all, if nothing knows more than frequencies.
+
+        What is measured inside them tells of models that do not work, so it is compared with
+        nothing. Their loss is.
+        """
+        if self.target is None:
+            return list(range(len(self.records)))
+        reached = self.values(self.yardstick) <= self.target
+        return [m for m, row in enumerate(reached) if not row.all()]
+
+    @functools.cached_property
+    def early(self) -> dict[int, int]:
+        """The cells of which a seed passed the target before it was first measured, and when.
+
+        They have no number at equal loss: half of it would be that of an untrained model.
+        """
+        found = {}
+        for m in range(len(self.records)):
+            for entry in self.entries(m):
+                crossing = cross(entry["history"], self.yardstick, self.target)
+                if crossing and crossing.early:
+                    found[m] = crossing.after["step"]
+        return found
+
     def values(self, name: str, at: str = END) -> np.ndarray:
         """A measure as (M, E): cells, seeds; not a number where there is none."""
         target = None if at == END and name != "steps_to_loss" else self.target
@@ -73,6 +112,23 @@ class Table:
             for m in range(len(self.records))
         ]
         return np.array(each, float)
+
+    def learned_values(self, name: str, at: str = END) -> np.ndarray:
+        """`values`, but for what is inside models of the cells alone in which every seed learned.
+
+        Only such are compared.
+        """
+        values_ME = self.values(name, at)
+        if name not in OUTSIDE:
+            values_ME[self.idle] = np.nan
+        return values_ME
+
+    def compared(self, name: str, at: str = END) -> np.ndarray:
+        """What differences are taken of: `learned_values`, of ratios the logarithms."""
+        values_ME = self.learned_values(name, at)
+        if MEASURES[name].ratio:
+            values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
+        return values_ME
 
     def measures(self) -> list[str]:
         """The measures that some seed of some cell has."""
@@ -85,9 +141,7 @@ class Table:
         """
         if name == "val_loss" and self.yardstick != "val_loss":
             return []  # nats and squared logits are no two amounts of one thing
-        values_ME = self.values(name, at)
-        if MEASURES[name].ratio:
-            values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
+        values_ME = self.compared(name, at)
         return holm(main_effects(self.cells, values_ME) + interactions(self.cells, values_ME))
 
     # --- documents -------------------------------------------------------------------------------
@@ -103,15 +157,15 @@ class Table:
     def results_csv(self) -> str:
         """One line for every number: cell, its switches, seed, measure, moment, value."""
         names = list(self.cells[0])
-        lines = [["cell", *names, "lr", "seed", "measure", "at", "value"]]
+        lines = [["cell", *names, "lr", "learned", "seed", "measure", "at", "value"]]
         for name in self.measures():
             for at in (END,) if name in ONCE else (END, EQUAL):
                 for m, row in enumerate(self.values(name, at)):
                     settings = [show(setting) for setting in self.cells[m].values()]
-                    lr = self.records[m]["train"]["lr"]
+                    settings += [self.records[m]["train"]["lr"], show(m not in self.idle)]
                     for seed, found in zip(self.seeds, row, strict=True):
                         number = repr(float(found)) if math.isfinite(found) else ""
-                        lines.append([m + 1, *settings, lr, seed, name, at, number])
+                        lines.append([m + 1, *settings, seed, name, at, number])
         return to_csv(lines)
 
     def effects_csv(self) -> str:
@@ -132,9 +186,10 @@ class Table:
         for m, record in enumerate(self.records):
             kept = ("settings", "rates", "losses_at_rates", "parameters", "seconds", "seeds")
             cells.append(
-                {"name": name_of(self.cells[m]), "lr": record["train"]["lr"]}
+                {"name": name_of(self.cells[m]), "lr": record["train"]["lr"],
+                 "learned": m not in self.idle}
                 | {key: record[key] for key in kept if key in record}
-            )
+            )  # fmt: skip
         effects = {
             f"{name}, at {at}": [e._asdict() | {"estimate": e.estimate and e.estimate._asdict()}
                                  for e in self.effects(name, at)]
@@ -143,8 +198,9 @@ class Table:
         return {
             "title": self.title, "yardstick": self.yardstick, "ignorant": self.ignorant,
             "truth": self.truth, "target": self.target, "seeds": self.seeds,
-            "cells": cells, "effects": effects,
-            "sentences": {name: prose.sentences(self, name) for name in (self.yardstick, *SHOWN)
+            "cells": cells, "short": opening.in_short(self),
+            "unanswered": opening.unanswered(self), "effects": effects,
+            "sentences": {name: sentences(self, name) for name in (self.yardstick, *SHOWN)
                           if name in self.measures()},
         }  # fmt: skip
 
