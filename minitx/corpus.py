@@ -200,9 +200,7 @@ def _read_bytes(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"no text and no file is called {name!r}{suggest(name, NAMES)}"
-        ) from None
+        raise InputError(f"no text and no file is called {name!r}{suggest(name, NAMES)}") from None
     except IsADirectoryError:
         raise InputError(f"{name!r} is a folder: give the path of a text file in it") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path

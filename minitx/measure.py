@@ -203,8 +203,11 @@ def calibration(logits_ZV, truth_ZV, bins: int = 10) -> dict[str, float]:
     sure_Z = p_ZV.max(axis=-1)
     right_Z = truth_ZV[np.arange(len(truth_ZV)), choice_Z]
     order = np.argsort(sure_Z, kind="stable")
-    errors = [abs(sure_Z[b].mean() - right_Z[b].mean()) * len(b)
-              for b in np.array_split(order, bins) if len(b)]
+    errors = [
+        abs(sure_Z[b].mean() - right_Z[b].mean()) * len(b)
+        for b in np.array_split(order, bins)
+        if len(b)
+    ]
     h = float(entropy(logits_ZV).mean())
     return {
         "entropy": h,

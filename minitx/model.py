@@ -102,9 +102,7 @@ class Transformer(nnx.Module):
         else:
             kind = Sinusoids if c.positions == "sinusoidal" else NoPositions
             self.position = kind(c.width)
-        self.blocks = nnx.List(
-            [Block(c, jax.random.fold_in(blocks, n)) for n in range(c.depth)]
-        )
+        self.blocks = nnx.List([Block(c, jax.random.fold_in(blocks, n)) for n in range(c.depth)])
         self.final_norm = make_norm(c, "final")
         self.unembedding = None if c.tied else Table(c.vocab, c.width, c.init_std, unembed)
         self.config = c

@@ -28,9 +28,7 @@ def losses(kind: str, logits_BTV, target_BT):
 
 def make_batch(tokens, key, step, batch: int, context: int):
     """Inputs and targets (B, T), at random places that follow from the key and the step alone."""
-    starts_B = jax.random.randint(
-        jax.random.fold_in(key, step), (batch,), 0, len(tokens) - context
-    )
+    starts_B = jax.random.randint(jax.random.fold_in(key, step), (batch,), 0, len(tokens) - context)
     window = tokens[starts_B[:, None] + jnp.arange(context + 1)[None, :]]
     return window[:, :-1], window[:, 1:]
 

@@ -61,13 +61,9 @@ def _lens(config, params, x_BTD, last_BTD) -> dict[str, float]:
     together = max(1, LOGITS // (config.vocab * x_BTD.shape[1]))
     rows = []
     for b in range(0, len(x_BTD), together):
-        logits, final = (
-            _readout(config, params, x[b : b + together]) for x in (x_BTD, last_BTD)
-        )
+        logits, final = (_readout(config, params, x[b : b + together]) for x in (x_BTD, last_BTD))
         rows += [(measure.lens(logits, final), len(logits))]
-    return {
-        name: sum(row[name] * count for row, count in rows) / len(x_BTD) for name in rows[0][0]
-    }
+    return {name: sum(row[name] * count for row, count in rows) / len(x_BTD) for name in rows[0][0]}
 
 
 def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:

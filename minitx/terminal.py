@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 
-def train_with_progress(
-    out: Path, config, recipe, data, resume: bool, mesh=None
-) -> dict[str, Any]:
+def train_with_progress(out: Path, config, recipe, data, resume: bool, mesh=None) -> dict[str, Any]:
     """Train into a folder with a live line; the last evaluation, as metrics.jsonl has it."""
     from tqdm import tqdm
 

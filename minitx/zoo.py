@@ -51,9 +51,7 @@ SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
 
 ZOO = {
     "fables": Species("the model that most lessons look into: 6 pre-LN blocks", MAIN, LONG),
-    "nonorm": Species(
-        "the same without any norm", dataclasses.replace(MAIN, norm="none"), LONG
-    ),
+    "nonorm": Species("the same without any norm", dataclasses.replace(MAIN, norm="none"), LONG),
     "postnorm": Species(
         "the same with norms after the additions",
         dataclasses.replace(MAIN, norm_place="post"),
@@ -180,9 +178,7 @@ def _train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> d
             bar.set_postfix_str(f"loss {reports[0].train_loss:.3f}")
             if reports[0].evaluation:
                 stages[str(reports[0].step)] = [report.state.params for report in reports]
-                losses.append(
-                    [[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports]
-                )
+                losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
     return {
         "losses": np.ascontiguousarray(np.array(losses, np.float32).transpose(2, 1, 0)),
         "stages": stages,

@@ -81,6 +81,7 @@ def position_vector(c, params, t):
 
 def sublayer(c, block, name, f, x_TD):
     """The next station, the update, and what f saw: where the norm stands, and the residual."""
+
     def block_norm(x_TD):
         return norm(c, block.get(f"{name}_norm"), x_TD)
 

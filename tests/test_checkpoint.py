@@ -449,9 +449,10 @@ def test_a_full_disk_and_a_read_only_disk_change_nothing(tmp_path):
     """On a real file system of 64 KiB, in a name space of its own."""
     alone = ["unshare", "--map-root-user", "--mount"]
     mount = f"mount -t tmpfs -o size=64k none {tmp_path}"
-    if not shutil.which("unshare") or subprocess.run(
-        [*alone, "sh", "-c", mount], capture_output=True
-    ).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*alone, "sh", "-c", mount], capture_output=True).returncode
+    ):
         pytest.skip("this system lets us mount nothing")
     run = subprocess.run(
         [*alone, "sh", "-c", f'{mount} && exec "$@"', "sh",

@@ -129,9 +129,7 @@ def devices_flag() -> str:
 def two_processes(folder, *more) -> list[tuple[int, str, str]]:
     """Status, output and errors of two processes that train together."""
     where = ["--join", "--coordinator", f"localhost:{free_port()}", "--processes", "2"]
-    both = [
-        minitx(folder, "train", *FLAGS, *more, *where, "--process-id", str(n)) for n in (0, 1)
-    ]
+    both = [minitx(folder, "train", *FLAGS, *more, *where, "--process-id", str(n)) for n in (0, 1)]
     out = [process.communicate(timeout=240) for process in both]
     return [(p.returncode, *words) for p, words in zip(both, out, strict=True)]
 

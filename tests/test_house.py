@@ -158,8 +158,16 @@ def test_nothing_is_imported_by_a_computed_name():
     "package, rooms",
     [
         ("matplotlib", {"ablation.panels", "figures", "plots"}),
-        ("tyro", {"cli", "commands.experiments", "commands.lesson", "commands.machine",
-                  "commands.model"}),
+        (
+            "tyro",
+            {
+                "cli",
+                "commands.experiments",
+                "commands.lesson",
+                "commands.machine",
+                "commands.model",
+            },
+        ),
         ("tqdm", {"commands.experiments", "corpus", "terminal", "zoo"}),
         ("rich", {"stepper"}),
         ("jupytext", {"stepper"}),

@@ -128,7 +128,7 @@ def double(x):
 # %%
 print("END")
 '''
-SOLUTIONS = '''from minitx.exercises import Exercise
+SOLUTIONS = """from minitx.exercises import Exercise
 
 
 def double(x):
@@ -137,7 +137,7 @@ def double(x):
 
 EXERCISES = {"L00.e1": Exercise(double, ("add", "x + x"), lambda random: (random.random(),),
                                 {"you squared": lambda x: x**2})}
-'''
+"""
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Solutions, hints and typical mistakes of L01."""
 
-
 from itertools import pairwise
 
 from minitx.exercises import Exercise

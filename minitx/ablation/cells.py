@@ -183,16 +183,19 @@ def train_cell(
                     )
                 )  # fmt: skip
         yield done + sum(int(r.state.step) for r in reports), None
-    yield work(cell, seeds), {
-        "model": to_json(config),
-        "train": to_json(recipe),
-        "rates": list(cell.rates),
-        "losses_at_rates": tried,
-        "seeds": found,
-        "parameters": count_params(config),
-        "seconds": time.perf_counter() - started,
-        "platform": f"jax {jax.__version__} on {jax.devices()[0].device_kind}",
-    }
+    yield (
+        work(cell, seeds),
+        {
+            "model": to_json(config),
+            "train": to_json(recipe),
+            "rates": list(cell.rates),
+            "losses_at_rates": tried,
+            "seeds": found,
+            "parameters": count_params(config),
+            "seconds": time.perf_counter() - started,
+            "platform": f"jax {jax.__version__} on {jax.devices()[0].device_kind}",
+        },
+    )
 
 
 def reports_of(cell: Cell, data: Data, seeds, rates) -> Iterator[list[Report]]:

@@ -45,8 +45,7 @@ def compare(folders: Sequence[str | Path]) -> Table:
             )
     settings = settings_of([next(iter(group.values())) for group in groups.values()])
     records = [
-        record_of(cell, group, data)
-        for cell, group in zip(settings, groups.values(), strict=True)
+        record_of(cell, group, data) for cell, group in zip(settings, groups.values(), strict=True)
     ]
     table = cells.make_table(records, data, f"{len(runs)} runs on {data.config.corpus}")
     if not table.seeds:
