@@ -114,21 +114,46 @@ def test_the_opening_says_what_ran(table):
         assert part in text, part
 
 
-def test_in_short_there_is_a_line_for_each_switch(table):
-    norm, residual, loss = opening.in_short(table)
-    assert norm.startswith("norm (none → ln): val loss nothing shown; growth x")
-    assert "with loss=ce" in norm and "with loss=se" in norm
-    assert residual.startswith("residual (true → false): val loss +1.01")
-    assert residual.endswith("what it does inside cannot be said here")
-    assert "growth x" in loss and "size effect nothing shown" in loss
+def test_in_short_there_is_an_answer_for_each_switch(table):
+    short = opening.in_short(table)
+    norm, residual, loss = short.values()
+    assert list(short)[0] == "norm (none → ln)"
+    assert norm[0].startswith("val loss: nothing shown, among cells that learn ")
+    assert norm[1].startswith("growth: x") and "opposite things (" in norm[1]
+    assert "with loss=ce" in norm[1] and "with loss=se" in norm[1]
+    assert residual[0].startswith("val loss: +1.01") and "that learn" not in residual[0]
+    assert residual[1:] == ["what it does inside cannot be said here"]
+    assert loss[1].startswith("growth: x") and "size effect: nothing shown" in loss
+
+
+def test_in_short_an_average_is_taken_apart_where_its_parts_are_far_from_each_other():
+    def growth(more):
+        return lambda c: 4.0 * (1 if c["norm"] == "none" else more if c["loss"] == "se" else 2)
+
+    for more, told in ((16, True), (3, False)):
+        uneven = made({"norm": ("none", "ln"), "loss": ("ce", "se")}, lambda c: 2.0, growth(more))
+        answer = opening.in_short(uneven)["norm (none → ln)"][1]
+        assert ("on average (x2" in answer) == told, answer
+        assert "opposite" not in answer
+
+
+def test_rates_at_an_end_of_their_set_are_counted():
+    table = made(GRID, end, dispute)
+    for m, record in enumerate(table.records):
+        record["train"]["lr"] = 1.0 if m % 2 else 0.3
+    (told,) = opening.unanswered(table)
+    dead = [m for m, cell in enumerate(table.cells) if not cell["residual"]]
+    edge = sum(m % 2 for m in dead)
+    assert edge and told.endswith(f" ({edge} of {len(dead)} at the smallest or largest rate tried)")
 
 
 def test_in_short_an_average_of_nothing_tells_of_its_opposite_parts():
     """Up after one loss and as far down after the other: the average shows nothing."""
     even = made({"norm": ("none", "ln"), "loss": ("ce", "se")}, lambda c: 2.0,
                 lambda c: 8.0 if (c["norm"] == "ln") == (c["loss"] == "se") else 4.0)  # fmt: skip
-    norm = opening.in_short(even)[0]
-    assert "growth nothing shown on average, but x0.5" in norm and "with loss=se" in norm
+    growth = opening.in_short(even)["norm (none → ln)"][1]
+    assert growth.startswith("growth: nothing shown on average, but opposite things (x0.5")
+    assert "with loss=se" in growth
 
 
 def test_what_is_rounding_is_zero_on_the_page(table):

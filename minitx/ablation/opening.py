@@ -4,13 +4,15 @@ For a reader who has never seen the project.
 """
 
 import itertools
+import math
 
-from minitx.ablation.effects import having, levels
+from minitx.ablation.effects import having, levels, main_effects
 from minitx.ablation.grid import name_of, show
 from minitx.ablation.moments import END, EQUAL, MEASURES
-from minitx.ablation.sentences import amount, called, label, mixed, named
+from minitx.ablation.sentences import amount, called, label, mixed, named, parts, span
 
-INSIDE = ("growth", "size_effect")  # of what is inside, what the short answers tell
+# Of what is inside, what the short answers tell.
+INSIDE = ("growth", "trained_growth", "size_effect", "length_swap")
 
 
 def opening(table) -> str:
@@ -93,7 +95,7 @@ def unanswered(table) -> list[str]:
             subject = "it" if len(values) - len(lost) < 2 else named_values
             told.append(
                 f"{switch}: what {subject} does inside cannot be said: with {named_values} no cell "
-                f"learns in {steps} steps"
+                f"learns in {steps} steps{at_the_edge(table, switch, lost)}"
             )
         kept = [v for v in values if v not in lost]
         for a, b in itertools.combinations(kept, 2):
@@ -114,28 +116,39 @@ def unanswered(table) -> list[str]:
     return told
 
 
-def in_short(table) -> list[str]:
-    """A line for each switch: what it does to the loss, to growth and to the size effect.
+def at_the_edge(table, switch: str, values: list) -> str:
+    """How many of the cells with these values took the smallest or the largest rate there was."""
+    rows = [m for value in values for m in having(table.cells, switch, value)]
+    tried = [(table.records[m]["train"]["lr"], table.records[m].get("rates", [])) for m in rows]
+    edge = sum(len(rates) > 1 and lr in (min(rates), max(rates)) for lr, rates in tried)
+    return f" ({edge} of {len(rows)} at the smallest or largest rate tried)" if edge else ""
+
+
+def in_short(table) -> dict[str, list[str]]:
+    """For each switch what it does to the loss, and to the first of what is inside.
 
     Of a switch with more than two values, what each does in place of the first.
     """
-    told = []
+    told = {}
     at = EQUAL if table.target is not None else END
     for switch, values in levels(table.cells).items():
         if len(values) < 2:
             continue
         first = show(values[0])
         head = f"{first} → {show(values[1])}" if len(values) == 2 else f"in place of {first}"
-        parts = [answer(table, switch, values, table.yardstick, END)]
+        told_of = [answer(table, switch, values, table.yardstick, END)]
         inside = [n for n in INSIDE if n in table.measures()]
         answers = [answer(table, switch, values, name, at) for name in inside]
-        parts += [a for a in answers if a] or ["what it does inside cannot be said here"]
-        told.append(f"{switch} ({head}): {'; '.join(p for p in parts if p)}")
+        told_of += [a for a in answers if a] or ["what it does inside cannot be said here"]
+        told[f"{switch} ({head})"] = [part for part in told_of if part]
     return told
 
 
 def answer(table, switch: str, values: list, name: str, at: str) -> str:
-    """What the changes from a switch's first value do to one measure; '' if no pair has numbers."""
+    """What the changes from a switch's first value do to one measure; '' if no pair has numbers.
+
+    Where it is shown to depend on another switch, or does opposite things there, the parts too.
+    """
     by_change = {e.change: e for e in table.effects(name, at)}
     told = []
     for value in values[1:]:
@@ -147,23 +160,43 @@ def answer(table, switch: str, values: list, name: str, at: str) -> str:
             size += " (one seed)"
         elif not called(effect, name):
             size = "nothing shown"
-        # Where nothing is shown on average, a part may be, if an interaction says so.
-        loud = any(called(e, name) for e in by_change.values() if effect.change in e.change)
-        opposite = mixed(table, effect, name, at) if loud else []
+        opposite = mixed(table, effect, name, at)
         if opposite:
-            size += f" on average, but {' and '.join(opposite)}"
+            size += f" on average, but opposite things ({'; '.join(opposite)})"
+        elif found := parts(table, effect, name, at):
+            size += f" on average ({'; '.join(found)})"
+        if name == table.yardstick and table.idle:
+            size += among_learners(table, effect.change)
         told.append(f"{show(value)} {size}" if len(values) > 2 else size)
-    return f"{label(name)} {', '.join(told)}" if told else ""
+    return f"{label(name)}: {'; '.join(told)}" if told else ""
+
+
+def among_learners(table, change: str) -> str:
+    """What a change does to the loss where both cells of a pair learn."""
+    values_ME = table.compared(table.yardstick)
+    values_ME[table.idle] = math.nan
+    (effect,) = (e for e in main_effects(table.cells, values_ME) if e.change == change)
+    if not effect.estimate:
+        return ""
+    return f", among cells that learn {span(effect, table.yardstick)}"
 
 
 def short(table) -> str:
     """The answers as a list, and how to take them."""
-    lines = [f"- {line}." for line in in_short(table)]
+    lines = []
+    for head, answers in in_short(table).items():
+        lines += [f"- {head}:", *(f"    - {answer}" for answer in answers)]
     where = f"at a loss of {table.target:.3f}" if table.target is not None else "after equal steps"
+    steps = table.learned_values("steps_to_loss")
+    steps[table.idle] = math.nan
+    if table.target is not None and math.isfinite(low := min(steps.ravel(), default=math.nan)):
+        where += f" (reached after {low:.0f} to {max(steps.ravel()):.0f} steps)"
     how = (
         "Averages over the other switches; a lower loss is better. Growth: how many times longer "
-        "the state is after the last block than at the embedding. Size effect: how much surer the "
-        f"model becomes when the last state is made longer. Both {where}; the loss after equal "
-        "steps."
+        "the state is after the last block than at the embedding; trained growth: that, by the "
+        "same before training. Size effect: how much surer the model becomes when the last state "
+        "is made 4 times as long, 0 by construction behind a final norm. Length swap: how far "
+        f"predictions move when tokens exchange the lengths of their states. All these {where}; "
+        "the loss after equal steps."
     )
     return "\n".join([how, "", *lines])

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from minitx.ablation.effects import estimate, levels
 from minitx.ablation.grid import name_of, show
 from minitx.ablation.moments import END, EQUAL, MEASURES, OUTSIDE
-from minitx.ablation.sentences import called, mixed
+from minitx.ablation.sentences import mixed
 from minitx.plots import MAIN, NULL, SMALL, UNTRAINED
 
 NULLS = {
@@ -122,7 +122,7 @@ def averaged(table, switch: str, groups: list[list[int]], name: str, at: str) ->
         if other != switch and len(kept) < len(values):
             told[0] += f", {other}={' or '.join(map(show, kept))}"
     effects = [e for e in table.effects(name, at) if e.kind == "main" and e.switches == (switch,)]
-    if any(called(e, name) and mixed(table, e, name, at) for e in effects):
+    if any(mixed(table, e, name, at) for e in effects):
         told.append("mixed: opposite effects averaged, see table")
     return "\n".join(textwrap.fill(line, 44) for line in told)
 
@@ -290,15 +290,15 @@ def scale(axes, first, across: bool = False) -> None:
 
 def words(table, name: str, at: str) -> str:
     """A measure's name, the moment if it is not the end, and what its dashed line is."""
-    when = "" if at == END else f"\nat a loss of {table.target:.2f}"
-    null = f"frequencies only: {table.ignorant:.2f}" if name == table.yardstick else NULLS.get(name)
+    when = "" if at == END else f"\nat a loss of {table.target:.3f}"
+    null = f"frequencies only: {table.ignorant:.3f}" if name == table.yardstick else NULLS.get(name)
     return name.replace("_", " ") + when + (f"\n(dashed: {null})" if null else "")
 
 
 def note(table) -> str:
     seeds = len(table.seeds)
     spread = f"black: mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "one seed"
-    return f"Circles: one seed each; {spread}; dashed: what there would be if nothing were there."
+    return f"Circles: one seed each; {spread}; dashed: what the axis names."
 
 
 def tidy(ax, grid: str = "y") -> None:

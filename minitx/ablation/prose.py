@@ -134,7 +134,7 @@ def apart(table, name: str, at: str) -> list[str]:
     return [
         f"{e.change}: mixed: {' and '.join(parts)}"
         for e in effects
-        if e.kind == "main" and called(e, name) and e.change not in loud
+        if e.kind == "main" and e.change not in loud
         for parts in [mixed(table, e, name, at)]
         if parts
     ]
@@ -149,7 +149,7 @@ def matrix(table, names: list[str], at: str) -> str:
         for name in names:
             e = columns[name][i].estimate
             star = "*" if called(columns[name][i], name) else ""
-            star += " (mixed)" if star and mixed(table, columns[name][i], name, at) else ""
+            star += " (mixed)" if mixed(table, columns[name][i], name, at) else ""
             if e is None:
                 row.append("n/a")
                 continue
@@ -183,7 +183,8 @@ def legend(table) -> str:
         "and then over seeds. For the loss, cells that did not learn are part of that average: "
         "read the interactions too.",
         "- Interaction: what one change does depends on another switch. (mixed): it does opposite "
-        "things there, each beyond its own interval, so its average stands for neither.",
+        "things there, each with an interval (not corrected) that leaves out zero, so its average "
+        "stands for neither.",
         "- An effect is shown (*) if its p value stays below "
         f"{ALPHA:g} after Holm's correction for all comparisons of that measure, interactions "
         "included: the chance of one false star or more in a whole column is below that.",

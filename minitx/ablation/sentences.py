@@ -19,7 +19,7 @@ def sentence(table, effect: Effect, name: str, family: int) -> str:
         missing = f"{len(effect.left_out)} cells"
     if e is None:
         return f"{effect.change}: nothing can be said: no number from {missing}"
-    without = f" (without {missing}: one of a pair has no number)" if missing else ""
+    without = f" (without {missing}: no number for both of a pair)" if missing else ""
     size = amount(e.mean, measure.ratio)
     head = f"{effect.change}: "
     if e.p is None:
@@ -94,10 +94,29 @@ def mixed(table, effect: Effect, name: str, at: str) -> list[str]:
         highs = [e.estimate.high for _, e in found if e.estimate.high is not None]
         least = MEASURES[name].least
         if lows and max(lows) > least and min(highs) < -least:
-            parts = [f"{amount(e.estimate.mean, MEASURES[name].ratio)} with {other}={show(v)}"
-                     for v, e in found]  # fmt: skip
-            told.append(", ".join(parts))
+            told.append(_each(found, name, other))
     return told
+
+
+def parts(table, effect: Effect, name: str, at: str) -> list[str]:
+    """What a change does at each value of the switches that it is shown to depend on, by more
+    than a factor of two.
+    """
+    told = []
+    for other in table.cells[0]:
+        pair = {*effect.switches, other}
+        shown = [e for e in table.effects(name, at) if len(pair) == 2 and set(e.switches) == pair]
+        if any(called(e, name) and effect.change in e.change for e in shown):
+            found = simple_effects(table.cells, table.compared(name, at), effect, other)
+            sizes = [abs(e.estimate.mean) for _, e in found]
+            if max(sizes) > 2 * min(sizes):
+                told.append(_each(found, name, other))
+    return told
+
+
+def _each(found, name: str, other: str) -> str:
+    sizes = ((amount(e.estimate.mean, MEASURES[name].ratio), value) for value, e in found)
+    return ", ".join(f"{size} with {other}={show(value)}" for size, value in sizes)
 
 
 def span(effect: Effect, name: str) -> str:
