@@ -6,7 +6,9 @@
 #
 # A token's score is its *logit*. *Softmax* makes logits z into probabilities: exp(z), divided by
 # their sum. The *temperature* T divides the logits first; beta is 1/T. *Entropy*, in nats, says how
-# undecided the result is: 0 for a certain choice, ln V if all V tokens are alike.
+# undecided the result is: 0 for a certain choice, ln V if all V tokens are alike. To *sample* is to
+# draw the next token by these probabilities; *top-k* draws among the k likeliest only; "temperature
+# 0" stands for: always the best.
 #
 # ## What many believe
 #
@@ -35,15 +37,16 @@ lower_guess = predict("L05.b", "One model learns from its predictions at every p
 # ## Worked example: shift, and scale
 #
 # A shift changes nothing, a factor much. The law: d(entropy)/d(beta) = -beta Var(z), the variance
-# taken under the probabilities. It is never negative, so more beta can only mean less entropy.
+# taken under the probabilities. A variance is never negative, so the slope is never positive: more
+# beta never means more entropy.
 
 # %%
 z_V = np.array([2.0, 1.0, 0.0])
 for name, logits_V in {"z": z_V, "z + 100": z_V + 100, "2 z": 2 * z_V, "100 z": 100 * z_V}.items():
     print(f"{name:7} shape {logits_V.shape} probabilities {measure.softmax(logits_V).round(3)} "
           f"entropy {measure.entropy(logits_V):.3f}")
-slope = (measure.entropy(1.0001 * z_V) - measure.entropy(z_V)) / 0.0001
-print(f"slope {slope:.3f}, law {-np.cov(z_V, aweights=measure.softmax(z_V), ddof=0):.3f}")
+slope, p_V = (measure.entropy(1.0001 * z_V) - measure.entropy(z_V)) / 0.0001, measure.softmax(z_V)
+print(f"slope {slope:.3f}, law at beta 1: {(p_V @ z_V) ** 2 - p_V @ z_V**2:.3f}")
 
 # %% [markdown]
 # ## The rules, before the result: between support and refutation, a claim is qualified
@@ -67,7 +70,7 @@ def b22(top_when_cold, short_of_uniform_when_hot):
     return verdict(supported=cold and hot, refuted=not cold and not hot)
 
 def b23(lowest_times_n, highest):
-    """It comes within 5 % of 1/n, and within 1 % of 1. Neither: refuted."""
+    """The lowest is within 5 % of 1/n (n tokens), the highest above 0.99. Neither: refuted."""
     low, high = abs(lowest_times_n - 1) < 0.05, highest > 0.99
     return verdict(supported=low and high, refuted=not low and not high)
 
@@ -80,7 +83,7 @@ def b29(short_of_uniform, short_of_uniform_with_bias):
     return verdict(supported=short_of_uniform_with_bias < 1e-3, refuted=short_of_uniform > 1e-3)
 
 def c3(kl_of_shift, kl_of_doubling):
-    """How far probabilities move (KL, in nats): never by a shift; if size is nothing, not by 2."""
+    """KL says how far probabilities move, in nats: a shift must not, nor, for support, doubling."""
     return verdict(supported=kl_of_doubling < 0.01, refuted=kl_of_shift > 1e-6)
 
 def c4(margin_gained, alignment_grew, lengths_grew):
@@ -112,7 +115,7 @@ def best_token(z_ENV):
     return np.transpose([measure.softmax(z_ENV / t).max(-1).mean(-1) for t in temperatures])
 
 def short_of_uniform(model):
-    """How many nats a vanished state lacks to a choice among all tokens alike."""
+    """ln V, the entropy of tokens all alike, less that of what a state of zeros predicts."""
     nothing_1D = np.zeros((1, model.config.width), np.float32)
     return np.log(model.config.vocab) - measure.entropy(model.readout(nothing_1D))[0]
 
@@ -125,8 +128,9 @@ for model, seen in zip(fables.models, seen_E, strict=True):
     error_E.append(np.abs(measure.softmax(doubled_BTV) - at_half_T_BTV).max())
     before_EC.append([measure.entropy(model.readout(c * seen.before_final_norm_BTD)).mean()
                       for c in (0.5, 2)])
+half, twice = np.mean(before_EC, axis=0)
 print(f"entropy from half to twice the length: after the norm {half_E.mean():.3f} to "
-      f"{twice_E.mean():.3f}, before it {before_EC[0][0]:.3f} to {before_EC[0][1]:.3f}")
+      f"{twice_E.mean():.3f}, before it {half:.3f} to {twice:.3f}")
 
 # %% [markdown]
 # ## Run 2: what training does to the right token
@@ -138,8 +142,9 @@ print(f"entropy from half to twice the length: after the norm {half_E.mean():.3f
 def right_token(model):
     """Margin, alignment, and the length of states times the length of rows."""
     x_BTD = zoo.trace(model, tokens_BT).after_final_norm_BTD[:, :-1]
-    w_VD, right_BTV = np.asarray(model.unembedding_VD), np.eye(V, dtype=bool)[tokens_BT[:, 1:]]
-    scores = x_BTD @ w_VD.T, measure.cosines(x_BTD[:, :, None], w_VD)
+    w_VD = np.asarray(model.unembedding_VD)
+    right_BTV = np.eye(V, dtype=bool)[tokens_BT[:, 1:]]  # True at the right token
+    scores = (x_BTD @ w_VD.T, measure.cosines(x_BTD[:, :, None], w_VD))  # dot products, cosines
     gaps = [score_BTV[right_BTV].mean() - score_BTV[~right_BTV].mean() for score_BTV in scores]
     return [*gaps, measure.norms(x_BTD).mean() * measure.norms(w_VD).mean()]
 
@@ -164,37 +169,45 @@ def loss_BT(params, ids_BT):
 
 def train(seed, scored):
     """Held-out loss at the last position, after 150 passes that count the `scored` ones only."""
-    def one_pass(carry, key):
-        params, state = carry
-        start_B1 = jax.random.randint(key, (12, 1), 0, len(text) - 33)
-        ids_BT = jax.numpy.asarray(text)[start_B1 + np.arange(33)[None]]
+    @jax.jit
+    def one_pass(params, state, ids_BT):
         gradient = jax.grad(lambda params: loss_BT(params, ids_BT)[:, scored].mean())(params)
         updates, state = optimizer.update(gradient, state, params)
-        return (jax.tree.map(jax.numpy.add, params, updates), state), None
+        return jax.tree.map(jax.numpy.add, params, updates), state
 
-    params = Transformer(config, seed).params()
-    keys = jax.random.split(jax.random.key(100 + seed), 150)
-    (params, _), _ = jax.lax.scan(one_pass, (params, optimizer.init(params)), keys)
+    params, random = Transformer(config, seed).params(), np.random.default_rng(100 + seed)
+    state = optimizer.init(params)
+    for start_B in random.integers(len(text) - 33, size=(150, 12)):
+        params, state = one_pass(params, state, text[start_B[:, None] + np.arange(33)])
     return float(loss_BT(params, report.sequences(fables.data.val_tokens, 33))[:, -1].mean())
 
 every_E = [train(seed, slice(None)) for seed in range(3)]
 last_E = [train(seed, slice(-1, None)) for seed in range(3)]
 
-def cache_and_loop(model, ids_BT):
-    """A cache's error; how later states sway position 11; how often our loop is the library's."""
-    whole_BTV, x_BTD = np.asarray(model(ids_BT)), zoo.trace(model, ids_BT).stream_RBTD[0]
+def cache_error(model, ids_BT):
+    """How far logits are off, relative to the largest, if the first 12 tokens come from a cache."""
+    whole_BTV = zoo.trace(model, ids_BT).logits_BTV
     _, cache = model.extend(ids_BT[:, :12], model.empty_cache(1, 24))
     kept_BTV, _ = model.extend(ids_BT[:, 12:], cache)
-    slope_BTD = jax.grad(lambda x_BTD: model.continue_from(0, x_BTD)[0, 11].sum())(x_BTD)
-    made, library = list(ids_BT[0, :8]), generate(model, ids_BT[:, :8], 16, temperature=0)
+    return np.abs(kept_BTV - whole_BTV[:, 12:]).max() / np.abs(whole_BTV).max()
+
+def leak(model, ids_BT):
+    """How much the logits of the first 12 tokens change with the tokens after them."""
+    changed_BT = np.where(np.arange(24) < 12, ids_BT, (ids_BT + 1) % V)
+    one_BTV, two_BTV = (zoo.trace(model, i_BT).logits_BTV[:, :12] for i_BT in (ids_BT, changed_BT))
+    return np.abs(one_BTV - two_BTV).max()
+
+def loop(model, ids_BT):
+    """How often our own loop makes the token that the library makes."""
+    made = list(ids_BT[0, :8])
+    library_T = np.hstack(list(generate(model, ids_BT[:, :8], 16, temperature=0)))[0]
     while len(made) < 24:  # predict, append, run again; zeros fill the row up, never looked at
         z_BTV = zoo.trace(model, np.pad(made, (0, 24 - len(made)))[None]).logits_BTV
         made.append(z_BTV[0, len(made) - 1].argmax())
-    return [np.abs(kept_BTV - whole_BTV[:, 12:]).max() / np.abs(whole_BTV).max(),
-            np.abs(slope_BTD[0, 12:]).max(), np.mean(made[8:] == np.hstack(list(library))[0])]
+    return np.mean(made[8:] == library_T)
 
-found = [cache_and_loop(model, tokens_BT[:1, :24]) for model in fables.models]
-cache_E, leak_E, same_E = np.transpose(found)
+cache_E, leak_E, same_E = ([f(model, tokens_BT[:1, :24]) for model in fables.models]
+                           for f in (cache_error, leak, loop))
 
 # %%
 p = Picture("l05_length_and_temperature", "What makes a choice bold or timid?", panels=3)
@@ -208,7 +221,8 @@ for name, grown_SE in {"margin": margin_SE, "alignment": align_SE, "lengths": le
 p.level(1, 0, "right no better than wrong")
 p.dress(1, "The right token, while training", "training steps", "share of the value at the end")
 p.bars(2, lessons[:2], np.transpose([every_E, last_E]))
-p.level(2, measure.entropy(np.log(np.bincount(text, minlength=V) + 1e-9)), "letters' frequencies")
+often_V = np.bincount(text, minlength=V) + 1e-9  # no log of 0
+p.level(2, measure.entropy(np.log(often_V)), "letters' frequencies")
 said = "" if lower_guess is None else f" You said: {lessons[lower_guess]}"
 p.dress(2, f"Equal passes: which is lower?{said}", "loss taken at", "held-out loss (nats)")
 p.save()
@@ -217,7 +231,7 @@ p.save()
 # ## Exercises
 #
 # 1. A softmax that survives T = 0.01.
-# 2. What a sampler draws from.
+# 2. What a top-k sampler draws from.
 # 3. A comment under the article says that better aligned means a smaller cosine: write the logit
 #    with the right sign.
 
@@ -245,6 +259,10 @@ def logit(length_x, length_w, angle):
 # "Only differences count" is right: a shift changes nothing. But doubling doubles differences too,
 # so size matters, and the length of the last vector *is* inverse temperature, if nothing stands
 # between: no norm, and no bias. With a bias, a vanishing state says what the bias says.
+#
+# Look at the other panels, too. Alignment comes early in training and lengths go on growing: C4 is
+# judged by what came after the first stage. And a model that learns at every position has 32
+# lessons from each text, where the other has one (B19).
 
 # %%
 quiz("L05.q1", "Adding 5 to every logit makes the model", ["surer", "less sure", "neither"], 2,

@@ -6,7 +6,8 @@
 #
 # *LayerNorm* takes a vector's mean away, divides by its standard deviation, multiplies by a learned
 # *gain*. One stands before each *sublayer* (attention or MLP), which adds to a running sum, the
-# *stream*, and one before the *unembedding*, whose rows give each token a score, its *logit*.
+# *stream*, and one before the *unembedding*, whose rows give each token a score, its *logit*. These
+# are the stream's *readers*.
 #
 # ## What many believe
 #
@@ -45,7 +46,8 @@ print("shape", y_BD.shape, "lengths", measure.norms(x_BD).round(3).tolist(), "in
 #
 # ## The rules, before the result
 #
-# *Entropy*: how unsure a prediction is; *KL*: what it costs to believe a changed one; in nats.
+# In nats: *entropy* is how unsure a prediction is, *KL* the extra surprise of believing a changed
+# prediction in its place.
 
 # %%
 def c1(length, spread):
@@ -77,8 +79,7 @@ def c6(with_norm, without_norm):
 
 # %%
 tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 512)
-order_BT = np.random.default_rng(0).permutation(tokens_BT.size).reshape(tokens_BT.shape)
-other = np.unravel_index(order_BT, order_BT.shape)  # for each token the place of another
+order_N = np.random.default_rng(0).permutation(tokens_BT.size)
 last, stations = 2 * fables.config.depth, range(0, 2 * fables.config.depth + 1, 4)
 
 def written(model, x_RBTD):
@@ -88,14 +89,19 @@ def written(model, x_RBTD):
         yield np.asarray(block.attention(block.attention_norm(x_RBTD[2 * n]), position_T)[0])
         yield np.asarray(block.mlp(block.mlp_norm(x_RBTD[2 * n + 1])))
 
+def of_others(a_RBTX):
+    """What other tokens have, in an order that is always the same."""
+    return a_RBTX.reshape(len(a_RBTX), len(order_N), -1)[:, order_N].reshape(a_RBTX.shape)
+
 def effects(model):
     """What each edit changes in one model: in its sublayers, and from each of X stations on."""
     seen, found = zoo.trace(model, tokens_BT), {}
     x_RBTD, z_BTV = seen.stream_RBTD, seen.logits_BTV
     length_RBT1 = np.linalg.norm(x_RBTD, axis=-1, keepdims=True)
     unit_RBTD = x_RBTD / length_RBT1
-    for edit, new_RBTD in {"doubled": 2 * x_RBTD, "lengths": unit_RBTD * length_RBT1[:, *other],
-                           "directions": unit_RBTD[:, *other] * length_RBT1}.items():
+    edits = {"doubled": 2 * x_RBTD, "lengths": unit_RBTD * of_others(length_RBT1),
+             "directions": of_others(unit_RBTD) * length_RBT1}
+    for edit, new_RBTD in edits.items():
         pairs = zip(written(model, x_RBTD), written(model, new_RBTD), strict=True)
         changes = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in pairs]
         new_XBTV = np.array([zoo.continue_from(model, r, new_RBTD[r]) for r in stations])
@@ -105,29 +111,40 @@ def effects(model):
         found[f"{edit}: entropy"] = np.mean(abs(measure.entropy(new_XBTV) - measure.entropy(z_BTV)))
     return found
 
-rows, bare_rows = ([effects(model) for model in f.models] for f in (fables, nonorm))
-normed, bare = ({name: np.array([found[name] for found in founds]) for name in founds[0]}
-                for founds in (rows, bare_rows))
+def over_seeds(family):
+    rows = [effects(model) for model in family.models]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+normed, bare = over_seeds(fables), over_seeds(nonorm)
 for name in normed:
     print(f"{name:21} {normed[name].mean():8.5f} with norms, {bare[name].mean():8.5f} without")
+print("KL if doubled after block 0, 2, 4, 6:", normed["doubled: KL"].mean(0).round(3))
 
 # %% [markdown]
-# Each reader is blind to length, and yet the doubled stream changes the output. Length before a
-# norm is *inertia*: the update keeps its size, so it turns a longer state less.
+# Each reader is blind to length, and yet the stream doubled in the middle changes the output;
+# doubled at the end it does not. Length before a norm is *inertia*: an update keeps its size, so it
+# turns a longer state less, and after the last block no update is left.
 #
 # ## Run 2: the last state, made longer, or moved off the vocabulary
 #
-# With fewer tokens than channels, some directions are at right angles to all the unembedding's rows
-# and prefer no token. But the norm divides by the *whole* length: k times the state's length there
-# divides all logits by sqrt(1 + k^2). Confidence falls, the ranking stays.
+# There are fewer tokens than numbers in a state, so some directions are at right angles to all rows
+# of the unembedding: a step along one changes no dot product. But the norm divides by the *whole*
+# length. A step k times as long as the state makes it sqrt(1 + k^2) times as long, and all logits
+# shrink by that factor: less confidence, the same ranking. (At k = 0 we have removed what states
+# have of such directions by themselves, so it starts a little lower than in the first panel.)
 
 # %%
 scales, shares = np.array([1 / 4, 1 / 2, 1, 2, 4]), np.array([0, 0.5, 1, 2, 3])
-after_EC, before_EC, bare_EC, diluted_EK, formula_EK, length_EN = ([] for _ in range(6))
 
 def entropy_from(model, x_BTD):
     return measure.entropy(zoo.continue_from(model, last, x_BTD)).mean()
 
+def unseen(model):
+    """Directions, one a row, at right angles to the mean and to all rows, gain included."""
+    rows_XD = np.vstack([np.ones((1, 96)), model.unembedding_VD * model.final_norm.gain[...]])
+    return np.linalg.svd(rows_XD)[2][len(rows_XD):]  # the 96 directions less those that rows use
+
+after_EC, before_EC, bare_EC, diluted_EK, formula_EK, length_EN = [], [], [], [], [], []
 for model, bare_model in zip(fables.models, nonorm.models, strict=True):
     seen, bare_seen = zoo.trace(model, tokens_BT), zoo.trace(bare_model, tokens_BT)
     x_BTD, bare_BTD = seen.before_final_norm_BTD, bare_seen.before_final_norm_BTD
@@ -135,9 +152,7 @@ for model, bare_model in zip(fables.models, nonorm.models, strict=True):
     before_EC.append([entropy_from(model, c * x_BTD) for c in scales])
     bare_EC.append([entropy_from(bare_model, c * bare_BTD) for c in scales])
     length_EN.append(measure.norms(plain_norm(x_BTD)).ravel())
-    rows_XD = np.vstack([model.unembedding_VD * model.final_norm.gain[...], np.ones((1, 96))])
-    null_XD = np.linalg.svd(rows_XD)[2][len(rows_XD):]  # ones too: LayerNorm removes the mean
-    x_BTD = x_BTD - x_BTD.mean(-1, keepdims=True)
+    null_XD, x_BTD = unseen(model), x_BTD - x_BTD.mean(-1, keepdims=True)
     on_BTD = x_BTD - x_BTD @ null_XD.T @ null_XD
     side_BTD = np.linalg.norm(on_BTD, axis=-1, keepdims=True) * null_XD[0]
     diluted_EK.append([entropy_from(model, on_BTD + k * side_BTD) for k in shares])
@@ -179,7 +194,7 @@ def layer_norm(x_BD, epsilon):
 # %% exercise L08.e2
 @check("L08.e2")
 def length_at(share, width, epsilon):
-    """The length of a mean-free x whose LayerNorm has length share x sqrt(width)."""
+    """The length of a mean-free x whose LayerNorm has length share * sqrt(width)."""
     ...
 
 # %% exercise L08.e3
@@ -191,16 +206,20 @@ def dial(logits_V, entropy):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# No reader sees length, but the *sum* does: it decides how far an update turns the state. At the
-# end a norm divides it away, so growth cannot be growing certainty. Confidence lives in the angle
-# to the rows, in the gain, in the rows' lengths, and in length off the vocabulary. The belief is
-# right after the last norm, and in a model without one: twice as long is half the temperature.
+# No reader sees length, but the *sum* does: it decides how far an update turns the state. So
+# lengths exchanged in mid-stream still move the entropy a little, which is what B37 speaks of; at
+# the end a norm divides length away, which is B31: growth cannot be growing certainty. That
+# directions matter so much more is not the norm's doing alone: compare the lines without norms.
+# Confidence can live in the angle to the rows, in the gain, in the rows' lengths, and in length off
+# the vocabulary. The belief is right after the last norm, and in a model without one: twice as long
+# is half the temperature.
 
 # %%
-quiz("L08.q1", "A pre-norm model's last stream is made ten times as long. Its predictions",
+quiz("L08.q1", "The last state of our model is made ten times as long. Its predictions",
      ["get surer", "get less sure", "stay as they are"], answer=2, why="The last norm undoes it.")
-quiz("L08.q2", "The stream in the middle is made ten times as long. Later blocks now",
-     ["read something else", "turn the state less"], answer=1, why="Only the sum sees length.")
+quiz("L08.q2", "The stream in the middle is made ten times as long. The next sublayer now",
+     ["writes something else", "turns the state less"], answer=1,
+     why="It reads and writes the same; the sum that it adds to is longer.")
 quiz("L08.q3", "From L07: a cosine of 0.95 between layers is surprising if a layer's growth is",
      ["1.05", "1.5"], answer=1, why="1/1.05 is 0.95 already; 1/1.5 is 0.67.")
 
@@ -212,8 +231,10 @@ claim("C1", c1, fables, length=np.mean(length_EN, 1),
       spread=np.std(length_EN, 1) / np.mean(length_EN, 1))
 claim("B16", b16, fables, sublayer_change=normed["doubled: sublayers"],
       output_kl=normed["doubled: KL"][:, 1])  # after block 2
-claim("B31", b31, fables, fall_before_norm=-np.diff(before_EC)[:, 1:3].sum(1),
-      fall_after_norm=-np.diff(after_EC)[:, 1:3].sum(1))  # from half to twice the length
+_, before_half_E, _, before_twice_E, _ = np.transpose(before_EC)
+_, after_half_E, _, after_twice_E, _ = np.transpose(after_EC)
+claim("B31", b31, fables, fall_before_norm=before_half_E - before_twice_E,
+      fall_after_norm=after_half_E - after_twice_E)
 claim("B37", b37, fables, kl_directions=normed["directions: KL"].mean(1),
       kl_lengths=normed["lengths: KL"].mean(1), flips_by_length=normed["lengths: top token"],
       entropy_change=normed["lengths: entropy"])

@@ -175,8 +175,8 @@ def fitted_floor(scores_ZV, truth_ZV) -> float:
     of which the model says that it is impossible. From 1e-5 to 0.1, to a quarter of a decade: what
     is measured at floors a decade apart differs much more than their cross-entropies do.
 
-    >>> fitted_floor([[1.0, 0.0]] * 10, [[0.9, 0.1]] * 10) > 0.01
-    True
+    >>> fitted_floor([[0.6, 0.3, 0.0]] * 5, [[0.6, 0.3, 0.1]] * 5)
+    0.1
     """
     scores_ZV = np.asarray(scores_ZV, np.float64)
 

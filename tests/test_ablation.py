@@ -379,7 +379,7 @@ def start(folder, *arguments):
 
 def test_ctrl_c_keeps_finished_cells_and_the_same_command_goes_on(data, tmp_path):
     command = [
-        "ablate", "--vary", "depth=0,5", "--seeds", "2",
+        "ablate", "--vary", "depth=0,2", "--seeds", "2",
         "--corpus", data.config.corpus, *FLAGS, "--out", "out", "--rates", "0.01",
     ]  # fmt: skip
     process = start(tmp_path, *command)

@@ -117,7 +117,7 @@ def test_the_opening_says_what_ran(table):
 def test_in_short_there_is_an_answer_for_each_switch(table):
     short = opening.in_short(table)
     norm, residual, loss = short.values()
-    assert list(short)[0] == "norm (none → ln)"
+    assert next(iter(short)) == "norm (none → ln)"
     assert norm[0].startswith("val loss: nothing shown, among cells that learn ")
     assert norm[1].startswith("growth: x") and "opposite things (" in norm[1]
     assert "with loss=ce" in norm[1] and "with loss=se" in norm[1]

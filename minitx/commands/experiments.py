@@ -118,6 +118,7 @@ def run_with_progress(grid, data, seeds, out: Path):
     from tqdm import tqdm
 
     from minitx.ablation import cells
+    from minitx.run import interrupts
 
     planned, counted = cells.check_cells(grid, data), cells.check_seeds(seeds)
     ahead = cells.unfinished(planned, data, counted, out)
@@ -125,7 +126,8 @@ def run_with_progress(grid, data, seeds, out: Path):
     records, before, started = [], 0, time.monotonic()
     if len(counted) == 1:
         say("one seed: there will be no intervals, and any difference may be chance")
-    with tqdm(total=total, unit="step", dynamic_ncols=True, leave=False, disable=None) as bar:
+    line = {"unit": "step", "dynamic_ncols": True, "leave": False, "disable": None}
+    with interrupts() as interrupted, tqdm(total=total, **line) as bar:
         try:
             for p in cells.run_grid(grid, data, seeds, out):
                 bar.set_description_str(f"cell {p.number} of {len(planned)}")
@@ -137,6 +139,8 @@ def run_with_progress(grid, data, seeds, out: Path):
                     seconds = (time.monotonic() - started) * (total - before) / max(1, before)
                     left = f"; about {minutes(seconds)} left" if 0 < before < total else ""
                     bar.write(f"cell {p.number} of {len(planned)}: {told(p)}{left}", sys.stderr)
+                if interrupted:
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             bar.close()
             say(
