@@ -231,26 +231,12 @@ LLAMA = Architecture(
     unused=ROPE_UNUSED,
 )
 
-MISTRAL = Architecture(
-    fields=LLAMA_FIELDS,
-    defaults=LLAMA_DEFAULTS | {"num_key_value_heads": 8},
-    only=NO_SCALING,
-    same=LLAMA_SAME,
-    mlp=GATED,
-    prefixes=("model.",),
-    tensors=LLAMA_TENSORS,
-    unused=ROPE_UNUSED,
-)
-
-QWEN2 = Architecture(
+MISTRAL = replace(LLAMA, fields=LLAMA_FIELDS, defaults=LLAMA_DEFAULTS | {"num_key_value_heads": 8})
+QWEN2 = replace(
+    LLAMA,
     fields=LLAMA_FIELDS,
     defaults=LLAMA_DEFAULTS | {"num_key_value_heads": 32},
-    only=NO_SCALING,
     same=LLAMA_SAME | {"qkv_bias": True},
-    mlp=GATED,
-    prefixes=("model.",),
-    tensors=LLAMA_TENSORS,
-    unused=ROPE_UNUSED,
 )
 
 ARCHITECTURES = {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN2}
