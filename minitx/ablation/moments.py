@@ -29,7 +29,7 @@ MEASURES = {
         "and judged on the other"
     ),
     "accuracy": Measure("how often the likeliest token comes"),
-    "steps_to_loss": Measure("steps until the loss that all reach", ratio=True),
+    "steps_to_loss": Measure("steps until the loss at which cells are compared", ratio=True),
     "growth": Measure("length of the state after the last block, by the embedding's", True),
     "trained_growth": Measure("growth, by the same before training", True),
     "later_growth": Measure(

@@ -54,7 +54,7 @@ def summary(table) -> str:
 
 
 def cells(table) -> str:
-    """The cells, the rate that each chose, its loss, and when it got to the loss that all reach."""
+    """The cells, the rate that each chose, its loss, and when it got to the common loss."""
     loss, steps = table.values(table.yardstick), table.values("steps_to_loss")
     target = "" if table.target is None else f" {table.target:.3f}"
     rows = [["cell", "lr", label(table.yardstick), f"{LEVEL:.0%} interval", f"steps to{target}"]]
