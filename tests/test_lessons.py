@@ -74,7 +74,7 @@ def test_a_lesson_runs_every_way(name, trained, own_answers, tmp_path, capsys):
         assert "null" in table and table.startswith("panel,series,x,mean,low,high")
     assert list((own_answers / "figures").glob("*.png"))
     out = capsys.readouterr().out
-    assert out.count("not done yet") == 3 and "refuted" in lesson.VERDICTS
+    assert out.count("not done yet") == 3
 
     (own_answers / "ledger.json").unlink()
     stepper.walk(name, straight=True)
