@@ -65,7 +65,7 @@ ALLOWED = {
     "objective run train",
     "ablation.plan": "ablation.cells ablation.grid ablation.probe model run",
     "ablation.comparison": "ablation.cells ablation.grid ablation.probe ablation.table config "
-    "devices model objective run train",
+    "model objective run train",
     "zoo": "checkpoint config corpus model pretrained.loader run train",
     "exercises": "",
     "lesson": "checkpoint exercises",

@@ -9,18 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
 from minitx import run
 from minitx.ablation import cells, probe
 from minitx.ablation.grid import FIXED, show
 from minitx.ablation.table import Table
 from minitx.config import to_json
-from minitx.devices import make_mesh
 from minitx.errors import InputError
 from minitx.model import count_params
-from minitx.objective import evaluate_seeds
+from minitx.objective import evaluate
 from minitx.train import initial_params
 
 
@@ -101,9 +97,8 @@ def record_of(settings: dict[str, Any], group: dict[int, Any], data: run.Data) -
     )
     for seed, one in sorted(group.items()):
         fresh, params = initial_params(config, seed), one.model.params()
-        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), fresh, params)
         kind = one.recipe.loss
-        losses = evaluate_seeds(config, kind, stacked, data.val_tokens, make_mesh(1)).tolist()
+        losses = [evaluate(config, kind, p, data.val_tokens) for p in (fresh, params)]
         between = [
             {"step": line["step"], "val_loss": line["val_loss"]}
             for line in run.read_metrics(one.folder)[:-1]

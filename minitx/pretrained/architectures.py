@@ -17,9 +17,6 @@ class From(NamedTuple):
     paired: bool = False  # a head's rows interleaved: llama.cpp keeps what RoPE turns side by side
 
 
-REQUIRED = object()  # a key without which nothing can be guessed
-
-
 @dataclass(frozen=True)
 class Architecture:
     """A family of models, in the words of its config.json."""
