@@ -21,7 +21,7 @@ import importlib
 _HOME = {  # public name: the module that it comes from
     "ModelConfig": "config",
     "TrainConfig": "config",
-    "PRESETS": "config",
+    "PRESETS": "presets",
     "InputError": "errors",
     "Transformer": "model",
     "Trace": "model",

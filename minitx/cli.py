@@ -20,8 +20,9 @@ import tyro
 import minitx
 from minitx.commands import COMMANDS, experiments
 from minitx.commands.model import Train
-from minitx.config import PRESETS, DataConfig
+from minitx.config import DataConfig
 from minitx.errors import InputError, suggest
+from minitx.presets import PRESETS
 
 
 def main() -> int:

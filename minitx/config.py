@@ -1,4 +1,4 @@
-"""Every switch of a model and of its training, as two frozen dataclasses that refuse nonsense.
+"""Every switch of a model and of its training, as frozen dataclasses that refuse nonsense.
 
 A config is hashable, travels as JSON, and is varied with `dataclasses.replace`:
 
@@ -35,6 +35,8 @@ class ModelConfig:
     """Query heads H; must divide the width."""
     kv_heads: int | None = None
     """Key/value heads G, shared by groups of query heads; None: one for every query head."""
+    head_width: int | None = None
+    """Width K of a head; None: width / heads."""
     mlp_width: int | None = None
     """Hidden width F of the MLP; None: 4 x width, or 8/3 x width for swiglu (equal parameters)."""
     context: int = 128
@@ -67,6 +69,8 @@ class ModelConfig:
     """Biases in every linear layer and LayerNorm."""
     qkv_bias: bool | None = None
     """Biases of the query, key and value projections; None: the same as --bias."""
+    mlp_bias: bool | None = None
+    """Biases of the MLP; None: the same as --bias."""
     dropout: float = 0.0
     """Probability of dropping an element of the embedding, the patterns and the updates."""
     init: Literal["plain", "scaled", "zero"] = "scaled"
@@ -76,7 +80,9 @@ class ModelConfig:
 
     def __post_init__(self):
         check_types(self)
-        for name in ("width", "heads", "kv_heads", "mlp_width", "context", "vocab"):
+        for name in (
+            "width", "heads", "kv_heads", "head_width", "mlp_width", "context", "vocab",
+        ):  # fmt: skip
             require(self, name, lambda value: value is None or value >= 1, "at least 1")
         for name in ("depth", "position_offset"):
             require(self, name, lambda value: value >= 0, "at least 0")
@@ -84,7 +90,7 @@ class ModelConfig:
             require(self, name, lambda value: value > 0, "above 0")
         require(self, "init_std", lambda value: value is None or value > 0, "above 0")
         require(self, "dropout", lambda value: 0 <= value < 1, "at least 0 and below 1")
-        if self.width % self.heads:
+        if self.head_width is None and self.width % self.heads:
             raise InputError(
                 f"heads={self.heads} does not divide width={self.width}: "
                 f"choose heads from {divisors(self.width)}"
@@ -96,8 +102,9 @@ class ModelConfig:
             )
         if self.positions == "rope" and self.sizes["K"] % 2:
             raise InputError(
-                f"positions=rope turns pairs of channels, but width={self.width} over "
-                f"heads={self.heads} makes heads {self.sizes['K']} wide: make that even"
+                f"positions=rope turns pairs of channels, but heads are {self.sizes['K']} wide "
+                f"(width={self.width}, heads={self.heads}, head_width={self.head_width}): make "
+                "that even"
             )
         if self.positions == "sinusoidal" and self.width % 2:
             raise InputError(
@@ -123,7 +130,7 @@ class ModelConfig:
             "D": self.width,
             "H": self.heads,
             "G": self.kv_heads or self.heads,
-            "K": self.width // self.heads,
+            "K": self.head_width or self.width // self.heads,
             "F": self.mlp_width or hidden,
             "V": self.vocab,
             "N": self.depth,
@@ -261,68 +268,3 @@ def require(config, name: str, holds, wanted: str) -> None:
 def divisors(number: int) -> str:
     """The divisors of a number, up to 1024, as words for an error message."""
     return ", ".join(str(d) for d in range(1, min(number, 1024) + 1) if number % d == 0)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A named starting point: two configs, the tokeniser that goes with them, and what for."""
-
-    about: str
-    model: ModelConfig
-    train: TrainConfig
-    tokenizer: str = "char"
-
-
-PRESETS = {
-    "demo": Preset(
-        "what `minitx demo` trains: 6 pre-LN blocks, about a minute on two cores",
-        ModelConfig(context=64, positions="rope", qk_norm=True),
-        TrainConfig(
-            steps=400, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0,
-            warmup=20, decay="linear", final_lr=0.0, eval_every=50,
-        ),
-    ),
-    "nanogpt-cpu": Preset(
-        "nanoGPT's recipe for a CPU: 4 blocks, width 128, context 64, 2000 steps of 12 sequences",
-        ModelConfig(width=128, depth=4, heads=4, context=64, tied=True),
-        TrainConfig(
-            steps=2000, batch=12, lr=1e-3, warmup=100, final_lr=0.1, beta2=0.99, eval_every=250
-        ),
-    ),
-    "sprint": Preset(
-        "the fastest way to where `nanogpt-cpu` ends: no larger, and a sixth of the steps",
-        ModelConfig(
-            width=128, depth=2, heads=4, context=64, positions="rope", norm="rmsnorm",
-            norm_gain=False, qk_norm=True, mlp="relu2", init="zero",
-        ),
-        TrainConfig(
-            steps=340, batch=12, optimizer="muon", lr=0.02, adam_lr=0.01, momentum=0.9,
-            weight_decay=0.0, clip=0.0, warmup=10, decay="linear", final_lr=0.0, eval_every=340,
-        ),
-    ),
-    "nanogpt-gpu": Preset(
-        "nanoGPT's recipe for a GPU: 6 blocks, width 384, context 256, 5000 steps of 64 sequences",
-        ModelConfig(width=384, depth=6, heads=6, context=256, tied=True, dropout=0.2),
-        TrainConfig(
-            steps=5000, batch=64, lr=1e-3, warmup=100, final_lr=0.1, beta2=0.99, eval_every=250,
-            precision="bfloat16",
-        ),
-    ),
-    "sprint-gpu": Preset(
-        "the same size trained faster; meant for a GPU, where it has not been tried yet",
-        ModelConfig(
-            width=384, depth=6, heads=6, context=256, positions="rope", norm="rmsnorm",
-            norm_gain=False, qk_norm=True, mlp="relu2", init="zero", dropout=0.2,
-        ),
-        TrainConfig(
-            steps=1000, batch=64, optimizer="muon", lr=0.02, adam_lr=0.01, momentum=0.95,
-            weight_decay=0.0, warmup=50, decay="linear", final_lr=0.0, eval_every=100,
-            precision="bfloat16",
-        ),
-    ),
-    "bigram": Preset(
-        "no blocks at all: the embedding meets the unembedding, and only pairs can be learned",
-        ModelConfig(depth=0, norm="none", positions="none", context=32),
-        TrainConfig(steps=500, lr=1e-2),
-    ),
-}

@@ -161,11 +161,11 @@ class Attention(nnx.Module):
         c, size = config, config.sizes
         bias = c.bias if c.qkv_bias is None else c.qkv_bias
         q, k, v, out = jax.random.split(key, 4)
-        kv_width = size["G"] * size["K"]
-        self.query = Linear(c.width, c.width, bias, c.init_std, q)
+        q_width, kv_width = size["H"] * size["K"], size["G"] * size["K"]
+        self.query = Linear(c.width, q_width, bias, c.init_std, q)
         self.key = Linear(c.width, kv_width, bias, c.init_std, k)
         self.value = Linear(c.width, kv_width, bias, c.init_std, v)
-        self.out = make_output(c, c.width, out)
+        self.out = make_output(c, q_width, c.bias, out)
         self.query_norm = make_norm(c, "head", size["K"])
         self.key_norm = make_norm(c, "head", size["K"])
         self.rotary = c.positions == "rope"
@@ -199,9 +199,9 @@ class Attention(nnx.Module):
         return self.out(y_BTHK.reshape(B, T, -1)), Seen(pattern_BHTS, k_BSGK, v_BSGK)
 
 
-def make_output(config: ModelConfig, inputs: int, key: jax.Array) -> Linear:
+def make_output(config: ModelConfig, inputs: int, bias: bool, key: jax.Array) -> Linear:
     """A projection that writes to the stream, started as `config.init` says."""
-    linear = Linear(inputs, config.width, config.bias, config.init_std, key)
+    linear = Linear(inputs, config.width, bias, config.init_std, key)
     scale = {"plain": 1.0, "scaled": (2 * config.depth) ** -0.5, "zero": 0.0}[config.init]
     linear.weight[...] = linear.weight[...] * scale
     return linear
@@ -221,10 +221,11 @@ class MLP(nnx.Module):
 
     def __init__(self, config: ModelConfig, key: jax.Array):
         c, F = config, config.sizes["F"]
+        bias = c.bias if c.mlp_bias is None else c.mlp_bias
         up, down, gate = jax.random.split(key, 3)
-        self.up = Linear(c.width, F, c.bias, c.init_std, up)
-        self.gate = Linear(c.width, F, c.bias, c.init_std, gate) if c.mlp == "swiglu" else None
-        self.down = make_output(c, F, down)
+        self.up = Linear(c.width, F, bias, c.init_std, up)
+        self.gate = Linear(c.width, F, bias, c.init_std, gate) if c.mlp == "swiglu" else None
+        self.down = make_output(c, F, bias, down)
         self.bend = NONLINEARITIES[c.mlp]
 
     def __call__(self, x_BTD):

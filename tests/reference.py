@@ -114,7 +114,7 @@ def norm(c, weights, x_TD):
 
 def attention(c, weights, x_TD):
     """The update, and (pattern, keys, values)."""
-    T, K, G = len(x_TD), c.width // c.heads, c.kv_heads or c.heads
+    T, K, G = len(x_TD), c.head_width or c.width // c.heads, c.kv_heads or c.heads
     bias = c.bias if c.qkv_bias is None else c.qkv_bias
     query_THK = linear(weights["query"], x_TD, bias).reshape(T, c.heads, K)
     key_SGK = linear(weights["key"], x_TD, bias).reshape(T, G, K)
@@ -136,7 +136,7 @@ def attention(c, weights, x_TD):
             for s in range(t + 1):
                 pattern_HTS[h, t, s] = weight[s]
                 head_THK[t, h] += weight[s] * value_SGK[s, g]
-    y_TD = linear(weights["out"], head_THK.reshape(T, c.width), c.bias)
+    y_TD = linear(weights["out"], head_THK.reshape(T, c.heads * K), c.bias)
     return y_TD, (pattern_HTS, key_SGK, value_SGK)
 
 
@@ -156,7 +156,8 @@ def prepare(c, weights, x_K, t):
 
 def mlp(c, weights, x_TD):
     """The update, and nothing more to see."""
-    up_TF = linear(weights["up"], x_TD, c.bias)
+    bias = c.bias if c.mlp_bias is None else c.mlp_bias
+    up_TF = linear(weights["up"], x_TD, bias)
     if c.mlp == "gelu":
         hidden_TF = np.vectorize(lambda u: u * (1 + math.erf(u / math.sqrt(2))) / 2)(up_TF)
     elif c.mlp == "gelu_tanh":
@@ -167,9 +168,9 @@ def mlp(c, weights, x_TD):
     elif c.mlp == "relu2":
         hidden_TF = np.where(up_TF > 0, up_TF, 0) ** 2
     elif c.mlp == "swiglu":
-        gate_TF = linear(weights["gate"], x_TD, c.bias)
+        gate_TF = linear(weights["gate"], x_TD, bias)
         hidden_TF = gate_TF / (1 + np.exp(-gate_TF)) * up_TF
-    return linear(weights["down"], hidden_TF, c.bias), None
+    return linear(weights["down"], hidden_TF, bias), None
 
 
 def linear(weights, x_TI, bias):

@@ -12,10 +12,11 @@ import jax
 import pytest
 
 from minitx.bench import child, machine, nanogpt
-from minitx.config import PRESETS, ModelConfig, TrainConfig
+from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import batch_loss
+from minitx.presets import PRESETS
 from minitx.train import initial_params
 
 CONFIG = ModelConfig(width=12, depth=2, heads=3, kv_heads=1, mlp_width=20, context=6, vocab=7)

@@ -26,8 +26,9 @@ import safetensors.numpy
 
 import minitx
 from minitx import cli, commands, terminal, tokenizer
-from minitx.config import PRESETS, ModelConfig, TrainConfig
+from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
+from minitx.presets import PRESETS
 
 SIZE = ["--width", "8", "--depth", "1", "--heads", "2", "--context", "8", "--batch", "2"]
 SHORT = [*SIZE, "--steps", "4", "--eval-every", "2"]

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import minitx.config
 from minitx.config import (
-    PRESETS,
     SCHEMA_VERSION,
     DataConfig,
     ModelConfig,
@@ -22,6 +21,7 @@ from minitx.config import (
     to_json,
 )
 from minitx.errors import InputError
+from minitx.presets import PRESETS
 
 KINDS = pytest.mark.parametrize("kind", (ModelConfig, TrainConfig, DataConfig))
 POSITIVE, NOT_NEGATIVE, BELOW_1 = "at least 1", "at least 0", "at least 0 and below 1"
@@ -58,7 +58,7 @@ def not_of_type(kind, name, wanted, *values):
 REFUSED = [
     *(
         case
-        for name in ("width", "heads", "kv_heads", "mlp_width", "context", "vocab")
+        for name in ("width", "heads", "kv_heads", "head_width", "mlp_width", "context", "vocab")
         for case in out_of_range(ModelConfig, name, POSITIVE, 0, -1)
     ),
     *out_of_range(ModelConfig, "depth", NOT_NEGATIVE, -1),
@@ -73,7 +73,9 @@ REFUSED = [
     *not_of_type(ModelConfig, "mlp_width", "int or None", 2.5, {}),
     *not_of_type(ModelConfig, "tied", "bool", 1, 0, "true", None),
     *not_of_type(ModelConfig, "residual", "bool", 1.0),
+    *not_of_type(ModelConfig, "head_width", "int or None", 4.0, "4"),
     *not_of_type(ModelConfig, "qkv_bias", "bool or None", 1, "no"),
+    *not_of_type(ModelConfig, "mlp_bias", "bool or None", 0, "yes"),
     *not_of_type(ModelConfig, "dropout", "float", "0.1", None, False),
     *not_of_type(ModelConfig, "init_std", "float or None", "0.02", True),
     *not_of_type(ModelConfig, "norm_epsilon", "finite number", math.inf, math.nan),
@@ -144,7 +146,8 @@ def test_a_refusal_names_the_field_the_value_and_the_cure(kind, changes, cure):
         dict(vocab=1, context=1, mlp_width=1),
         dict(dropout=0.0),
         dict(dropout=0.99),
-        dict(init_std=None, qkv_bias=None, kv_heads=None, mlp_width=None),
+        dict(init_std=None, qkv_bias=None, mlp_bias=None, kv_heads=None, mlp_width=None),
+        dict(head_width=3, width=7, heads=5),
         dict(positions="learned", position_offset=2),
         dict(positions="rope", width=6, heads=3),
         dict(positions="learned", width=9, heads=3),

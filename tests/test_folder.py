@@ -154,6 +154,17 @@ def test_positions_of_opt_are_offset():
     assert errors_of(mutant, params, expected_of("opt"))[0] > 1e-2
 
 
+def test_a_tied_model_may_keep_its_table_under_either_name(copy):
+    """Files of OPT that were converted from a pickle have the unembedding's name alone."""
+    whole, expected = pretrained.load_folder(FIXTURES / "opt", "float32"), expected_of("opt")
+
+    def rename(tensors):
+        tensors["lm_head.weight"] = tensors.pop("model.decoder.embed_tokens.weight")
+
+    config, params = pretrained.load_folder(change_tensors(copy("opt"), rename), "float32")
+    assert config == whole[0] and max(errors_of(config, params, expected)) < 1e-5
+
+
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_bfloat16_weights_make_bfloat16_states(name):
     config, params = pretrained.load_folder(FIXTURES / name, "bfloat16")
@@ -199,9 +210,11 @@ def test_a_sliding_window_shorter_than_the_context_becomes_the_context(copy):
         ("llama", {"rope_theta": 5.0}, ["rope_theta", "5.0", "123.0"]),
         ("llama", {"partial_rotary_factor": 0.5}, ["partial_rotary_factor"]),
         ("llama", {"quantization_config": {"bits": 4}}, ["quantization_config"]),
-        ("llama", {"head_dim": 8}, ["head_dim", "8"]),
+        ("llama", {"head_dim": 7}, ["7 wide", "even"]),
+        ("llama", {"head_dim": "4"}, ["head_width='4'"]),
+        ("gpt2", {"head_dim": 7}, ["head_dim", "not understood"]),
         ("llama", {"hidden_act": "gelu"}, ["gelu", "silu"]),
-        ("llama", {"attention_bias": True}, ["attention_bias", "mlp_bias"]),
+        ("mistral", {"attention_bias": True}, ["attention_bias", "not understood"]),
         ("llama", {"hidden_size": ...}, ["hidden_size"]),
         ("llama", {"hidden_size": "24"}, ["width", "24"]),
         ("llama", {"num_attention_heads": 5}, ["heads=5"]),

@@ -21,6 +21,7 @@ LINES = 350  # a longer module has two subjects
 ALLOWED = {
     "errors": "",
     "config": "",
+    "presets": "config",
     "tokenizer": "",
     "measure": "",
     "plots": "",
@@ -38,9 +39,9 @@ ALLOWED = {
     "sample": "config model",
     "report": "measure model train",
     "run": "checkpoint config corpus devices tokenizer model train",
-    "bench.child": "config devices run train",
-    "bench.machine": "bench.child config devices model report run sample train",
-    "bench.nanogpt": "bench.child bench.machine config corpus tokenizer",
+    "bench.child": "devices presets run train",
+    "bench.machine": "bench.child config devices model presets report run sample train",
+    "bench.nanogpt": "bench.child bench.machine corpus presets tokenizer",
     "doctor": "config corpus model",
     "pretrained.architectures": "",
     "pretrained.folder": "pretrained.architectures checkpoint config model",
@@ -72,19 +73,19 @@ ALLOWED = {
     "figures": "lesson plots",
     "stepper": "checkpoint figures lesson",
     "terminal": "checkpoint devices model plots report run train",
-    "commands.model": "config devices pretrained.loader report run sample terminal",
+    "commands.model": "config devices presets pretrained.loader report run sample terminal",
     "commands.machine": "bench.machine bench.nanogpt bench.real_model corpus doctor "
     "pretrained.pull terminal",
     "commands.lesson": "lesson stepper terminal zoo",
     "commands.experiments": "ablation.cells ablation.comparison ablation.grid ablation.panels "
     "ablation.plan ablation.table checkpoint config run terminal",
     "commands": "commands.experiments commands.lesson commands.machine commands.model",
-    "cli": "config corpus commands.experiments commands.model run",
+    "cli": "config corpus commands.experiments commands.model presets run",
     "ablation": "",
     "bench": "",
     "pretrained": "",
     "__init__": "ablation.cells ablation.comparison ablation.grid config errors model "
-    "pretrained.loader report run sample train",
+    "presets pretrained.loader report run sample train",
     "__main__": "cli",
 }
 

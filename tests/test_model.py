@@ -14,10 +14,11 @@ import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minitx.config import PRESETS, ModelConfig
+from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.layers import rope
 from minitx.model import Trace, Transformer, count_params, init_params
+from minitx.presets import PRESETS
 
 # Sizes are pairwise distinct, and products too, but for H x K = D: no array can swap its axes.
 SMALL = dict(width=24, depth=2, heads=6, kv_heads=3, mlp_width=10, context=11, vocab=17, bias=True)
@@ -62,6 +63,7 @@ OTHERS = [
     dict(qk_norm=True, norm="none"),
     dict(qkv_bias=False),
     dict(qkv_bias=True, bias=False),
+    *(dict(mlp_bias=not bias, bias=bias, mlp="swiglu") for bias in BOTH),
     dict(bias=False, norm="layernorm"),
     dict(dropout=0.5),
     dict(depth=1),
@@ -77,6 +79,8 @@ ODD = [  # other sizes than SMALL: slow without jit
     dict(width=15, heads=3, kv_heads=None, mlp_width=7, vocab=1, context=9),
     dict(width=1, heads=1, kv_heads=1, mlp_width=1, vocab=2, norm="rmsnorm"),
     dict(mlp_width=None),
+    dict(head_width=14, positions="rope", qk_norm=True),
+    dict(head_width=5, width=7, kv_heads=2),
     dict(mlp_width=None, mlp="swiglu"),
     dict(depth=0, width=7, heads=1, kv_heads=1),
 ]
@@ -188,6 +192,8 @@ def test_untrained_model_agrees_with_the_reference(config):
             mlp=st.sampled_from(MLPS),
             bias=st.booleans(),
             qkv_bias=st.sampled_from((None, False, True)),
+            mlp_bias=st.sampled_from((None, False, True)),
+            head_width=st.sampled_from((None, 14)),
             kv_heads=st.sampled_from((None, 3)),
             depth=st.sampled_from((0, 1, 2)),
         )
@@ -507,6 +513,7 @@ def test_parameter_names_and_shapes_are_frozen():
         (dict(qk_norm=False), ("query_norm", "key_norm")),
         (dict(bias=False), ("bias",)),
         (dict(qkv_bias=False), ("query.bias", "key.bias", "value.bias")),
+        (dict(mlp_bias=False), ("up.bias", "gate.bias", "down.bias")),
         (dict(depth=1), ("blocks.1.",)),
         (dict(depth=0), ("blocks.",)),
     ],
@@ -718,6 +725,7 @@ def test_no_two_weights_start_alike():
         {"residual": False},
         {"bias": False},
         {"qkv_bias": False},
+        {"mlp_bias": False},
         {"norm_gain": False},
         {"qk_norm": True},
         {"dropout": 0.1},

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from minitx import run, train
-from minitx.config import PRESETS
 from minitx.devices import make_mesh, put
 from minitx.errors import InputError
+from minitx.presets import PRESETS
 
 
 def time_to_loss(name: str, corpus: str, target: float | None) -> dict[str, Any]:

@@ -19,10 +19,11 @@ import numpy as np
 
 from minitx import run, sample, train
 from minitx.bench.child import child, time_to_loss
-from minitx.config import PRESETS, ModelConfig, TrainConfig
+from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import make_mesh, put
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
+from minitx.presets import PRESETS
 from minitx.report import aligned
 
 STRETCH_SECONDS = 1.0  # of one measurement; long enough for the clock and for the processor's mood

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 
 import tyro
 
-from minitx.config import PRESETS, DataConfig, ModelConfig, TrainConfig
+from minitx.config import DataConfig, ModelConfig, TrainConfig
 from minitx.errors import InputError
+from minitx.presets import PRESETS
 from minitx.terminal import (
     Stream,
     first_process_talks,

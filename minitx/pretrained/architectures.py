@@ -195,6 +195,7 @@ LLAMA_FIELDS = {
     "num_hidden_layers": "depth",
     "num_attention_heads": "heads",
     "num_key_value_heads": "kv_heads",
+    "head_dim": "head_width",
     "intermediate_size": "mlp_width",
     "max_position_embeddings": "context",
     "vocab_size": "vocab",
@@ -206,6 +207,7 @@ LLAMA_FIELDS = {
 }
 
 LLAMA_DEFAULTS = {
+    "head_dim": None,
     "rms_norm_eps": 1e-6,
     "rope_theta": 10000.0,
     "hidden_act": "silu",
@@ -218,8 +220,9 @@ ROPE_UNUSED = (r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq",)  # follows from
 NO_SCALING = {"partial_rotary_factor": 1.0, "rope_interleaved": False}
 
 LLAMA = Architecture(
-    fields=LLAMA_FIELDS | {"attention_bias": "bias"},
-    defaults=LLAMA_DEFAULTS | {"num_key_value_heads": None, "attention_bias": False},
+    fields=LLAMA_FIELDS | {"attention_bias": "bias", "mlp_bias": "mlp_bias"},
+    defaults=LLAMA_DEFAULTS
+    | {"num_key_value_heads": None, "attention_bias": False, "mlp_bias": False},
     only=NO_SCALING,
     same=LLAMA_SAME,
     mlp=GATED,

@@ -133,20 +133,12 @@ def translate(header: Any, where: str | Path) -> ModelConfig:
     a = architecture_of(header, where)
     given = flat(header, where)
     context_limit = window(given, where)
-    K = given.pop("head_dim", None)
     for key, reason in a.refused.items():
         whole = {"do_layer_norm_before": True, "word_embed_proj_dim": given.get("hidden_size")}
         if given.get(key, whole[key]) != whole[key]:
             raise InputError(
                 f"{where}: {key}={given[key]!r} means {reason}, which is not supported: use "
                 "another size"
-            )
-    if a.fields.get("attention_bias"):
-        alike = bool(given.get("attention_bias")) == bool(given.pop("mlp_bias", False))
-        if not alike:
-            raise InputError(
-                f"{where}: attention_bias={given.get('attention_bias')} with another mlp_bias is "
-                "not supported: use a model that has both or neither"
             )
     for key, value in given.items():
         if key in a.fields or key in a.refused or (key in HARMLESS and key not in a.only):
@@ -179,11 +171,6 @@ def translate(header: Any, where: str | Path) -> ModelConfig:
             config = ModelConfig(**{**fields, "context": context_limit})
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    if K is not None and config.sizes["K"] != K:
-        raise InputError(
-            f"{where}: head_dim={K!r} is not supported, only width / heads = {config.sizes['K']}: "
-            "use another model"
-        )
     return config
 
 
@@ -257,6 +244,10 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
         raise InputError(f"dtype={dtype!r} is not supported: choose from {', '.join(DTYPES)}")
     where = tensors.where
     stored = {short(name, a.prefixes): name for name in tensors.names()}
+    embedding, unembedding = (a.tensors[f"{side}embedding.table"].name for side in ("", "un"))
+    if config.tied and embedding not in stored and unembedding in stored:
+        # Of two names for one tensor a converter keeps one, and not always the embedding's.
+        stored[embedding] = stored.pop(unembedding)
     like = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     sources = {name_of(path): source_of(name_of(path), a) for path, _ in leaves}
@@ -264,7 +255,7 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
     for name in sorted(used):
         if name not in stored:
             raise InputError(f"{where} lacks the tensor {name}: it does not fit its config")
-    unused = [*a.unused, *([re.escape(a.tensors["unembedding.table"].name)] if config.tied else [])]
+    unused = [*a.unused, *([re.escape(unembedding)] if config.tied else [])]
     for name in sorted(stored.keys() - used):
         if not any(re.fullmatch(pattern, name) for pattern in unused):
             raise InputError(

@@ -79,6 +79,9 @@ class GGUF:
         if "token_embd.weight" in self.stored:
             header.setdefault("vocab_size", self.stored["token_embd.weight"].shape[0])
         header["tie_word_embeddings"] = "output.weight" not in self.stored
+        if kind == "llama":
+            header["attention_bias"] = "blk.0.attn_output.bias" in self.stored
+            header["mlp_bias"] = "blk.0.ffn_up.bias" in self.stored
         return header
 
 
