@@ -5,8 +5,10 @@ test file that needs no jax does not import it.
 """
 
 import os
+import sys
 
 import hypothesis
+import pytest
 
 DEVICES = "--xla_force_host_platform_device_count"
 
@@ -25,3 +27,11 @@ hypothesis.settings.load_profile("minitx")
 
 def pytest_configure(config):
     config.getini("filterwarnings").insert(0, "error")  # first, so that exceptions can follow
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _programs_are_let_go():
+    """What one file's tests compiled is of no use to the next, and all of it together is large."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()

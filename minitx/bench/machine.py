@@ -92,7 +92,7 @@ def flops_per_token(config: ModelConfig) -> int:
         for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]
         if path[-1].key == "weight"
     )
-    attention = 2 * config.depth * config.context * config.width
+    attention = 2 * config.depth * config.context * config.heads * config.sizes["K"]
     return 6 * (linear + config.vocab * config.width + attention)
 
 
