@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from minitx.errors import InputError, suggest
 
-SCHEMA_VERSION = 1  # of the JSON; raised when a field changes its meaning, never patched over
+SCHEMA_VERSION = 2  # of the JSON; raised when a field comes, goes or changes its meaning
 
 
 @dataclass(frozen=True)
