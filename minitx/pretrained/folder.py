@@ -233,9 +233,9 @@ def window(given: dict, where: str | Path) -> int | None:
     size = given.pop("sliding_window", 4096 if kind in ("mistral", "qwen2") else None)
     used = given.pop("use_sliding_window", False)
     layers = given.pop("layer_types", [])
-    for key, value, kind_of in (("use_sliding_window", used, bool), ("layer_types", layers, list)):
-        if not isinstance(value, kind_of):
-            raise InputError(f"{where}: {key}={value!r} is no {kind_of.__name__}: get the file anew")
+    for key, value, type_ in (("use_sliding_window", used, bool), ("layer_types", layers, list)):
+        if not isinstance(value, type_):
+            raise InputError(f"{where}: {key}={value!r} is no {type_.__name__}: get the file anew")
     for layer in layers:
         if layer not in ("full_attention", "sliding_attention"):
             raise InputError(f"{where}: a layer of type {layer!r} is not supported: use another")
@@ -296,12 +296,11 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
                 f"{where} holds the tensor {stored[name]}, which the model has no place for: it "
                 "does not fit its config"
             )
-    if config.tied and head in stored:  # a second copy; were it another, one of two would be lost
-        if not np.array_equal(tensors.read(stored[head]), tensors.read(stored[table])):
-            raise InputError(
-                f"{where}: {stored[head]} differs from {stored[table]}, but the config ties them: "
-                "set tie_word_embeddings to false there"
-            )
+    if config.tied and head in stored and not alike(tensors, stored[head], stored[table]):
+        raise InputError(
+            f"{where}: {stored[head]} differs from {stored[table]}, but the config ties them: set "
+            "tie_word_embeddings to false there"
+        )
     filled = []
     for path, leaf in leaves:
         line = sources[name_of(path)]
@@ -325,6 +324,10 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
         filled.append(jax.device_put(array))
         del array  # before the next is read, so that one tensor at most lies in memory twice
     return jax.tree_util.tree_unflatten(structure, filled)
+
+
+def alike(tensors: Tensors, one: str, other: str) -> bool:
+    return np.array_equal(tensors.read(one), tensors.read(other))
 
 
 def short(name: str, prefixes: tuple[str, ...]) -> str:

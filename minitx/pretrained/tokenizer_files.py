@@ -4,6 +4,7 @@ All are used like our own (`tokens`, `len`, `encode`, `decode`, `to_json`). Noth
 text: a model that wants a token at the beginning gets it by `--bos`, from `bos`.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,12 +127,12 @@ def from_gguf(metadata: dict[str, Any], where: Path) -> FromFile:
             f"of gpt2 with {', '.join(CUTS)}"
         )
     tokens, types, merges = of("tokens"), of("token_type"), of("merges")
-    if not tokens or merges is None or len(set(tokens)) != len(tokens):
+    lists = isinstance(tokens, list) and isinstance(merges, list)
+    if not lists or not tokens or len(set(tokens)) != len(tokens):
         raise InputError(f"{where}: the tokeniser lacks tokens or merges: get the file anew")
-    types = types or [1] * len(tokens)
-    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
-    named = list(zip(tokens, types, strict=True))
-    try:
+    with reading(where):
+        pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+        named = list(zip(tokens, types or [1] * len(tokens), strict=True))
         library = byte_level(
             {token: id for id, token in enumerate(tokens)},
             pairs,
@@ -139,8 +140,6 @@ def from_gguf(metadata: dict[str, Any], where: Path) -> FromFile:
             [token for token, kind in named if kind == CONTROL],
             [token for token, kind in named if kind == USER_DEFINED],
         )
-    except Exception as error:  # the library raises nothing more particular
-        raise unreadable(where, error) from None
     return FromFile(library, of("bos_token_id"))
 
 
@@ -153,12 +152,8 @@ def from_folder(folder: Path, header: dict[str, Any]) -> FromFile | None:
         folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt")
     )
     if whole.is_file():
-        try:
+        with reading(whole):
             library = Tokenizer.from_file(str(whole))
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # where the library panics, it raises no Exception
-            raise unreadable(whole, error) from None
         library.no_truncation()  # files in the wild carry the lengths of someone else's batches
         library.no_padding()
         extend(library, folder)
@@ -188,12 +183,10 @@ def from_vocabulary(path: Path, merges: Path, family: str) -> Tokenizer:
     if not isinstance(prefix, bool):
         raise wrong(path.parent, "add_prefix_space", prefix)
     named = [content_of(path.parent, settings, f"{role}_token") for role in ROLES]
-    try:
+    with reading(path):
         words |= {token.content: id for id, token in more if token.content not in words}
         special = [token for token in dict.fromkeys([*special, *named]) if token in words]
         library = byte_level(words, pairs, cut, special, prefix=prefix)
-    except Exception as error:
-        raise unreadable(path, error) from None
     library.add_tokens([token for _, token in more])
     return library
 
@@ -255,6 +248,17 @@ def wrong(folder: Path, key: str, value: Any) -> InputError:
     return InputError(
         f"{folder / SETTINGS}: {key}={str(value)[:60]!r} is of the wrong type: get the file anew"
     )
+
+
+@contextlib.contextmanager
+def reading(path: Path):
+    """Raise InputError for whatever the library does not like about a file."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # nothing more particular: its panics are no Exception
+        raise unreadable(path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
