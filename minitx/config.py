@@ -13,6 +13,7 @@ minitx.errors.InputError: heads=5 does not divide width=64: choose heads from 1,
 
 import dataclasses
 import math
+import sys
 import types
 import typing
 from dataclasses import dataclass
@@ -250,7 +251,7 @@ def check_types(config) -> None:
                 raise InputError(f"{name}={value!r} is not known: choose from {', '.join(choices)}")
             continue
         options = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-        if float in options and type(value) is int:
+        if float in options and type(value) is int and abs(value) <= sys.float_info.max:
             object.__setattr__(config, name, value := float(value))  # 1 and 1.0 hash to one config
         if type(value) not in options:  # not isinstance: True is no number here
             wanted = " or ".join("None" if o is type(None) else o.__name__ for o in options)

@@ -49,9 +49,18 @@ def _readout(config, params, x_BTD):
 
 
 def measure_layers(model: Transformer, tokens_BT) -> dict[str, list]:
-    """The table of a model: lists by layer, the embedding first."""
+    """The table of a model: lists by layer, the embedding first.
+
+    Raises InputError for a model whose states overflow: of those there is nothing to say.
+    """
     config, params = model.config, model.params()
     stream_LBTD = np.asarray(_layers(config, params, tokens_BT))
+    finite_L = np.isfinite(stream_LBTD).all(axis=(1, 2, 3))
+    if not finite_L.all():
+        raise InputError(
+            f"from layer {finite_L.argmin()} on, the model (or its untrained twin) has states that "
+            "are no finite numbers: use one with smaller weights (or --no-untrained)"
+        )
     lens = [_lens(config, params, x_BTD, stream_LBTD[-1]) for x_BTD in stream_LBTD]
     return measure.layers(stream_LBTD) | {name: [row[name] for row in lens] for name in lens[0]}
 

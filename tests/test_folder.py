@@ -196,6 +196,12 @@ def test_a_sliding_window_shorter_than_the_context_becomes_the_context(copy):
     for window in (None, 37, 4096):
         config = pretrained.translate(header | {"sliding_window": window}, "x")
         assert config.context == header["max_position_embeddings"]
+    config = pretrained.translate(header | {"use_sliding_window": False}, "x")
+    assert config.context == 17  # a word of Qwen2's, which Mistral does not listen to
+    header = json.loads((FIXTURES / "qwen2" / "config.json").read_text())
+    header = {k: v for k, v in header.items() if k not in ("sliding_window", "layer_types")}
+    header |= {"use_sliding_window": True, "max_position_embeddings": 5000}
+    assert pretrained.translate(header, "x").context == 4096  # what the reference takes for it
     loaded = minitx.load(FIXTURES / "mistral")
     refused(lambda: loaded.model(np.zeros((1, 18), int)), "18 tokens", "context of 17")
 
@@ -225,11 +231,37 @@ def test_a_sliding_window_shorter_than_the_context_becomes_the_context(copy):
         ("opt", {"word_embed_proj_dim": 17}, ["word_embed_proj_dim", "OPT-350m"]),
         ("opt", {"_remove_final_layer_norm": True}, ["_remove_final_layer_norm"]),
         ("qwen2", {"layer_types": ["chunked_attention"]}, ["chunked_attention"]),
+        ("qwen2", {"layer_types": 5}, ["layer_types=5"]),
+        ("qwen2", {"use_sliding_window": "no"}, ["use_sliding_window='no'"]),
+        ("mistral", {"sliding_window": "17"}, ["sliding_window='17'"]),
+        ("mistral", {"sliding_window": 0}, ["sliding_window=0"]),
+        ("llama", {"model_type": ["llama"]}, ["['llama']", "not supported"]),
+        ("gpt2", {"n_embd": "35"}, ["n_embd: width='35'"]),
+        ("gpt2", {"n_head": 4}, ["n_head: heads=4 does not divide"]),
+        ("gpt2", {"layer_norm_epsilon": 10**400}, ["layer_norm_epsilon", "not a float"]),
     ],
 )
 def test_what_is_not_understood_is_refused_by_name(copy, name, values, words):
     folder = change(copy(name), **values)
     refused(lambda: minitx.load(folder), folder / "config.json", *words)
+
+
+def test_no_number_of_key_value_heads_means_one_for_each_query_head():
+    header = json.loads((FIXTURES / "qwen2" / "config.json").read_text())
+    config = pretrained.translate(header | {"num_key_value_heads": None}, "x")
+    assert config.sizes["G"] == config.heads == 7
+
+
+def test_more_blocks_than_tensors_are_refused_before_they_are_thought_out(copy):
+    folder = change(copy("gpt2"), n_layer=10**12)
+    refused(lambda: minitx.load(folder), "40 tensors", 10**12)
+
+
+def test_what_the_config_says_wrong_comes_before_what_the_tokeniser_lacks(copy):
+    folder = change(copy("gpt2"), model_type="GPT2")
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).write_text("")
+    refused(lambda: minitx.load(folder), "the architecture 'GPT2'")
 
 
 def drop(name):
@@ -249,6 +281,10 @@ def put(name, value):
         (put("transformer.ln_f.bias", np.full(35, np.nan, "f4")), ["ln_f.bias", "no numbers"]),
         (put("transformer.ln_f.bias", np.ones(35, "i1")), ["ln_f.bias", "int8"]),
         (put("transformer.h.0.attn.c_attn.bias", np.ones(104, "f4")), ["c_attn.bias", "104"]),
+        (put("transformer.h.0.attn.c_attn.bias", np.array(1, "f4")), ["c_attn.bias", "[]"]),
+        (put("transformer.ln_f.bias", np.full(35, 1e300)), ["ln_f.bias", "no numbers"]),
+        (put("ln_f.bias", np.ones(35, "f4")), ["both ln_f.bias and transformer.ln_f.bias"]),
+        (put("lm_head.weight", np.ones((53, 35), "f4")), ["lm_head.weight", "tie_word_embeddings"]),
     ],
 )
 def test_tensors_that_do_not_fit_are_refused_by_name(copy, spoil, words):
@@ -289,10 +325,17 @@ def test_shards_that_are_missing_or_elsewhere_are_refused(copy):
     (folder / "model-00002-of-00002.safetensors").rename(folder / "other")
     refused(lambda: minitx.load(folder), "model-00002-of-00002.safetensors")
     (folder / "other").rename(folder / "model-00002-of-00002.safetensors")
+    two = [folder / f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
+    first, second = (safetensors.numpy.load_file(path) for path in two)
+    name = sorted(first)[0]
+    safetensors.numpy.save_file(second | {name: first[name]}, two[1])
+    refused(lambda: minitx.load(folder), two[0].name, two[1].name, name)
+    safetensors.numpy.save_file(second, two[1])
     for weights, word in (
         ({"a": "../llama/model-00001-of-00002.safetensors"}, "no file beside it"),
         (values["weight_map"] | {"more": "model-00001-of-00002.safetensors"}, "more"),
         ({}, "weight_map"),
+        ({"a": ["model-00001-of-00002.safetensors"]}, "no file beside it"),
     ):
         index.write_text(json.dumps({"weight_map": weights}))
         refused(lambda: minitx.load(folder), index, word)

@@ -1,5 +1,8 @@
 """GGUF files: written here from the fixtures, plain and quantised, and read back."""
 
+import struct
+import warnings
+
 import gguf
 import jax
 import numpy as np
@@ -89,9 +92,9 @@ def as_gguf(name: str) -> tuple[dict, dict]:
     return metadata, tensors
 
 
-def write(path, kind: str, metadata: dict, tensors: dict, quantised=(), vocab=True):
+def write(path, kind: str, metadata: dict, tensors: dict, quantised=(), vocab=True, **options):
     """A GGUF file; `quantised` maps names of tensors to types. Also a tokeniser of bytes."""
-    writer = gguf.GGUFWriter(path, kind)
+    writer = gguf.GGUFWriter(path, kind, **options)
     for key, value in metadata.items():
         add = writer.add_float32 if isinstance(value, float) else writer.add_uint32
         add = writer.add_string if isinstance(value, str) else add
@@ -220,6 +223,52 @@ def test_files_that_are_cut_or_no_gguf_are_refused_in_one_line(tmp_path):
     refused(lambda: minitx.load(path), path, "no whole GGUF file")
 
 
+@pytest.mark.parametrize("kind", [0, 6, 8])  # of an array's items: bytes, floats, strings
+def test_absurd_counts_neither_hang_nor_fill_the_memory(tmp_path, kind):
+    path = tmp_path / "a.gguf"
+    array = struct.pack("<QcIIQ", 1, b"x", 9, kind, 100_000_000) + bytes(40)
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + array)
+    refused(lambda: minitx.load(path), path, "no whole GGUF file")
+    text = struct.pack("<QcIQ", 1, b"x", 8, 2**62) + b"cut"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text)
+    refused(lambda: minitx.load(path), path, "no whole GGUF file", "too early")
+
+
+def test_an_offset_beyond_all_numbers_is_refused_without_a_warning(tmp_path):
+    tensor = struct.pack("<Q1sIQIQ", 1, b"t", 1, 4, 0, 2**64 - 32)
+    (tmp_path / "a.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + tensor + bytes(99))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        refused(lambda: minitx.load(tmp_path / "a.gguf"), "no whole GGUF file")
+    assert not said
+
+
+def test_the_byte_order_of_another_machine_is_refused(tmp_path):
+    """The package would take its float32 as they lie: without this, for numbers that happen."""
+    metadata, tensors = as_gguf("llama")
+    path = write(tmp_path / "a.gguf", "llama", metadata, tensors, endianess=gguf.GGUFEndian.BIG)
+    refused(lambda: minitx.load(path), path, "byte order")
+
+
+def test_what_llama_cpp_has_no_default_for_must_be_there(tmp_path):
+    for name in ("llama", "gpt2"):
+        metadata, tensors = as_gguf(name)
+        key = next(key for key in metadata if key.endswith("epsilon"))
+        del metadata[key]
+        path = write(tmp_path / "a.gguf", name, metadata, tensors)
+        refused(lambda path=path: minitx.load(path), path, f"lacks the key {name}.{key}")
+
+
+def test_a_window_becomes_the_context_and_no_count_of_heads_means_all(tmp_path):
+    metadata, tensors = as_gguf("llama")
+    path = write(tmp_path / "a.gguf", "llama", metadata | {"attention.sliding_window": 9}, tensors)
+    assert minitx.load(path).config.context == 9
+    metadata, tensors = as_gguf("qwen2")
+    del metadata["attention.head_count_kv"]
+    path = write(tmp_path / "b.gguf", "qwen2", metadata, tensors)
+    refused(lambda: minitx.load(path), "attn_k.bias is [6]", "[42]")  # 7 heads of 6, not of 32
+
+
 def test_a_tokeniser_of_another_kind_is_refused_by_name(tmp_path):
     path = tmp_path / "a.gguf"
     for changes, word in (
@@ -227,6 +276,11 @@ def test_a_tokeniser_of_another_kind_is_refused_by_name(tmp_path):
         ({"pre": "tekken"}, "tekken"),
         ({"merges": None}, "merges"),
         ({"merges": ["a z"]}, "cannot be read"),
+        ({"merges": [1]}, "cannot be read"),
+        ({"merges": "a b"}, "lacks tokens or merges"),
+        ({"tokens": "ab"}, "lacks tokens or merges"),
+        ({"token_type": [1]}, "cannot be read"),
+        ({"token_type": 1}, "cannot be read"),
     ):
         own = {"model": "gpt2", "pre": "smollm", "tokens": ["a", "b", "ab"], "merges": ["a b"]}
         metadata = {f"tokenizer.ggml.{key}": value for key, value in (own | changes).items()}

@@ -1,5 +1,6 @@
 """Models by name or path, and what is fetched: whole and of the right hash, or not kept."""
 
+import dataclasses
 import hashlib
 import json
 import sys
@@ -85,6 +86,10 @@ def test_bos_is_explicit(cache):
     refused(lambda: loader.tokenizer_of(loaded), "gpt2", "tokenizer.json")
     refused(lambda: loader.beginning(loaded, True), "BOS")
     assert loader.beginning(loaded, False).tolist() == []
+    for id in (-1, 53, 10**12, "<s>", True):
+        words = types.SimpleNamespace(bos=id)
+        other = dataclasses.replace(loaded, tokenizer=words)
+        refused(lambda other=other: loader.beginning(other, True), repr(id), "53 tokens", "--bos")
 
 
 def test_gguf_files_need_their_package(tmp_path, monkeypatch):

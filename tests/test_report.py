@@ -452,3 +452,10 @@ def test_a_context_too_short_to_measure_is_refused(context):
 def test_three_tokens_are_enough_to_measure():
     short = report.measure_layers(model("none"), report.sequences(np.array([4, 0, 9]), 8))
     assert all(math.isfinite(value) for value in short["cos_random_pairs"][1:])
+
+
+def test_states_that_overflow_are_refused_and_not_measured():
+    config = dataclasses.replace(SMALL, norm="none")
+    grown = jax.tree.map(lambda leaf: leaf * 1e30, Transformer(config, 17).params())
+    with pytest.raises(InputError, match=r"from layer 1 on.*no finite numbers"):
+        report.inspect(Transformer.of(config, grown), TOKENS, SEED)

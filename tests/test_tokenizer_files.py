@@ -81,8 +81,43 @@ def test_vocabulary_and_merges_are_cut_as_the_family_does(tmp_path):
     words, _ = folder_of(tmp_path, "opt")
     assert words.encode("</s><pad>").tolist() == [1, 2]
     refused(lambda: folder_of(tmp_path, "llama"), "vocab.json", "tokenizer.json")
-    (tmp_path / "merges.txt").write_bytes(b"\xff")
-    refused(lambda: tokenizer_files.from_folder(tmp_path, {"model_type": "gpt2"}), "merges")
+    for content in (b"\xff", b"a b c", b"ab"):
+        (tmp_path / "merges.txt").write_bytes(content)
+        refused(lambda: tokenizer_files.from_folder(tmp_path, {"model_type": "gpt2"}), "merges.txt")
+
+
+def test_the_settings_beside_vocabulary_and_merges_are_followed(tmp_path):
+    _, vocabulary = folder_of(tmp_path, "gpt2")
+    settings = tmp_path / "tokenizer_config.json"
+    end = len(vocabulary)
+    extra = {"content": "<x>", "lstrip": True, "rstrip": True, "special": True}
+    settings.write_text(json.dumps({"added_tokens_decoder": {str(end): extra}}))
+    words = tokenizer_files.from_folder(tmp_path, {"model_type": "gpt2"})
+    assert words.encode("a <x> a").tolist() == [vocabulary["a"], end, vocabulary["a"]]
+    settings.write_text(json.dumps({"add_prefix_space": True, "eos_token": "</s>"}))
+    words = tokenizer_files.from_folder(tmp_path, {"model_type": "gpt2"})
+    assert words.encode("th").tolist() == [vocabulary["Ġth"]]
+    assert words.encode("</s>").tolist() == [vocabulary["</s>"]]
+
+
+@pytest.mark.parametrize(
+    "settings, word",
+    [
+        ([], "expected a JSON object"),
+        (None, "expected a JSON object"),
+        ({"bos_token": 5}, "bos_token='5'"),
+        ({"bos_token": {"content": []}}, "bos_token='[]'"),
+        ({"add_prefix_space": "no"}, "add_prefix_space='no'"),
+        ({"added_tokens_decoder": 5}, "added_tokens_decoder='5'"),
+        ({"added_tokens_decoder": {"1": "a"}}, "added_tokens_decoder"),
+        ({"added_tokens_decoder": {"x": {"content": "a"}}}, "added_tokens_decoder"),
+    ],
+)
+def test_settings_of_the_wrong_type_are_refused_by_name(tmp_path, settings, word):
+    folder_of(tmp_path, "gpt2")
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    header = {"model_type": "gpt2"}
+    refused(lambda: tokenizer_files.from_folder(tmp_path, header), "tokenizer_config.json", word)
 
 
 def test_a_tokenizer_json_is_used_as_it_is_but_for_lengths_and_added_tokens(tmp_path):
@@ -100,8 +135,26 @@ def test_a_tokenizer_json_is_used_as_it_is_but_for_lengths_and_added_tokens(tmp_
     for token, bos in (("</s>", 1), ({"content": "<pad>"}, 2), (None, None)):
         settings.write_text(json.dumps({"bos_token": token}))
         assert tokenizer_files.from_folder(tmp_path, {"bos_token_id": 2}).bos == bos
-    (tmp_path / "tokenizer.json").write_text("{")
-    refused(lambda: tokenizer_files.from_folder(tmp_path, {}), tmp_path / "tokenizer.json")
+    end = len(again)
+    for id, word in ((end, None), (end + 5, "would be token")):
+        settings.write_text(json.dumps({"added_tokens_decoder": {str(id): {"content": "<new>"}}}))
+        if word is None:
+            added = tokenizer_files.from_folder(tmp_path, {})
+            assert added.encode("a<new>").tolist()[1:] == [id] and len(added) == end + 1
+        else:
+            refused(lambda: tokenizer_files.from_folder(tmp_path, {}), "'<new>'", word, id)
+    panics = {"type": "Precompiled", "precompiled_charsmap": ""}  # no Exception, but a panic
+    whole = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    for text in ("{", json.dumps(whole | {"normalizer": panics})):
+        (tmp_path / "tokenizer.json").write_text(text, "utf-8")
+        refused(lambda: tokenizer_files.from_folder(tmp_path, {}), tmp_path / "tokenizer.json")
+
+
+def test_a_text_that_has_no_tokens_is_refused():
+    library = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0}, unk_token="?"))
+    words = tokenizer_files.FromFile(library)
+    assert words.encode("a").tolist() == [0]
+    refused(lambda: words.encode("b"), "no tokens for this text")
 
 
 def test_a_folder_without_a_tokeniser_has_none(tmp_path):

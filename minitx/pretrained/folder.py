@@ -49,7 +49,13 @@ class Safetensors:
             self.where, (paths, wanted) = index, shards(index)
         else:
             raise InputError(f"{folder} holds no model.safetensors: {why_none(folder)}")
-        self.paths = {name: path for path in paths for name in tensor_names(path)}
+        self.paths: dict[str, Path] = {}
+        for path in paths:
+            for name in tensor_names(path):
+                if self.paths.setdefault(name, path) != path:
+                    raise InputError(
+                        f"{path} and {self.paths[name].name} both hold {name}: get the folder anew"
+                    )
         if lost := sorted(wanted - self.paths.keys()):
             raise InputError(f"{index} names {lost[0]}, which no shard holds: get the folder anew")
 
@@ -91,7 +97,7 @@ def shards(index: Path) -> tuple[list[Path], set[str]]:
     files = values.get("weight_map") if isinstance(values, dict) else None
     if not isinstance(files, dict) or not files:
         raise InputError(f"{index} has no weight_map: get the folder anew")
-    for name in set(files.values()):
+    for name in files.values():
         if not isinstance(name, str) or Path(name).name != name:
             raise InputError(f"{index} names {name!r}, which is no file beside it: get it anew")
         if not (index.parent / name).is_file():
@@ -113,7 +119,7 @@ def why_none(folder: Path) -> str:
 def architecture_of(header: dict, where: str | Path) -> Architecture:
     """The tables that go with a config. Raises InputError for a family that has none."""
     kind = header.get("model_type")
-    if kind not in ARCHITECTURES:
+    if kind not in list(ARCHITECTURES):
         raise InputError(
             f"{where}: the architecture {kind!r} is not supported"
             f"{suggest(str(kind), ARCHITECTURES)}: use one of {', '.join(ARCHITECTURES)}"
@@ -170,16 +176,20 @@ def translate(header: Any, where: str | Path) -> ModelConfig:
         if context_limit is not None and context_limit < config.context:
             config = ModelConfig(**{**fields, "context": context_limit})
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        # The message begins with our name of a field, which the file does not know.
+        key = next((key for key, ours in a.fields.items() if str(error).startswith(f"{ours}=")), "")
+        raise InputError(f"{where}: {key and key + ': '}{error}") from None
     return config
 
 
 def flat(header: dict, where: str | Path) -> dict[str, Any]:
     """A header with the keys of its rope at the top, as before they had an object of their own.
 
-    What is null is as good as absent, but for windows, whose absence has a meaning of its own.
+    What is null is as good as absent, but for windows and key/value heads, where it has a meaning
+    of its own: no window, and as many as there are query heads.
     """
-    given = {k: v for k, v in header.items() if v is not None or k == "sliding_window"}
+    own = ("sliding_window", "num_key_value_heads")
+    given = {k: v for k, v in header.items() if v is not None or k in own}
     for group in ("rope_parameters", "rope_scaling"):
         rope = given.pop(group, None)
         if rope is None:
@@ -207,14 +217,20 @@ def window(given: dict, where: str | Path) -> int | None:
     Within it, attention is the same with and without the window, so it becomes the context.
     """
     kind = given["model_type"]
-    size = given.pop("sliding_window", 4096 if kind == "mistral" else None)
-    used = given.pop("use_sliding_window", kind == "mistral")
+    size = given.pop("sliding_window", 4096 if kind in ("mistral", "qwen2") else None)
+    used = given.pop("use_sliding_window", False)
     layers = given.pop("layer_types", [])
+    for key, value, type_ in (("use_sliding_window", used, bool), ("layer_types", layers, list)):
+        if not isinstance(value, type_):
+            raise InputError(f"{where}: {key}={value!r} is no {type_.__name__}: get the file anew")
     for layer in layers:
         if layer not in ("full_attention", "sliding_attention"):
             raise InputError(f"{where}: a layer of type {layer!r} is not supported: use another")
-    slides = used or "sliding_attention" in layers
-    return size if slides and isinstance(size, int) else None
+    if not (kind == "mistral" or used or "sliding_attention" in layers):
+        return None
+    if size is not None and (type(size) is not int or size < 1):
+        raise InputError(f"{where}: sliding_window={size!r} is no width: get the file anew")
+    return size
 
 
 def place(line: From, array: np.ndarray, head: int, where: str) -> np.ndarray:
@@ -228,7 +244,7 @@ def place(line: From, array: np.ndarray, head: int, where: str) -> np.ndarray:
     if line.turned:
         array = array.T
     if line.third is not None:
-        if array.shape[-1] % 3:
+        if array.ndim == 0 or array.shape[-1] % 3:
             raise InputError(f"{where} is {list(array.shape)}: not three parts side by side")
         array = np.split(array, 3, axis=-1)[line.third]
     return array
@@ -243,11 +259,19 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
     if dtype not in DTYPES:
         raise InputError(f"dtype={dtype!r} is not supported: choose from {', '.join(DTYPES)}")
     where = tensors.where
-    stored = {short(name, a.prefixes): name for name in tensors.names()}
-    embedding, unembedding = (a.tensors[f"{side}embedding.table"].name for side in ("", "un"))
-    if config.tied and embedding not in stored and unembedding in stored:
+    stored: dict[str, str] = {}
+    for name in sorted(tensors.names()):
+        if (other := stored.setdefault(short(name, a.prefixes), name)) != name:
+            raise InputError(f"{where} holds both {other} and {name}, which are one: get it anew")
+    if config.depth > len(stored):  # said before a place for each of so many is thought out
+        raise InputError(
+            f"{where} holds {len(stored)} tensors, too few for the {config.depth} blocks of its "
+            "config: get both anew"
+        )
+    table, head = (a.tensors[f"{side}embedding.table"].name for side in ("", "un"))
+    if config.tied and table not in stored and head in stored:
         # Of two names for one tensor a converter keeps one, and not always the embedding's.
-        stored[embedding] = stored.pop(unembedding)
+        stored[table] = stored.pop(head)
     like = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     leaves, structure = jax.tree_util.tree_flatten_with_path(like)
     sources = {name_of(path): source_of(name_of(path), a) for path, _ in leaves}
@@ -255,13 +279,18 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
     for name in sorted(used):
         if name not in stored:
             raise InputError(f"{where} lacks the tensor {name}: it does not fit its config")
-    unused = [*a.unused, *([re.escape(unembedding)] if config.tied else [])]
+    unused = [*a.unused, *([re.escape(head)] if config.tied else [])]
     for name in sorted(stored.keys() - used):
         if not any(re.fullmatch(pattern, name) for pattern in unused):
             raise InputError(
                 f"{where} holds the tensor {stored[name]}, which the model has no place for: it "
                 "does not fit its config"
             )
+    if config.tied and head in stored and not alike(tensors, stored[head], stored[table]):
+        raise InputError(
+            f"{where}: {stored[head]} differs from {stored[table]}, but the config ties them: set "
+            "tie_word_embeddings to false there"
+        )
     filled = []
     for path, leaf in leaves:
         line = sources[name_of(path)]
@@ -278,12 +307,17 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
                 f"{what} is {list(array.shape)} for {name_of(path)}, but the config wants "
                 f"{list(leaf.shape)}: it does not fit its config"
             )
-        array = np.asarray(array, dtype=jnp.dtype(dtype), order="C")
+        with np.errstate(over="ignore"):  # what grows too large is found in the next line
+            array = np.asarray(array, dtype=jnp.dtype(dtype), order="C")
         if not np.isfinite(array).all():
             raise InputError(f"{what} holds values that are no numbers: get the file anew")
         filled.append(jax.device_put(array))
         del array  # before the next is read, so that one tensor at most lies in memory twice
     return jax.tree_util.tree_unflatten(structure, filled)
+
+
+def alike(tensors: Tensors, one: str, other: str) -> bool:
+    return np.array_equal(tensors.read(one), tensors.read(other))
 
 
 def short(name: str, prefixes: tuple[str, ...]) -> str:

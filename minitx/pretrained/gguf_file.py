@@ -78,6 +78,12 @@ class GGUF:
                 )
         if "token_embd.weight" in self.stored:
             header.setdefault("vocab_size", self.stored["token_embd.weight"].shape[0])
+        if "attention.head_count_kv" in GGUF_KEYS[kind]:
+            header.setdefault("num_key_value_heads", None)
+            header["use_sliding_window"] = bool(header.get("sliding_window"))
+        for key, word in GGUF_KEYS[kind].items():
+            if key.endswith("epsilon") and word not in header:  # llama.cpp has no default for it
+                raise InputError(f"{self.where} lacks the key {kind}.{key}: get the file anew")
         header["tie_word_embeddings"] = "output.weight" not in self.stored
         if kind == "llama":
             header["attention_bias"] = "blk.0.attn_output.bias" in self.stored
@@ -93,12 +99,25 @@ def open_reader(path: Path):
         raise InputError(
             "GGUF files need the package gguf: pip install 'minitx[pretrained]'"
         ) from None
+
+    class Reader(gguf.GGUFReader):
+        def _get(self, offset, dtype, count=1, *order, **more):
+            """What lies there, all of it: else an absurd count would be filled with nothing."""
+            array = super()._get(offset, dtype, count, *order, **more)
+            if len(array) < count:
+                raise ValueError("it ends too early")
+            return array
+
     try:
-        return gguf.GGUFReader(path)
+        with np.errstate(over="raise"):  # of an absurd offset
+            reader = Reader(path)
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): check the path") from None
     except Exception as error:  # a file that is cut fails wherever the reader happens on the end
         raise broken(path, error) from None
+    if reader.byte_order == "S":  # the package swaps what it reads, but not what it dequantises
+        raise InputError(f"{path} has the byte order of another machine: get it for this one")
+    return reader
 
 
 def broken(path: Path, error: Exception) -> InputError:

@@ -38,7 +38,9 @@ def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32")
         config, params, metadata = gguf_file.load_file(path, dtype)
         words = tokenizer_files.from_gguf(metadata, path)
     else:
-        words = tokenizer_files.from_folder(path, read_json(path / "config.json"))
+        header = read_json(path / "config.json")
+        folder.translate(header, path / "config.json")  # what is wrong there is said first
+        words = tokenizer_files.from_folder(path, header)
         config, params = folder.load_folder(path, dtype)
     if words is not None and len(words) > config.vocab:
         raise InputError(
@@ -74,11 +76,16 @@ def tokenizer_of(loaded: Run):
 def beginning(loaded: Run, bos: bool) -> np.ndarray:
     """What stands before a text, as ids_T: the BOS token, or nothing.
 
-    Raises InputError if it is asked for and the model has none.
+    Raises InputError if it is asked for and the model has none, or none that it knows.
     """
     id = getattr(loaded.tokenizer, "bos", None)
     if bos and id is None:
         raise InputError(f"{loaded.name} has no BOS token: leave --bos out")
+    if bos and not (type(id) is int and 0 <= id < loaded.config.vocab):
+        raise InputError(
+            f"{loaded.name}: its BOS token {id!r} is none of its {loaded.config.vocab} tokens: "
+            "leave --bos out"
+        )
     return np.array([id] if bos else [], np.int32)
 
 

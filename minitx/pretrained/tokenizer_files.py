@@ -4,6 +4,7 @@ All are used like our own (`tokens`, `len`, `encode`, `decode`, `to_json`). Noth
 text: a model that wants a token at the beginning gets it by `--bos`, from `bos`.
 """
 
+import contextlib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +41,10 @@ FAMILIES = {
     "qwen2": ("qwen2", ("<|endoftext|>", "<|im_start|>", "<|im_end|>")),
 }
 
+SETTINGS = "tokenizer_config.json"
+ROLES = ("bos", "eos", "unk", "pad")  # of the special tokens that it names
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")  # of a token that it adds
+
 CONTROL, USER_DEFINED = 3, 4  # of a GGUF file's tokenizer.ggml.token_type
 
 
@@ -67,7 +72,12 @@ class FromFile:
                 f"U+{ord(text[error.start]):04X} at index {error.start} is half a surrogate pair, "
                 "not text: read the file as UTF-8"
             ) from None
-        return np.array(self.library.encode(text, add_special_tokens=False).ids, np.int32)
+        try:
+            return np.array(self.library.encode(text, add_special_tokens=False).ids, np.int32)
+        except Exception as error:  # a vocabulary without a token for what it does not know
+            raise InputError(
+                f"the model's tokeniser has no tokens for this text ({error}): use another text"
+            ) from None
 
     def decode(self, ids) -> str:
         """Return the text of ids_T; ids that are in the model alone, as padding, have none."""
@@ -83,8 +93,12 @@ def byte_level(
     cut: str,
     special: list[str],
     plain: list[str] = (),
+    prefix: bool = False,
 ) -> Tokenizer:
-    """Byte-level BPE; `special` and `plain` tokens are never cut and must be in the vocabulary."""
+    """Byte-level BPE; `special` and `plain` tokens are never cut and must be in the vocabulary.
+
+    `prefix` puts a space before a text that does not begin with one.
+    """
     # Llama 3 keeps a piece that is in the vocabulary whole, whatever its merges say.
     model = models.BPE(vocabulary, merges, ignore_merges=cut == "llama-bpe", fuse_unk=False)
     library = Tokenizer(model)
@@ -92,7 +106,7 @@ def byte_level(
         library.normalizer = normalizers.NFC()
     steps = [pre_tokenizers.Split(Regex(cut), "isolated") for cut in CUTS[cut]]
     own = cut in OWN_EXPRESSION
-    steps += [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=own)]
+    steps += [pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=own)]
     library.pre_tokenizer = pre_tokenizers.Sequence(steps)
     library.decoder = decoders.ByteLevel()
     library.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
@@ -113,12 +127,12 @@ def from_gguf(metadata: dict[str, Any], where: Path) -> FromFile:
             f"of gpt2 with {', '.join(CUTS)}"
         )
     tokens, types, merges = of("tokens"), of("token_type"), of("merges")
-    if not tokens or merges is None or len(set(tokens)) != len(tokens):
+    lists = isinstance(tokens, list) and isinstance(merges, list)
+    if not lists or not tokens or len(set(tokens)) != len(tokens):
         raise InputError(f"{where}: the tokeniser lacks tokens or merges: get the file anew")
-    types = types or [1] * len(tokens)
-    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
-    named = list(zip(tokens, types, strict=True))
-    try:
+    with reading(where):
+        pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+        named = list(zip(tokens, types or [1] * len(tokens), strict=True))
         library = byte_level(
             {token: id for id, token in enumerate(tokens)},
             pairs,
@@ -126,8 +140,6 @@ def from_gguf(metadata: dict[str, Any], where: Path) -> FromFile:
             [token for token, kind in named if kind == CONTROL],
             [token for token, kind in named if kind == USER_DEFINED],
         )
-    except Exception as error:  # the library raises nothing more particular
-        raise unreadable(where, error) from None
     return FromFile(library, of("bos_token_id"))
 
 
@@ -140,12 +152,11 @@ def from_folder(folder: Path, header: dict[str, Any]) -> FromFile | None:
         folder / name for name in ("tokenizer.json", "vocab.json", "merges.txt")
     )
     if whole.is_file():
-        try:
+        with reading(whole):
             library = Tokenizer.from_file(str(whole))
-        except Exception as error:
-            raise unreadable(whole, error) from None
         library.no_truncation()  # files in the wild carry the lengths of someone else's batches
         library.no_padding()
+        extend(library, folder)
     elif vocabulary.is_file() and merges.is_file():
         library = from_vocabulary(vocabulary, merges, header.get("model_type"))
     else:
@@ -155,7 +166,7 @@ def from_folder(folder: Path, header: dict[str, Any]) -> FromFile | None:
 
 def from_vocabulary(path: Path, merges: Path, family: str) -> Tokenizer:
     """Byte-level BPE from vocab.json and merges.txt, cut as the family of models does."""
-    if family not in FAMILIES:
+    if family not in list(FAMILIES):
         raise InputError(
             f"{path.parent}: vocab.json does not say how {family} cuts a text: get a tokenizer.json"
         )
@@ -165,34 +176,89 @@ def from_vocabulary(path: Path, merges: Path, family: str) -> Tokenizer:
     except (OSError, UnicodeDecodeError) as error:
         raise unreadable(merges, error) from None
     pairs = [tuple(line.split(" ")) for line in lines if line and not line.startswith("#version")]
-    words = read_json(path)
-    more = added(path.parent)
-    try:
-        words |= {token: id for token, id in more.items() if token not in words}
-        special = [token for token in dict.fromkeys([*special, *more]) if token in words]
-        return byte_level(words, pairs, cut, special)
-    except Exception as error:
-        raise unreadable(path, error) from None
+    if odd := next((pair for pair in pairs if len(pair) != 2), None):
+        raise InputError(f"{merges}: {' '.join(odd)!r} is no pair of tokens: get the file anew")
+    words, settings, more = read_json(path), settings_of(path.parent), added(path.parent)
+    prefix = settings.get("add_prefix_space") or False
+    if not isinstance(prefix, bool):
+        raise wrong(path.parent, "add_prefix_space", prefix)
+    named = [content_of(path.parent, settings, f"{role}_token") for role in ROLES]
+    with reading(path):
+        words |= {token.content: id for id, token in more if token.content not in words}
+        special = [token for token in dict.fromkeys([*special, *named]) if token in words]
+        library = byte_level(words, pairs, cut, special, prefix=prefix)
+    library.add_tokens([token for _, token in more])
+    return library
 
 
-def added(folder: Path) -> dict[str, int]:
-    """The tokens that tokenizer_config.json adds to a vocabulary, with their ids."""
-    path = folder / "tokenizer_config.json"
+def settings_of(folder: Path) -> dict[str, Any]:
+    """What tokenizer_config.json says; nothing, where there is none."""
+    path = folder / SETTINGS
     settings = read_json(path) if path.is_file() else {}
-    entries = settings.get("added_tokens_decoder", {})
-    return {entry["content"]: int(id) for id, entry in entries.items()}
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: expected a JSON object: get the file anew")
+    return settings
+
+
+def added(folder: Path) -> list[tuple[int, AddedToken]]:
+    """The tokens that tokenizer_config.json adds to a vocabulary, in the order of their ids."""
+    entries = settings_of(folder).get("added_tokens_decoder") or {}
+    try:
+        tokens = [
+            (int(id), AddedToken(entry["content"], **{f: entry[f] for f in FLAGS if f in entry}))
+            for id, entry in entries.items()
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise wrong(folder, "added_tokens_decoder", entries) from None
+    return sorted(tokens, key=lambda pair: pair[0])
+
+
+def extend(library: Tokenizer, folder: Path) -> None:
+    """Add what tokenizer_config.json knows and tokenizer.json does not, each under its id."""
+    for id, token in added(folder):
+        if library.token_to_id(token.content) is None:
+            library.add_tokens([token])
+            if (got := library.token_to_id(token.content)) != id:
+                raise InputError(
+                    f"{folder / SETTINGS}: {token.content!r} would be token {got}, not {id}: get "
+                    "the folder anew"
+                )
 
 
 def bos_of(folder: Path, header: dict[str, Any], library: Tokenizer) -> int | None:
     """The id of the token that begins a text: the tokeniser's word for it, or the config's."""
-    path = folder / "tokenizer_config.json"
-    settings = read_json(path) if path.is_file() else {}
+    settings = settings_of(folder)
     if "bos_token" in settings:
-        token = settings["bos_token"]
-        token = token.get("content") if isinstance(token, dict) else token
+        token = content_of(folder, settings, "bos_token")
         return None if token is None else library.token_to_id(token)
     id = header.get("bos_token_id")
-    return id if isinstance(id, int) else None
+    return id if type(id) is int else None
+
+
+def content_of(folder: Path, settings: dict[str, Any], key: str) -> str | None:
+    """A token that tokenizer_config.json names, as text or with its flags."""
+    token = settings.get(key)
+    token = token.get("content") if isinstance(token, dict) else token
+    if not isinstance(token, str | None):
+        raise wrong(folder, key, token)
+    return token
+
+
+def wrong(folder: Path, key: str, value: Any) -> InputError:
+    return InputError(
+        f"{folder / SETTINGS}: {key}={str(value)[:60]!r} is of the wrong type: get the file anew"
+    )
+
+
+@contextlib.contextmanager
+def reading(path: Path):
+    """Raise InputError for whatever the library does not like about a file."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # nothing more particular: its panics are no Exception
+        raise unreadable(path, error) from None
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
