@@ -14,7 +14,9 @@ import minitx
 from minitx.errors import InputError
 from minitx.model import Transformer
 from minitx.pretrained import architectures
-from minitx.pretrained import folder as pretrained
+from minitx.pretrained.filling import fill
+from minitx.pretrained.folder import Safetensors, load_folder
+from minitx.pretrained.translation import translate
 
 FIXTURES = Path(__file__).parent / "fixtures"
 NAMES = ("gpt2", "opt", "llama", "mistral", "qwen2")
@@ -76,7 +78,7 @@ def refused(function, *words) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_logits_and_every_state_equal_the_reference(name):
-    config, params = pretrained.load_folder(FIXTURES / name, "float32")
+    config, params = load_folder(FIXTURES / name, "float32")
     errors = errors_of(config, params, expected_of(name))
     assert len(errors) == config.depth + 2 and max(errors) < 1e-5, errors
     assert {leaf.dtype.name for leaf in jax.tree.leaves(params)} == {"float32"}
@@ -84,7 +86,7 @@ def test_logits_and_every_state_equal_the_reference(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_sizes_are_distinct_so_that_nothing_can_be_exchanged(name):
-    config, _ = pretrained.load_folder(FIXTURES / name, "float32")
+    config, _ = load_folder(FIXTURES / name, "float32")
     size = config.sizes
     letters = "DHKFV" if name in ("gpt2", "opt") else "DHGKFV"
     assert len({size[letter] for letter in letters} | {config.context}) == len(letters) + 1
@@ -103,7 +105,7 @@ def test_sizes_are_distinct_so_that_nothing_can_be_exchanged(name):
 )
 def test_each_field_of_the_config_matters(name, field, value):
     """A mutant of the translation would be seen: the answers differ by more than the tolerance."""
-    config, params = pretrained.load_folder(FIXTURES / name, "float32")
+    config, params = load_folder(FIXTURES / name, "float32")
     assert getattr(config, field) != value
     mutant = dataclasses.replace(config, **{field: value})
     assert errors_of(mutant, params, expected_of(name))[0] > 1e-4
@@ -139,13 +141,13 @@ def swapped(tensors, a, b):
 )  # fmt: skip
 def test_each_line_of_the_tables_matters(name, tensors):
     a = dataclasses.replace(architectures.ARCHITECTURES[name], tensors=tensors)
-    config, _ = pretrained.load_folder(FIXTURES / name, "float32")
-    params = pretrained.fill(config, a, pretrained.Safetensors(FIXTURES / name), "float32")
+    config, _ = load_folder(FIXTURES / name, "float32")
+    params = fill(config, a, Safetensors(FIXTURES / name), "float32")
     assert errors_of(config, params, expected_of(name))[0] > 1e-4
 
 
 def test_positions_of_opt_are_offset():
-    config, params = pretrained.load_folder(FIXTURES / "opt", "float32")
+    config, params = load_folder(FIXTURES / "opt", "float32")
     assert config.position_offset == 2
     table = params["position"]["table"]
     assert len(table) == config.context + 2
@@ -156,29 +158,29 @@ def test_positions_of_opt_are_offset():
 
 def test_a_tied_model_may_keep_its_table_under_either_name(copy):
     """Files of OPT that were converted from a pickle have the unembedding's name alone."""
-    whole, expected = pretrained.load_folder(FIXTURES / "opt", "float32"), expected_of("opt")
+    whole, expected = load_folder(FIXTURES / "opt", "float32"), expected_of("opt")
 
     def rename(tensors):
         tensors["lm_head.weight"] = tensors.pop("model.decoder.embed_tokens.weight")
 
-    config, params = pretrained.load_folder(change_tensors(copy("opt"), rename), "float32")
+    config, params = load_folder(change_tensors(copy("opt"), rename), "float32")
     assert config == whole[0] and max(errors_of(config, params, expected)) < 1e-5
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
 def test_bfloat16_weights_make_bfloat16_states(name):
-    config, params = pretrained.load_folder(FIXTURES / name, "bfloat16")
+    config, params = load_folder(FIXTURES / name, "bfloat16")
     trace = Transformer.of(config, params).trace(expected_of(name)["tokens_BT"])
     for field, array in trace._asdict().items():
         wanted = "float32" if field == "pattern_NBHTS" else "bfloat16"
         assert array.dtype.name == wanted, field
     assert 1e-4 < relative_error(trace.logits_BTV, expected_of(name)["logits_BTV"]) < 0.1
-    refused(lambda: pretrained.load_folder(FIXTURES / name, "float16"), "dtype", "float16")
+    refused(lambda: load_folder(FIXTURES / name, "float16"), "dtype", "float16")
 
 
 def test_tied_models_have_no_unembedding_and_untied_ones_do():
     for name in NAMES:
-        config, params = pretrained.load_folder(FIXTURES / name, "float32")
+        config, params = load_folder(FIXTURES / name, "float32")
         assert config.tied == (name in ("gpt2", "opt", "qwen2")) == ("unembedding" not in params)
 
 
@@ -187,21 +189,21 @@ def test_both_generations_of_keys_say_the_same(copy):
     new = {k: v for k, v in old.items() if k not in ("rope_theta", "rope_scaling", "torch_dtype")}
     new |= {"rope_parameters": {"rope_type": "default", "rope_theta": old["rope_theta"]}}
     assert "rope_theta" in old and "torch_dtype" in old
-    assert pretrained.translate(old, "x") == pretrained.translate(new | {"dtype": "float32"}, "x")
+    assert translate(old, "x") == translate(new | {"dtype": "float32"}, "x")
 
 
 def test_a_sliding_window_shorter_than_the_context_becomes_the_context(copy):
     header = json.loads((FIXTURES / "mistral" / "config.json").read_text())
-    assert pretrained.translate(header, "x").context == header["sliding_window"] == 17
+    assert translate(header, "x").context == header["sliding_window"] == 17
     for window in (None, 37, 4096):
-        config = pretrained.translate(header | {"sliding_window": window}, "x")
+        config = translate(header | {"sliding_window": window}, "x")
         assert config.context == header["max_position_embeddings"]
-    config = pretrained.translate(header | {"use_sliding_window": False}, "x")
+    config = translate(header | {"use_sliding_window": False}, "x")
     assert config.context == 17  # a word of Qwen2's, which Mistral does not listen to
     header = json.loads((FIXTURES / "qwen2" / "config.json").read_text())
     header = {k: v for k, v in header.items() if k not in ("sliding_window", "layer_types")}
     header |= {"use_sliding_window": True, "max_position_embeddings": 5000}
-    assert pretrained.translate(header, "x").context == 4096  # what the reference takes for it
+    assert translate(header, "x").context == 4096  # what the reference takes for it
     loaded = minitx.load(FIXTURES / "mistral")
     refused(lambda: loaded.model(np.zeros((1, 18), int)), "18 tokens", "context of 17")
 
@@ -248,7 +250,7 @@ def test_what_is_not_understood_is_refused_by_name(copy, name, values, words):
 
 def test_no_number_of_key_value_heads_means_one_for_each_query_head():
     header = json.loads((FIXTURES / "qwen2" / "config.json").read_text())
-    config = pretrained.translate(header | {"num_key_value_heads": None}, "x")
+    config = translate(header | {"num_key_value_heads": None}, "x")
     assert config.sizes["G"] == config.heads == 7
 
 
@@ -300,7 +302,7 @@ def test_prefixes_may_be_missing_and_what_holds_nothing_learned_is_left_aside(co
         tensors["lm_head.weight"] = tensors["wte.weight"].copy()
 
     folder = change_tensors(copy("gpt2"), rename)
-    config, params = pretrained.load_folder(folder, "float32")
+    config, params = load_folder(folder, "float32")
     assert max(errors_of(config, params, expected_of("gpt2"))) < 1e-5
 
 

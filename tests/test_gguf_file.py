@@ -14,8 +14,8 @@ from test_tokenizer_files import LETTERS
 import minitx
 from minitx.config import ModelConfig
 from minitx.model import init_params
-from minitx.pretrained import folder as pretrained
 from minitx.pretrained import gguf_file, tokenizer_files
+from minitx.pretrained.folder import load_folder
 
 BLOCK = {  # llama.cpp's name: the reference library's
     "attn_norm": "input_layernorm",
@@ -53,7 +53,7 @@ def tensors_of(folder) -> dict:
 
 def as_gguf(name: str) -> tuple[dict, dict]:
     """A fixture's metadata and tensors as llama.cpp's converter would write them."""
-    config, _ = pretrained.load_folder(FIXTURES / name, "float32")
+    config, _ = load_folder(FIXTURES / name, "float32")
     theirs, size, tensors = tensors_of(FIXTURES / name), config.sizes, {}
     metadata = {
         "context_length": config.context,

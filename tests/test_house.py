@@ -44,12 +44,15 @@ ALLOWED = {
     "bench.nanogpt": "bench.child bench.machine corpus presets tokenizer",
     "doctor": "config corpus model",
     "pretrained.architectures": "",
-    "pretrained.folder": "pretrained.architectures checkpoint config model",
-    "pretrained.gguf_file": "pretrained.architectures pretrained.folder config model",
+    "pretrained.translation": "pretrained.architectures config",
+    "pretrained.filling": "pretrained.architectures checkpoint config model",
+    "pretrained.folder": "pretrained.filling pretrained.translation checkpoint config model",
+    "pretrained.gguf_file": "pretrained.architectures pretrained.filling pretrained.translation "
+    "config model",
     "pretrained.tokenizer_files": "checkpoint",
     "pretrained.pull": "checkpoint corpus",
-    "pretrained.loader": "checkpoint model pretrained.folder pretrained.gguf_file pretrained.pull "
-    "pretrained.tokenizer_files run",
+    "pretrained.loader": "checkpoint model pretrained.filling pretrained.folder "
+    "pretrained.gguf_file pretrained.pull pretrained.tokenizer_files pretrained.translation run",
     "bench.real_model": "corpus model pretrained.loader sample",
     "ablation.grid": "config",
     "ablation.effects": "ablation.grid",

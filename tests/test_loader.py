@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import sys
+import types
 from pathlib import Path
 
 import numpy as np

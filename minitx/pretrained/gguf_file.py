@@ -1,7 +1,7 @@
 """GGUF files, llama.cpp's: config, tokeniser and dequantised tensors from one file.
 
 The `gguf` package reads the layout and undoes the quantisation. Metadata is translated into the
-words of a config.json, so that one set of rules in `pretrained.py` judges both.
+words of a config.json, so that one set of rules in `translation.py` judges both.
 """
 
 from pathlib import Path
@@ -13,7 +13,8 @@ from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.model import Params
 from minitx.pretrained.architectures import GGUF_ARCHITECTURES, GGUF_KEYS
-from minitx.pretrained.folder import fill, translate
+from minitx.pretrained.filling import fill
+from minitx.pretrained.translation import translate
 
 # Metadata that says nothing about what the model computes.
 HARMLESS = ("GGUF.", "general.", "tokenizer.", "quantize.")

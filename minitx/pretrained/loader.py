@@ -12,6 +12,8 @@ from minitx.checkpoint import read_json
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer
 from minitx.pretrained import folder, gguf_file, pull, tokenizer_files
+from minitx.pretrained.filling import DTYPES
+from minitx.pretrained.translation import translate
 from minitx.run import Run
 
 
@@ -22,8 +24,8 @@ def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32")
     weights at its lowest validation loss. `dtype` is float32 or bfloat16, of weights and states.
     Raises InputError for what is not there, not whole, not supported, or does not fit together.
     """
-    if dtype not in folder.DTYPES:
-        known = ", ".join(folder.DTYPES)
+    if dtype not in DTYPES:
+        known = ", ".join(DTYPES)
         raise InputError(f"dtype={dtype!r} is not supported: choose from {known}")
     path, name = locate(name_or_folder), str(name_or_folder)
     if not is_foreign(path):
@@ -39,7 +41,7 @@ def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32")
         words = tokenizer_files.from_gguf(metadata, path)
     else:
         header = read_json(path / "config.json")
-        folder.translate(header, path / "config.json")  # what is wrong there is said first
+        translate(header, path / "config.json")  # what is wrong there is said first
         words = tokenizer_files.from_folder(path, header)
         config, params = folder.load_folder(path, dtype)
     if words is not None and len(words) > config.vocab:
