@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -70,6 +69,8 @@ def read_json(path: Path) -> Any:
 
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
     """The leaves of a tree under their dotted paths, as numpy arrays."""
+    import jax  # here: whoever only writes a file needs none
+
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     # In C order: safetensors writes the memory as it lies and reads it back as if it were so.
     return {name_of(path): np.asarray(leaf, order="C") for path, leaf in leaves}
@@ -94,6 +95,8 @@ def load(path: Path, like: Any, kind: str) -> Any:
     Raises InputError for a missing, truncated, foreign or older file, and for missing, surplus or
     misshapen tensors, naming them.
     """
+    import jax
+
     if not Path(path).exists():
         raise InputError(f"{path} does not exist: train first, or name another run")
     try:

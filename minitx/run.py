@@ -23,7 +23,7 @@ from jax.sharding import Mesh
 
 from minitx import checkpoint, corpus, tokenizer
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
-from minitx.devices import agree, is_first
+from minitx.devices import anywhere, is_first, together
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
 from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
@@ -306,7 +306,7 @@ def train_run(
     """Train into a folder from the state that `begin` gave, saving at every evaluation.
 
     Ctrl-C saves at once, then raises KeyboardInterrupt. Raises InputError as `train` does. Where
-    several processes train together, the first one saves, and says when to stop.
+    several processes train together, the first one saves, and Ctrl-C in any of them stops all.
     """
     done = read_metrics(folder)
     seconds = done[-1]["seconds"] if done else 0.0
@@ -316,16 +316,16 @@ def train_run(
                 config, recipe, data.train_tokens, data.val_tokens, state, mesh, seconds
             ):
                 if report.evaluation:
-                    save(folder, report)
+                    together(lambda r=report: save(folder, r))
                 yield report
-                if agree(bool(interrupted)):
+                if anywhere(bool(interrupted)):
                     if not report.evaluation:
-                        save(folder, report)
+                        together(lambda r=report: save(folder, r))
                     raise KeyboardInterrupt
         except NonFinite as error:
             step = int(error.state.step)
             good = error.state._replace(bad_step=np.int32(-1))
-            save(folder, Report(good, step, float("nan"), 0.0))
+            together(lambda: save(folder, Report(good, step, float("nan"), 0.0)))
             raise InputError(f"{error}; the weights before that step are in {folder}") from None
 
 

@@ -17,10 +17,12 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool, mesh=None
     from tqdm import tqdm
 
     from minitx import run
-    from minitx.devices import from_first
+    from minitx.devices import from_first, is_first
     from minitx.model import count_params
-    from minitx.train import init_state
+    from minitx.train import check_share, init_state
 
+    if mesh:
+        check_share(recipe, mesh)  # before the folder is begun
     state = from_first(
         lambda: run.begin(out, config, recipe, data, resume), lambda: init_state(config, recipe)
     )
@@ -59,7 +61,7 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool, mesh=None
             say(f"stopped; all of it is in {out}: go on with `minitx train --resume --out {out}`")
             raise
     say(f"saved in {out}")
-    return run.read_metrics(out)[-1]
+    return run.read_metrics(out)[-1] if is_first() else {}  # the folder may be its host's alone
 
 
 def inspect_run(

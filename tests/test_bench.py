@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import stat
 import subprocess
@@ -111,12 +112,42 @@ def test_a_process_that_fails_says_why(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("presets", "rounds", "words"),
-    [(("sprnt",), 1, "no preset 'sprnt'.*sprint"), (("demo",), 0, "rounds=0 is out of range")],
+    ("presets", "rounds", "target", "words"),
+    [
+        (("sprnt",), 1, None, "no preset 'sprnt'.*sprint"),
+        (("demo",), 0, None, "rounds=0 is out of range"),
+        (("demo",), 1, math.nan, "target=nan is not a finite number"),
+    ],
 )
-def test_what_cannot_be_measured_is_refused_at_once(presets, rounds, words):
+def test_what_cannot_be_measured_is_refused_at_once(presets, rounds, target, words):
     with pytest.raises(InputError, match=words):
-        machine.check(presets, rounds)
+        machine.check(presets, rounds, target)
+
+
+def test_a_text_too_short_for_the_sprint_is_refused_before_anything_is_measured(tmp_path):
+    (tmp_path / "short.txt").write_text("too short")
+    with pytest.raises(InputError, match="the training split has 8 tokens, but context=64"):
+        machine.parts((), str(tmp_path / "short.txt"), None, 1)
+
+
+def test_a_process_that_is_killed_leaves_nothing_behind(tmp_path, monkeypatch):
+    """Its folders lie in the cache, which goes with whoever asked for it."""
+    monkeypatch.setattr(child.sys, "path", [str(tmp_path), *sys.path])
+    code = "import os, tempfile; tempfile.mkdtemp(); os.kill(os.getpid(), 9)"
+    (tmp_path / "jax.py").write_text(code)  # stands in for what a killed run was doing
+    (tmp_path / "cache").mkdir()
+    with pytest.raises(InputError, match="measuring in a new process failed"):
+        child.child(str(tmp_path / "cache"), "whole_run")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+def test_a_new_process_imports_what_this_one_does(tmp_path, monkeypatch):
+    """Whatever lies in the folder from which the command was called."""
+    (tmp_path / "random.py").write_text("raise ImportError('this is not the library')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(child.sys, "path", [p for p in sys.path if p])
+    with pytest.raises(InputError, match=r"none\.txt"):
+        child.child(str(tmp_path), "whole_run", "bigram", "none.txt")
 
 
 # --- nanoGPT --------------------------------------------------------------------------------------
@@ -160,7 +191,7 @@ def test_both_are_measured_in_turn_and_compared(stand_in, monkeypatch):
     )
     monkeypatch.setattr(nanogpt.time, "perf_counter", iter([0, 48, 100, 148]).__next__)
     python, corpus = str(stand_in / "python"), str(stand_in / "mine.txt")
-    nanogpt.check(stand_in / "nano", python)
+    nanogpt.check(stand_in / "nano", python, corpus)
     found = nanogpt.against(stand_in / "nano", python, corpus, 2)
     assert found["nanogpt_val_loss"] == [1.9012, 1.9012]
     assert found["sprint_val_loss"] == [1.88, 1.88]
@@ -191,16 +222,38 @@ def test_nanogpt_is_given_its_own_recipe(stand_in, tmp_path):
 def test_a_folder_that_is_no_checkout_is_refused(stand_in):
     (stand_in / "nano" / "model.py").unlink()
     with pytest.raises(InputError, match=r"lacks model\.py: name a checkout of nanoGPT"):
-        nanogpt.check(stand_in / "nano", sys.executable)
+        nanogpt.check(stand_in / "nano", sys.executable, "fables")
 
 
 def test_a_python_without_torch_is_refused_before_anything_is_measured(stand_in):
     bad = stand_in / "python"
     bad.write_text(f"#!{sys.executable}\nraise SystemExit('No module named torch')\n")
     with pytest.raises(InputError, match=r"nanoGPT cannot run \(No module named torch\).*--python"):
-        nanogpt.check(stand_in / "nano", str(bad))
+        nanogpt.check(stand_in / "nano", str(bad), "fables")
     with pytest.raises(InputError, match=r"cannot start .*nowhere.*check --python"):
-        nanogpt.check(stand_in / "nano", str(stand_in / "nowhere"))
+        nanogpt.check(stand_in / "nano", str(stand_in / "nowhere"), "fables")
+
+
+def test_a_text_that_nanogpt_cannot_read_is_refused_before_anything_is_measured(stand_in):
+    with pytest.raises(InputError, match="'kingdom' is a generator"):
+        nanogpt.check(stand_in / "nano", str(stand_in / "python"), "kingdom")
+
+
+def test_a_python_is_found_from_the_folder_in_which_the_command_was_called(stand_in, monkeypatch):
+    monkeypatch.chdir(stand_in)
+    nanogpt.check(stand_in / "nano", "./python", "fables")
+
+
+@pytest.mark.parametrize("measure", ["step_seconds", "whole_run", "sampling_seconds"])
+def test_a_checkout_that_ends_without_a_figure_is_refused(stand_in, tmp_path, measure):
+    stand_in_that_stops = f"#!{sys.executable}\nprint('stopped early')\n"
+    (stand_in / "python").write_text(stand_in_that_stops)
+    checkout = nanogpt.Checkout(
+        stand_in / "nano", str(stand_in / "python"), str(stand_in / "mine.txt"), tmp_path / "work"
+    )
+    sizes = (CONFIG, 7) if measure == "sampling_seconds" else ()
+    with pytest.raises(InputError, match=r"without what is to be measured \(.*stopped early"):
+        getattr(checkout, measure)(*sizes)
 
 
 # --- in words -------------------------------------------------------------------------------------

@@ -952,6 +952,20 @@ def test_help_and_the_light_modules_load_no_jax(home):
     )
 
 
+def test_commands_that_list_or_fetch_load_no_jax(home):
+    python(
+        """
+        import sys
+        from minitx.cli import main
+        for words, status in ((["lesson"], 0), (["ledger"], 0), (["pull", "nope"], 2)):
+            sys.argv = ["minitx", *words]
+            assert main() == status
+            assert not {"jax", "flax", "optax"} & sys.modules.keys(), words
+        """,
+        home,
+    )
+
+
 def test_the_library_needs_no_command_line_packages(home):
     python(
         """

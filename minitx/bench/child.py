@@ -45,10 +45,15 @@ def reached(evaluations: list[dict[str, float]], target: float | None) -> dict[s
 
 def child(cache: str, task: str, *arguments) -> Any:
     """What a task of `TASKS` returns in a new process that keeps compiled programs in `cache`."""
-    code = "import sys; from minitx.bench import child; child.serve(*sys.argv[1:])"
+    # On the path that this process has, and not on the folder that it happens to stand in.
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; from minitx.bench import child; "
+        "child.serve(*sys.argv[1:])"
+    )
     call = [sys.executable, "-c", code, task, json.dumps(arguments), repr(time.time())]
     settings = {
         "JAX_COMPILATION_CACHE_DIR": cache,
+        "TMPDIR": cache,  # what a killed process leaves there goes with it
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",  # as the command line has it
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # this process has a part of the GPU's memory
     }

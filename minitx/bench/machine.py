@@ -5,6 +5,7 @@ its spread, and what is compared is measured in turn, in one run.
 """
 
 import dataclasses
+import math
 import os
 import statistics
 import sys
@@ -170,13 +171,15 @@ def seeds_at_once(name: str, vocab: int, rounds: int) -> list[dict[str, float]]:
     return rows
 
 
-def check(presets: tuple[str, ...], rounds: int) -> None:
-    """Raise InputError for a preset that does not exist, and for no rounds."""
+def check(presets: tuple[str, ...], rounds: int, target: float | None) -> None:
+    """Raise InputError for a preset that does not exist, no rounds, and a target that is none."""
     for name in presets:
         if name not in PRESETS:
             raise InputError(f"there is no preset {name!r}{suggest(name, PRESETS)}")
     if rounds < 1:
         raise InputError(f"rounds={rounds} is out of range: it must be at least 1")
+    if target is not None and not math.isfinite(target):
+        raise InputError(f"target={target} is not a finite number: give it one")
 
 
 def parts(
@@ -185,8 +188,10 @@ def parts(
     """What there is to measure of this machine: a name, and a function of what came before it."""
     on_cpu = jax.default_backend() == "cpu"
     presets = presets or (("demo", "nanogpt-cpu", "sprint") if on_cpu else ("demo", "nanogpt-gpu"))
-    vocab = len(run.prepare(corpus).tokenizer)
     sprint = "sprint" if on_cpu else "sprint-gpu"
+    data = run.prepare(corpus, PRESETS[sprint].tokenizer)
+    train.check_lengths(PRESETS[sprint].model, data.train_tokens, data.val_tokens)
+    vocab = len(data.tokenizer)
     return {
         "ceiling": lambda found: ceiling(rounds),
         **{name: lambda found, name=name: preset(name, vocab, found["ceiling"], rounds)

@@ -5,6 +5,7 @@ processes of their own, in a temporary folder, with the user's torch.
 """
 
 import dataclasses
+import os
 import re
 import shutil
 import statistics
@@ -54,16 +55,20 @@ NEEDED = (
 )  # fmt: skip
 
 
-def check(folder: Path, python: str) -> None:
-    """Raise InputError unless the folder is a checkout of nanoGPT, and this Python has torch."""
+def check(folder: Path, python: str, corpus: str) -> None:
+    """Raise InputError unless the folder is a checkout of nanoGPT, this Python has torch, and the
+    corpus is a text.
+    """
     for name in NEEDED:
         if not (folder / name).is_file():
             raise InputError(f"{folder} lacks {name}: name a checkout of nanoGPT by --against")
     call_python(python, folder, "-c", "import torch")
+    read_text(corpus)
 
 
 def call_python(python: str, folder: Path, *arguments: str) -> str:
     """What a script prints that is run in a folder. Raises InputError where it fails."""
+    python = os.path.abspath(python) if os.path.dirname(python) else python  # relative to us
     try:
         done = subprocess.run([python, *arguments], cwd=folder, capture_output=True, text=True)
     except OSError as error:
@@ -75,6 +80,17 @@ def call_python(python: str, folder: Path, *arguments: str) -> str:
             "it by --python"
         )
     return done.stdout
+
+
+def found_in(log: str, figures: list) -> list:
+    """The figures that a log holds. Raises InputError where there are none."""
+    if not figures:
+        last = (log.strip().splitlines() or ["nothing"])[-1]
+        raise InputError(
+            f"nanoGPT ended without what is to be measured (it last said: {last}): check the "
+            "checkout that --against names"
+        )
+    return figures
 
 
 class Checkout:
@@ -100,21 +116,25 @@ class Checkout:
         """The median time of an iteration, as its log says."""
         log = self.train(f"--max_iters={SHORT}", "--eval_iters=1")
         times = re.findall(r"^iter (\d+): .* time ([\d.]+)ms", log, re.M)
-        return statistics.median(float(ms) / 1000 for n, ms in times if int(n) > 10)
+        times = [float(ms) / 1000 for n, ms in times if int(n) > 10]
+        return statistics.median(found_in(log, times))
 
     def whole_run(self) -> dict[str, float]:
         """Seconds from start to exit of its recipe, and the last validation loss that it prints."""
         start = time.perf_counter()
         log = self.train()
         losses = re.findall(r"val loss ([\d.]+)", log)
-        return {"seconds": time.perf_counter() - start, "val_loss": float(losses[-1])}
+        return {
+            "seconds": time.perf_counter() - start,
+            "val_loss": float(found_in(log, losses)[-1]),
+        }
 
     def sampling_seconds(self, config, vocab: int) -> float:
         """How long it takes to sample as many tokens as we do, once it is loaded."""
         device = "cpu" if jax.default_backend() == "cpu" else "cuda"
         sizes = (config.context, config.depth, config.heads, config.width, vocab, machine.SAMPLED)
         log = self.run("-c", SAMPLE, *map(str, sizes), device)
-        return float(re.findall(r"seconds ([\d.e-]+)", log)[-1])
+        return float(found_in(log, re.findall(r"seconds ([\d.e-]+)", log))[-1])
 
 
 def against(folder: Path, python: str, corpus: str, rounds: int) -> dict[str, Any]:

@@ -99,12 +99,12 @@ class Bench:
     def run(self) -> None:
         from minitx.bench import machine, nanogpt, real_model
 
-        machine.check(self.presets, self.rounds)
+        machine.check(self.presets, self.rounds, self.target)
         parts = {"machine": lambda found: machine.about()}
         if self.presets or not (self.against or self.against_transformers):
             parts |= machine.parts(self.presets, self.corpus, self.target, self.rounds)
         if self.against:
-            nanogpt.check(self.against, self.python)
+            nanogpt.check(self.against, self.python, self.corpus)
             parts["against nanoGPT"] = lambda found: nanogpt.against(
                 self.against, self.python, self.corpus, self.rounds
             )

@@ -57,15 +57,31 @@ class Train:
         from minitx import devices, run
 
         if self.join:
+            say("joining the other processes ...")
             devices.join(self.coordinator, self.processes, self.process_id)
         elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
             raise InputError("--coordinator, --processes and --process-id go with --join: add it")
-        mesh = devices.make_mesh(1 if self.devices is None and not self.join else self.devices)
-        d = self.data
-        data = run.prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
+        count, d = 1 if self.devices is None and not self.join else self.devices, self.data
+
+        def prepare():
+            return devices.make_mesh(count), run.prepare(
+                d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits
+            )
+
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
-        config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
-        with first_process_talks():
+        with first_process_talks(), devices.company():
+            devices.compare({"minitx or jax": devices.code()})
+            mesh, data = devices.together(prepare)
+            config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
+            devices.compare(
+                {
+                    "text": data.sha256 or data.config.corpus,
+                    "tokenizer": data.tokenizer.to_json(),
+                    "val_fraction": d.val_fraction,
+                    **dataclasses.asdict(config),
+                    **dataclasses.asdict(self.recipe),
+                }
+            )
             last = train_with_progress(out, config, self.recipe, data, self.resume, mesh)
             if self.json:
                 print_json({"run": str(out), **last})
