@@ -23,9 +23,9 @@ from jax.sharding import Mesh
 
 from minitx import checkpoint, corpus, tokenizer
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
-from minitx.devices import anywhere, is_first, together
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
+from minitx.processes import anywhere, is_first, together
 from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
 
 

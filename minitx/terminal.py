@@ -17,8 +17,8 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool, mesh=None
     from tqdm import tqdm
 
     from minitx import run
-    from minitx.devices import from_first, is_first
     from minitx.model import count_params
+    from minitx.processes import from_first, is_first
     from minitx.train import check_share, init_state
 
     if mesh:
@@ -128,7 +128,7 @@ class Stream:
 @contextlib.contextmanager
 def first_process_talks():
     """Of several processes that train together, the others keep silent, but for errors."""
-    from minitx.devices import is_alone, is_first
+    from minitx.processes import is_alone, is_first
 
     if is_alone():
         yield

@@ -54,26 +54,27 @@ class Train:
     recipe: Flat[TrainConfig] = field(default_factory=TrainConfig)
 
     def run(self) -> None:
-        from minitx import devices, run
+        from minitx import processes, run
+        from minitx.devices import make_mesh
 
         if self.join:
             say("joining the other processes ...")
-            devices.join(self.coordinator, self.processes, self.process_id)
+            processes.join(self.coordinator, self.processes, self.process_id)
         elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
             raise InputError("--coordinator, --processes and --process-id go with --join: add it")
         count, d = 1 if self.devices is None and not self.join else self.devices, self.data
 
         def prepare():
-            return devices.make_mesh(count), run.prepare(
+            return make_mesh(count), run.prepare(
                 d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits
             )
 
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
-        with first_process_talks(), devices.company():
-            devices.compare({"minitx or jax": devices.code()})
-            mesh, data = devices.together(prepare)
+        with first_process_talks(), processes.company():
+            processes.require_same({"minitx or jax": processes.code()})
+            mesh, data = processes.together(prepare)
             config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
-            devices.compare(
+            processes.require_same(
                 {
                     "text": data.sha256 or data.config.corpus,
                     "tokenizer": data.tokenizer.to_json(),
