@@ -143,7 +143,8 @@ def test_where_a_process_dies_the_other_says_so_and_ends(hosts):
 def test_waiting_for_processes_that_do_not_come_ends(hosts):
     """JAX alone would abort after five minutes, and heed no Ctrl-C before."""
     code = (
-        "from minitx import cli, processes; processes.WAIT_SECONDS = 1; raise SystemExit(cli.main())"
+        "from minitx import cli, processes; processes.WAIT_SECONDS = 1; "
+        "raise SystemExit(cli.main())"
     )
     where = ["--join", "--coordinator", f"localhost:{free_port()}", "--processes", "2"]
     for number in ("0", "1"):
