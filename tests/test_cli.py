@@ -233,8 +233,9 @@ def test_a_preset_is_where_flags_start_from(home, name):
 def another(kind, field):
     """A value that the field may have, other than its default."""
     special = {
-        "heads": 2, "kv_heads": 1, "head_width": 6, "dropout": 0.5, "final_lr": 0.5, "beta1": 0.5, "beta2": 0.5,
-        "momentum": 0.5, "mlp_width": 5, "adam_lr": 0.25, "init_std": 0.25, "position_offset": 3,
+        "heads": 2, "kv_heads": 1, "head_width": 6, "mlp_width": 5, "position_offset": 3,
+        "dropout": 0.5, "init_std": 0.25, "adam_lr": 0.25, "final_lr": 0.5, "beta1": 0.5,
+        "beta2": 0.5, "momentum": 0.5,
     }  # fmt: skip
     hint = typing.get_type_hints(kind)[field.name]
     if field.name in special:

@@ -613,7 +613,7 @@ def test_load_refuses_a_broken_config(copy, content):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda c: c["model"].update(version=2), ["version 2"]),
+        (lambda c: c["model"].update(version=1), ["version 1"]),
         (lambda c: c["train"].update(version=0), ["version 0"]),
         (lambda c: c["model"].pop("version"), ["version"]),
         (lambda c: c["model"].update(wdith=3), ["wdith", "width"]),
