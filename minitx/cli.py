@@ -57,7 +57,7 @@ def in_words(error: Exception) -> str | None:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}: check the path and its disk"
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):
-        return "this machine has not the memory for that: choose a smaller model or --batch"
+        return "this machine has not the memory for that: take a smaller model, batch or --dtype"
     if last_file(error) == "xla_bridge.py":
         return (
             f"JAX finds no device for JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS')}: unset it, "

@@ -12,6 +12,7 @@ from minitx.errors import InputError
 from minitx.processes import is_alone
 
 AXIS = "devices"  # the one axis of the mesh
+LARGE = 2 * 2**30  # bytes of weights, a billion of them in bfloat16
 
 
 def make_mesh(devices: int | None = None) -> Mesh:
@@ -45,6 +46,19 @@ def own_share(array):
     """The rows of an array that belong to the device on which this runs."""
     rows = array.shape[0] // jax.lax.axis_size(AXIS)
     return jax.lax.dynamic_slice_in_dim(array, jax.lax.axis_index(AXIS) * rows, rows)
+
+
+def sparing(params):
+    """A context in which a large model in bfloat16 runs operation by operation on a CPU.
+
+    XLA computes in float32 there, and a compiled program holds all weights converted before it
+    takes the first product: three times the model. One by one, they are converted and let go. For
+    small models compiling is worth more: a token of SmolLM2 took 8 times as long without.
+    """
+    leaves = jax.tree.leaves(params)
+    large = sum(leaf.nbytes for leaf in leaves) > LARGE
+    short = any(leaf.dtype == "bfloat16" for leaf in leaves)
+    return jax.disable_jit(large and short and jax.default_backend() == "cpu")
 
 
 def on_all_devices(f, mesh: Mesh):

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from minitx import measure
+from minitx.devices import sparing
 from minitx.errors import InputError
 from minitx.model import Transformer
 from minitx.train import initial_params
@@ -103,9 +104,10 @@ def inspect(
     The untrained model beside it has the same config and the initial weights of `seed`; without
     `null` it is left out, and what needs it is untested.
     """
-    layers = measure_layers(model, tokens_BT)
-    scale = measure_scale(model, tokens_BT)
-    untrained = measure_layers(_fresh(model, seed), tokens_BT) if null else None
+    with sparing(model.params()):
+        layers = measure_layers(model, tokens_BT)
+        scale = measure_scale(model, tokens_BT)
+        untrained = measure_layers(_fresh(model, seed), tokens_BT) if null else None
     return {
         "tokens": int(tokens_BT.size),
         "sequences": len(tokens_BT),

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from minitx.config import ModelConfig
+from minitx.devices import sparing
 from minitx.errors import InputError
 from minitx.model import Cache, Transformer
 
@@ -114,13 +115,15 @@ def _generate(model, tokens_BT, count, temperature, top_k, seed):
             start = window_start(length, config.context)
             known_BT = tokens_BT[:, start : length - 1]  # the last token is read when writing
             padded_BS = np.pad(known_BT, ((0, 0), (0, slots - known_BT.shape[1])))
-            cache = _read(config, params, padded_BS, np.int32(known_BT.shape[1]))
+            with sparing(params):
+                cache = _read(config, params, padded_BS, np.int32(known_BT.shape[1]))
         room = start + config.context + 1 - length
         stretch = min(STRETCH, room, first + count - length)
-        cache, made_BS = _write(
-            config, params, cache, tokens_BT[:, -1], key_B, length - first,
-            temperature, top_k, stretch,
-        )  # fmt: skip
+        with sparing(params):
+            cache, made_BS = _write(
+                config, params, cache, tokens_BT[:, -1], key_B, length - first,
+                temperature, top_k, stretch,
+            )  # fmt: skip
         made_BT = np.asarray(made_BS)[:, :stretch]
         tokens_BT = np.concatenate([tokens_BT, made_BT], axis=1)
         yield made_BT

@@ -15,7 +15,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import measure, report
+from minitx import devices, measure, report
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.model import Transformer
@@ -459,3 +459,18 @@ def test_states_that_overflow_are_refused_and_not_measured():
     grown = jax.tree.map(lambda leaf: leaf * 1e30, Transformer(config, 17).params())
     with pytest.raises(InputError, match=r"from layer 1 on.*no finite numbers"):
         report.inspect(Transformer.of(config, grown), TOKENS, SEED)
+
+
+def test_a_large_model_in_bfloat16_is_measured_without_compiling(monkeypatch):
+    """Compiled, its weights would lie in memory once more, converted."""
+    params = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), model("pre").params())
+    short = Transformer.of(SMALL, params)
+    report._layers.clear_cache()
+    compiled = report.inspect(short, TOKENS, SEED)
+    assert report._layers._cache_size() == 1
+    report._layers.clear_cache()
+    monkeypatch.setattr(devices, "LARGE", 0)
+    one_by_one = report.inspect(short, TOKENS, SEED)
+    assert report._layers._cache_size() == 0
+    for name in ("norm_median", "cos_embedding", "lens_entropy"):
+        np.testing.assert_allclose(one_by_one["layers"][name], compiled["layers"][name], rtol=0.02)

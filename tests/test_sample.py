@@ -10,7 +10,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import sample
+from minitx import devices, sample
 from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.model import Transformer
@@ -288,3 +288,26 @@ def test_a_window_far_into_the_text_is_no_different(length, context):
     assert min(length, max(1, context // 2)) <= length - start <= context
     if length <= context:
         assert start == 0
+
+
+# --- large models ---------------------------------------------------------------------------------
+
+
+def test_a_large_model_in_bfloat16_runs_without_compiling_to_the_same_tokens(monkeypatch):
+    """Compiled, its weights would lie in memory once more, converted."""
+    config = ModelConfig(**SMALL | dict(depth=3))
+    params = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), model(config).params())
+    short = Transformer.of(config, params)
+
+    def written():
+        return np.concatenate(list(sample.generate(short, ROWS, 9, 0.0)), axis=1)
+
+    sample._write.clear_cache()
+    compiled = written()
+    assert sample._write._cache_size() == 1
+    sample._write.clear_cache()
+    monkeypatch.setattr(devices, "LARGE", 0)
+    np.testing.assert_array_equal(written(), compiled)
+    assert sample._write._cache_size() == 0
+    list(sample.generate(model(config), ROWS, 2, 0.0))  # float32 needs no converting
+    assert sample._write._cache_size() == 1
