@@ -70,28 +70,23 @@ def test_the_table_shows_what_the_readme_says_of_it(loaded):
 MEMORY = """
 from pathlib import Path
 import jax
-import gguf, tokenizers
 import minitx
-from minitx.pretrained import loader
-from minitx.model import init_params
-from minitx.config import ModelConfig
-jax.block_until_ready(init_params(ModelConfig(width=8, heads=2), jax.random.key(0)))
 def peak():  # not getrusage, whose peak begins with that of the process that started this one
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-before = peak()
 params = minitx.load("smollm2").model.params()
 size = sum(leaf.nbytes for leaf in jax.tree.leaves(params))
-print((peak() - before) / size)
+print(peak() / size)
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
 def test_loading_takes_little_more_memory_than_the_model(file):
+    """All of the process, Python and JAX included."""
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True
     )
-    assert 1 <= float(done.stdout) <= 1.6
+    assert 1 < float(done.stdout) <= 1.6
 
 
 def test_parameters_are_those_that_the_model_is_named_after(loaded):

@@ -49,8 +49,10 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
     leaves, structure = jax.tree_util.tree_flatten_with_path(shapes)
     sources = {name_of(path): source_of(name_of(path), a) for path, _ in leaves}
     check_all_used(a, tensors.where, stored, {line.name for line in sources.values()})
-    filled = []
-    for path, leaf in leaves:
+    filled: list[jax.Array | None] = [None] * len(leaves)
+    # The largest first: while one is read it lies in memory twice, and as yet little else does.
+    for n in sorted(range(len(leaves)), key=lambda n: -leaves[n][1].size):
+        path, leaf = leaves[n]
         line = sources[name_of(path)]
         array = part(line, tensors, stored[line.name], config.sizes["K"])
         if array.shape != leaf.shape:
@@ -66,7 +68,7 @@ def fill(config: ModelConfig, a: Architecture, tensors: Tensors, dtype: str) -> 
                 f"{tensors.where}: {stored[line.name]} holds values that are no numbers: get the "
                 "file anew"
             )
-        filled.append(jax.device_put(array))
+        filled[n] = jax.device_put(array)
         del array  # before the next is read, so that one tensor at most lies in memory twice
     return jax.tree_util.tree_unflatten(structure, filled)
 
