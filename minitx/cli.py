@@ -98,11 +98,9 @@ def parse(arguments: list[str]):
 
 
 def train_defaults(given: dict[str, str | None]) -> Train:
-    """What the flags of `train` start from: the run to be resumed, or the preset."""
+    """What the flags of `train` start from: the preset that is named, or the run to be resumed."""
     folder = Path(given.get("--out") or "")
-    if "--resume" in given and (folder / "config.json").is_file():
-        if "--preset" in given:
-            raise InputError("a run that is resumed keeps its flags: leave --preset out")
+    if "--resume" in given and "--preset" not in given and (folder / "config.json").is_file():
         from minitx.run import read_config
 
         model, recipe, data, _ = read_config(folder)

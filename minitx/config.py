@@ -33,7 +33,7 @@ class ModelConfig:
     depth: int = 6
     """Number N of blocks; 0 joins the embedding straight to the unembedding (a bigram table)."""
     heads: int = 4
-    """Query heads H; must divide the width."""
+    """Query heads H; must divide the width, unless --head-width is given."""
     kv_heads: int | None = None
     """Key/value heads G, shared by groups of query heads; None: one for every query head."""
     head_width: int | None = None

@@ -4,6 +4,8 @@ Parameters and texts are whole on every device; only batches are divided, and gr
 JAX finds the devices; nothing here is a machinery of our own.
 """
 
+import contextlib
+
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -18,7 +20,7 @@ LARGE = 2 * 2**30  # bytes of weights, a billion of them in bfloat16
 def make_mesh(devices: int | None = None) -> Mesh:
     """A mesh of that many devices; of all, in all processes together, where none is given.
 
-    Raises InputError for more devices than there are, or fewer than there are processes.
+    Raises InputError for more devices than there are, and for fewer where processes share them.
     """
     found = jax.devices()
     count = len(found) if devices is None else devices
@@ -58,7 +60,8 @@ def sparing(params):
     leaves = jax.tree.leaves(params)
     large = sum(leaf.nbytes for leaf in leaves) > LARGE
     short = any(leaf.dtype == "bfloat16" for leaf in leaves)
-    return jax.disable_jit(large and short and jax.default_backend() == "cpu")
+    on_cpu = jax.default_backend() == "cpu"
+    return jax.disable_jit() if large and short and on_cpu else contextlib.nullcontext()
 
 
 def on_all_devices(f, mesh: Mesh):

@@ -8,6 +8,7 @@ import atexit
 import collections
 import contextlib
 import hashlib
+import importlib.metadata
 import os
 import re
 import socket
@@ -22,6 +23,7 @@ from jax.experimental import multihost_utils
 from minitx.errors import InputError
 
 WAIT_SECONDS = 300  # for the others to come; hosts of a cluster start minutes apart
+ALL = "all"  # of an interrupt that all processes have agreed to obey
 
 
 def join(coordinator: str | None, processes: int | None, process_id: int | None) -> None:
@@ -39,13 +41,13 @@ def join(coordinator: str | None, processes: int | None, process_id: int | None)
             jax.distributed.initialize(
                 coordinator, processes, process_id, initialization_timeout=2 * WAIT_SECONDS
             )
-        except (ValueError, RuntimeError, TypeError) as error:
-            failures.append(error)
+        except Exception as error:  # JAX asks clusters in many ways, and each can fail in its own
+            failures.append(str(error) or type(error).__name__)
 
     # In a thread: JAX heeds no Ctrl-C while it waits, and aborts the process where nobody comes.
     meeting = threading.Thread(target=meet, daemon=True)
-    meeting.start()
     try:
+        meeting.start()
         meeting.join(WAIT_SECONDS)
     except KeyboardInterrupt:
         leave_at_once(130)
@@ -58,7 +60,7 @@ def join(coordinator: str | None, processes: int | None, process_id: int | None)
         )
     if failures:
         raise InputError(
-            f"cannot join the other processes ({str(failures[0]).splitlines()[0]}): outside a TPU "
+            f"cannot join the other processes ({failures[0].splitlines()[0]}): outside a TPU "
             "pod or a cluster that JAX knows, give --coordinator HOST:PORT --processes N "
             "--process-id I"
         )
@@ -81,10 +83,11 @@ def check_address(coordinator: str, is_own: bool) -> None:
             both = socket.has_dualstack_ipv6()
             family = socket.AF_INET6 if both else socket.AF_INET
             socket.create_server(("", int(port)), family=family, dualstack_ipv6=both).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or "no name of a host"
         raise InputError(
-            f"cannot use coordinator={coordinator!r} ({error.strerror}): name the host of process "
-            "0 and a free port"
+            f"cannot use coordinator={coordinator!r} ({why}): name the host of process 0 and a "
+            "free port"
         ) from None
 
 
@@ -95,19 +98,29 @@ def leave_at_once(status: int) -> None:
 
 @contextlib.contextmanager
 def company():
-    """Where a computation with the other processes fails, InputError, and no waiting for them."""
+    """Where one process fails, or a computation with the others, no waiting for them at the end.
+
+    What all know of keeps its usual end: InputError, and KeyboardInterrupt(ALL).
+    """
     try:
         yield
-    except (jax.errors.JaxRuntimeError, ValueError) as error:
-        # JAX raises the one or the other, but both begin with what kind of failure it was.
-        if is_alone() or not re.match("[A-Z_]+: ", str(error)):
+    except InputError:
+        raise
+    except BaseException as error:
+        if is_alone() or error.args == (ALL,):
             raise
-        leave_at_once(2)
-        if "RESOURCE_EXHAUSTED" in str(error):
+        if isinstance(error, KeyboardInterrupt):
+            leave_at_once(130)
+            raise
+        # JAX raises this or a ValueError; both begin with what kind of failure it was.
+        jax_failed = isinstance(error, ValueError | jax.errors.JaxRuntimeError)
+        jax_failed = jax_failed and re.match("[A-Z_]+: ", str(error)) is not None
+        leave_at_once(2 if jax_failed else 1)
+        if not jax_failed or "RESOURCE_EXHAUSTED" in str(error):
             raise
         raise InputError(
             f"a computation with the other processes failed ({str(error).splitlines()[0]}): see "
-            "what they say, then start all of them again with --resume"
+            "what they say, then start all of them again, with --resume if the run had begun"
         ) from None
 
 
@@ -171,8 +184,9 @@ def require_same(given: dict[str, Any]) -> None:
 
 
 def code() -> list:
-    """What trains here: the source of this package, and the version of jax."""
-    return [jax.__version__, *(p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py")))]
+    """What trains here: the source of this package, and the versions of what it is built on."""
+    versions = [importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax", "optax")]
+    return versions + [p.read_bytes() for p in sorted(Path(__file__).parent.glob("*.py"))]
 
 
 def from_first(make, like):

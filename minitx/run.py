@@ -25,7 +25,7 @@ from minitx import checkpoint, corpus, tokenizer
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
-from minitx.processes import anywhere, is_first, together
+from minitx.processes import ALL, anywhere, is_first, together
 from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
 
 
@@ -255,11 +255,10 @@ def refuse_changes(folder: Path, config: ModelConfig, recipe: TrainConfig, data:
                 )
 
 
-def keep_metrics(folder: Path, upto: int) -> list[dict[str, Any]]:
-    """Cut metrics.jsonl back to whole lines of steps up to `upto`, and give those."""
+def keep_metrics(folder: Path, upto: int) -> None:
+    """Cut metrics.jsonl back to whole lines of steps up to `upto`."""
     kept = [line for line in read_metrics(folder) if line["step"] <= upto]
     checkpoint.write(folder / "metrics.jsonl", "".join(json.dumps(k) + "\n" for k in kept))
-    return kept
 
 
 def read_metrics(folder: Path) -> list[dict[str, Any]]:
@@ -321,7 +320,7 @@ def train_run(
                 if anywhere(bool(interrupted)):
                     if not report.evaluation:
                         together(lambda r=report: save(folder, r))
-                    raise KeyboardInterrupt
+                    raise KeyboardInterrupt(ALL)
         except NonFinite as error:
             step = int(error.state.step)
             good = error.state._replace(bad_step=np.int32(-1))

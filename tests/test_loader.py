@@ -31,6 +31,9 @@ def snapshot(cache, repository, commit="0123abcd", ref="main", fixture="gpt2") -
     (home / "blobs").mkdir()
     (home / "refs").mkdir()
     (home / "refs" / ref).write_text(commit)
+    (home / "pulled").mkdir()
+    for name in (ref, commit):  # written last, when all of it has arrived
+        (home / "pulled" / name).write_text(commit)
     for path in (FIXTURES / fixture).iterdir():
         blob = home / "blobs" / hashlib.sha256(path.read_bytes()).hexdigest()
         blob.write_bytes(path.read_bytes())

@@ -32,14 +32,28 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+STARTED = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on():
+    yield
+    for process in STARTED:
+        process.kill()
+        process.communicate()
+    STARTED.clear()
+
+
 def minitx(folder, *arguments, **settings):
     """A process of the command line, with one device of its own."""
     flags = f"{devices_flag()}=1"
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "minitx", *arguments],
         cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "XLA_FLAGS": flags, **settings},
     )  # fmt: skip
+    STARTED.append(process)
+    return process
 
 
 def start_two(folders, *more, second=(), **settings):
@@ -129,6 +143,16 @@ def test_ctrl_c_in_any_process_stops_and_saves_all(hosts):
     step = json.loads((hosts[0] / "two/metrics.jsonl").read_text().splitlines()[-1])["step"]
     state = safetensors.numpy.load_file(hosts[0] / "two/train_state.safetensors")
     assert state["step"] >= step
+
+    # The same flags go on with it, although the second host has no folder to take them from.
+    again = start_two(hosts, "--out", "two", "--steps", "9999999", "--eval-every", "50", "--resume")
+    for _ in range(2400):
+        lines = (hosts[0] / "two/metrics.jsonl").read_text().splitlines()
+        if json.loads(lines[-1])["step"] > step:
+            break
+        time.sleep(0.1)
+    again[0].send_signal(signal.SIGINT)
+    assert [status for status, _, _ in ends(again)] == [130, 130]
 
 
 def test_where_a_process_dies_the_other_says_so_and_ends(hosts):

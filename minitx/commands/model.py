@@ -71,7 +71,7 @@ class Train:
 
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
         with first_process_talks(), processes.company():
-            processes.require_same({"minitx or jax": processes.code()})
+            processes.require_same({"version of minitx or JAX": processes.code()})
             mesh, data = processes.together(prepare)
             config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
             processes.require_same(

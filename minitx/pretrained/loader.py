@@ -61,8 +61,10 @@ def locate(name_or_folder: str | Path) -> Path:
         return pull.checked(pulled)
     if name.partition("@")[0] in pull.NAMES:
         raise InputError(f"{name} is not in the cache; run: minitx pull {name}")
-    known = suggest(name, pull.NAMES)
-    raise InputError(f"there is no folder, file or pulled model {name!r}{known}")
+    cure = f": give the path of one, or run: minitx pull {name}" if "/" in name else ""
+    raise InputError(
+        f"there is no folder, file or pulled model {name!r}{suggest(name, pull.NAMES)}{cure}"
+    )
 
 
 def tokenizer_of(loaded: Run):

