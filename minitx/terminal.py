@@ -61,7 +61,8 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool, mesh=None
             say(f"stopped; all of it is in {out}: go on with `minitx train --resume --out {out}`")
             raise
     say(f"saved in {out}")
-    return run.read_metrics(out)[-1] if is_first() else {}  # the folder may be its host's alone
+    lines = run.read_metrics(out)  # of the first process: the folder may be its host's alone
+    return lines[-1] if is_first() and lines else {}
 
 
 def inspect_run(

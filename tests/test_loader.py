@@ -1,4 +1,4 @@
-"""Models by name or path, and what is fetched: whole and of the right hash, or not kept."""
+"""Models by name or path: what is meant, what is refused, and what stands before a text."""
 
 import dataclasses
 import hashlib

@@ -169,7 +169,8 @@ class Inspect:
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Of weights and states; bfloat16 halves the memory of a big model."""
     untrained: bool = True
-    """Compare with the same model before training; without it, a big model takes half as much."""
+    """Compare with the same model before training, which is made in float32; a big model needs the
+    memory for that."""
     figures: Path | None = None
     """Folder for the figures (PNG and CSV); by default RUN/figures, or MODEL-figures here."""
     json: bool = False

@@ -125,7 +125,6 @@ OPT = Architecture(
     },
     defaults={"activation_function": "relu", "init_std": 0.02, "tie_word_embeddings": True},
     only={
-        "do_layer_norm_before": True,
         "enable_bias": True,
         "layer_norm_elementwise_affine": True,
         "_remove_final_layer_norm": False,

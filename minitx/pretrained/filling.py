@@ -128,7 +128,7 @@ def part(line: From, tensors: Tensors, name: str, head: int) -> np.ndarray:
             f"{tensors.where}: {name} is of type {array.dtype.name}, which is not supported: use a "
             "model in float32, float16 or bfloat16"
         )
-    if line.paired and len(array) % head == 0:
+    if line.paired and array.ndim and len(array) % head == 0:
         pairs = array.reshape(-1, head // 2, 2, *array.shape[1:])
         array = pairs.swapaxes(1, 2).reshape(array.shape)
     if line.turned:

@@ -77,8 +77,9 @@ class GGUF:
                     f"{self.where}: {key}={value!r} differs from what another key says "
                     f"({header[word]!r}), which is not supported: use another model"
                 )
-        if "token_embd.weight" in self.stored:
-            header.setdefault("vocab_size", self.stored["token_embd.weight"].shape[0])
+        table = self.stored.get("token_embd.weight")
+        if table and table.shape:
+            header.setdefault("vocab_size", table.shape[0])
         if "attention.head_count_kv" in GGUF_KEYS[kind]:
             header.setdefault("num_key_value_heads", None)
             header["use_sliding_window"] = bool(header.get("sliding_window"))

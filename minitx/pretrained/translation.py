@@ -40,7 +40,7 @@ def translate(header: Any, where: str | Path) -> ModelConfig:
                 "another size"
             )
     for key, value in given.items():
-        if key in a.fields or key in a.refused or (key in HARMLESS and key not in a.only):
+        if key in a.fields or key in a.refused or key in HARMLESS:
             continue
         supported = a.only | EVERYWHERE
         if key not in supported:
