@@ -13,6 +13,7 @@ import os
 import re
 import socket
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def join(coordinator: str | None, processes: int | None, process_id: int | None)
     meeting = threading.Thread(target=meet, daemon=True)
     try:
         meeting.start()
-        meeting.join(WAIT_SECONDS)
+        end = time.monotonic() + WAIT_SECONDS
+        while meeting.is_alive() and time.monotonic() < end:
+            meeting.join(0.2)  # a signal may reach another thread: this one heeds it on waking
     except KeyboardInterrupt:
         leave_at_once(130)
         raise

@@ -165,7 +165,7 @@ def test_where_a_process_dies_the_other_says_so_and_ends(hosts):
 
 
 def test_waiting_for_processes_that_do_not_come_ends(hosts):
-    """JAX alone would abort after five minutes, and heed no Ctrl-C before."""
+    """JAX alone would abort after five minutes."""
     code = (
         "from minitx import cli, processes; processes.WAIT_SECONDS = 1; "
         "raise SystemExit(cli.main())"
@@ -178,12 +178,6 @@ def test_waiting_for_processes_that_do_not_come_ends(hosts):
         )  # fmt: skip
         assert done.returncode == 2, done.stderr
         assert "have not come within 1 s" in done.stderr and "Traceback" not in done.stderr
-    waiting = minitx(hosts[0], "train", *FLAGS, *where, "--process-id", "0")
-    assert waiting.stderr.readline().startswith("joining")
-    time.sleep(1)
-    waiting.send_signal(signal.SIGINT)
-    _, said = waiting.communicate(timeout=60)
-    assert waiting.returncode == 130, said
 
 
 @pytest.mark.parametrize(
