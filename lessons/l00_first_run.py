@@ -20,9 +20,10 @@
 # %%
 import numpy as np
 
-from minitx import generate, measure, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import generate, measure
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
 
 cost_guess = predict("L00.a", "Two blocks, trained on the fables with learned positions, reach a "
                      "certain loss. Without any positions, how much higher is it (in nats)?",

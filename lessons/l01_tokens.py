@@ -20,9 +20,10 @@ import re
 
 import numpy as np
 
-from minitx import corpus, tokenizer, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
+from minitx.text import corpus, tokenizer
 
 guess = predict("L01.a", "A BPE of 1024 tokens, trained on one part of our fables: how many tokens "
                 "does a character cost, on another part?", low=0, high=4)

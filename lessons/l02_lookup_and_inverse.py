@@ -17,9 +17,10 @@
 # %%
 import numpy as np
 
-from minitx import measure, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import measure
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
 
 diagonal_guess = predict("L02.a", "512 tokens, 64 dimensions, pseudo-inverse: what comes back at "
                          "the token itself, on average?", low=0, high=2)

@@ -20,9 +20,10 @@
 # %%
 import numpy as np
 
-from minitx import measure, report, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import measure, report
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
 
 guess = predict("L03.a", "Of 100 analogies, how many have the right word as the nearest of *all* "
                 "words, the three in the question included?", low=0, high=100)

@@ -17,9 +17,10 @@
 # %%
 import numpy as np
 
-from minitx import measure, report, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import measure, report
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
 
 nearest_guess = predict("L04.a", "Of 100 predictions of a trained model, how many are for the "
                         "token with the row nearest to the last state?", low=0, high=100)

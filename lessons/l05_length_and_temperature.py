@@ -21,10 +21,11 @@
 import jax
 import numpy as np
 
-from minitx import ModelConfig, TrainConfig, Transformer, generate, measure, objective, report, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import ModelConfig, TrainConfig, Transformer, generate, measure, objective, report
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
 from minitx.optimizer import make_optimizer
+from minitx.runs import zoo
 
 top_guess = predict("L05.a", "At T = 1, what probability has our model's best token, on average?",
                     low=0, high=1)

@@ -20,11 +20,12 @@ import dataclasses
 import jax
 import numpy as np
 
-from minitx import TrainConfig, measure, report, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import TrainConfig, measure, report
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
 from minitx.model import init_params
 from minitx.objective import batch_loss
+from minitx.runs import zoo
 
 growth_guess = predict("L06.a", "In our trained pre-norm model of six blocks, the last state is "
                        "how many times as long as the state after block 1?", low=0)

@@ -23,9 +23,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from minitx import measure, report, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import measure, report
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
 
 walk_guess = predict("L07.a", "After ten such steps, what is the cosine between the walker's place "
                      "before and after the eleventh?", low=-1, high=1)

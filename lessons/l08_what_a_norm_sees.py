@@ -19,9 +19,10 @@
 # %%
 import numpy as np
 
-from minitx import measure, report, zoo
-from minitx.figures import Picture
-from minitx.lesson import check, claim, predict, quiz, verdict
+from minitx import measure, report
+from minitx.classroom.figures import Picture
+from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.runs import zoo
 
 length_guess = predict("L08.a", "A vector of 96 numbers leaves LayerNorm (no gain). How long is "
                        "it?", low=0, high=1000)

@@ -29,7 +29,7 @@ _HOME = {  # public name: the module that it comes from
     "fit_seeds": "train",
     "generate": "sample",
     "inspect": "report",
-    "prepare": "run",
+    "prepare": "text.data",
     "load": "pretrained.loader",
     "Grid": "ablation.grid",
     "ablate": "ablation.cells",

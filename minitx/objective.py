@@ -12,7 +12,7 @@ import optax
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices import AXIS, make_mesh, on_all_devices, over_seeds, own_share
+from minitx.devices.mesh import AXIS, make_mesh, on_all_devices, over_seeds, own_share
 from minitx.model import Params, Transformer
 
 EVAL_TOKENS = 8192  # read at once when evaluating: large enough to be fast, small enough for memory

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from minitx import measure
-from minitx.devices import sparing
+from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.model import Transformer
 from minitx.train import initial_params

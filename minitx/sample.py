@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from minitx.config import ModelConfig
-from minitx.devices import sparing
+from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.model import Cache, Transformer
 

@@ -18,13 +18,13 @@ import optax
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices import AXIS, make_mesh, on_all_devices, over_seeds, own_share, put
+from minitx.devices.mesh import AXIS, make_mesh, on_all_devices, over_seeds, own_share, put
+from minitx.devices.processes import agree
 from minitx.errors import InputError
 from minitx.explain import explain
 from minitx.model import Params, Transformer, init_params
 from minitx.objective import batch_loss, evaluate_seeds, make_batch, step_keys
 from minitx.optimizer import make_optimizer, rate
-from minitx.processes import agree
 
 
 class TrainState(NamedTuple):

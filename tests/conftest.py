@@ -18,7 +18,9 @@ os.environ.setdefault("JAX_DEFAULT_MATMUL_PRECISION", "highest")  # float32 mean
 if DEVICES not in os.environ.get("XLA_FLAGS", ""):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DEVICES}=4".strip()
 
-collect_ignore = ["fixtures/make_fixtures.py"]  # run by hand: it needs torch and transformers
+collect_ignore = [
+    "pretrained/fixtures/make_fixtures.py"
+]  # run by hand: it needs torch and transformers
 
 # The same examples every time, and no time limit for one: machines are shared, and jax compiles.
 hypothesis.settings.register_profile("minitx", derandomize=True, deadline=None, database=None)

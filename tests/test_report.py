@@ -15,8 +15,9 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import devices, measure, report
+from minitx import measure, report
 from minitx.config import ModelConfig, TrainConfig
+from minitx.devices import mesh as devices
 from minitx.errors import InputError
 from minitx.model import Transformer
 from minitx.train import init_state

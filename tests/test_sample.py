@@ -10,8 +10,9 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import devices, sample
+from minitx import sample
 from minitx.config import ModelConfig
+from minitx.devices import mesh as devices
 from minitx.errors import InputError
 from minitx.model import Transformer
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitx import objective, train
-from minitx.checkpoint import named_arrays
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices import make_mesh, on_all_devices
+from minitx.devices.mesh import make_mesh, on_all_devices
 from minitx.errors import InputError
 from minitx.explain import explain, forward_order
 from minitx.model import Transformer
+from minitx.runs.checkpoint import named_arrays
 
 CONTEXT, VOCAB = 6, 7
 TINY = ModelConfig(width=8, depth=1, heads=2, mlp_width=10, context=CONTEXT, vocab=VOCAB)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.exercises import Exercise
+from minitx.classroom.exercises import Exercise
 
 
 def next_station(x_BD, f, norm, residual):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.exercises import Exercise
+from minitx.classroom.exercises import Exercise
 
 
 def null_cosine(growth):

@@ -21,16 +21,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from minitx import checkpoint
 from minitx.ablation import probe
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.table import Table
 from minitx.config import ModelConfig, to_json
-from minitx.devices import make_mesh
+from minitx.devices.mesh import make_mesh
 from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
-from minitx.run import Data, prepare
+from minitx.runs import files
+from minitx.runs.fingerprint import training_code
+from minitx.text.data import Data, prepare
 from minitx.train import Report, check_lengths, initial_params, train_seeds
 
 FORMAT = 2  # of a finished cell; raised when what is measured changes its meaning
@@ -85,7 +86,7 @@ def run_grid(
                 yield Progress(number, cell, done, steps)
         record = {"format": FORMAT, "key": key, **record}
         if path:
-            checkpoint.write_json(path, record)
+            files.write_json(path, record)
         yield Progress(number, cell, steps, steps, {**record, "settings": cell.settings})
 
 
@@ -239,6 +240,7 @@ def key_of(cell: Cell, text: str, seeds: Sequence[int]) -> str:
         "seeds": list(seeds),
         "chooser": CHOOSER,
         "text": text,
+        "code": training_code(),
     }
     if cell.train.adam_lr is not None:  # only its ratio to the rate has an influence
         told["train"]["adam_lr"] = cell.train.adam_lr / cell.train.lr
@@ -254,7 +256,7 @@ def open_folder(folder: Path, keys: list[str], data: Data, text: str) -> Path:
     choose = "choose another --out"
     mark = folder / MARK
     if mark.exists():
-        held = checkpoint.read_json(mark)
+        held = files.read_json(mark)
         if not isinstance(held, dict) or held.get("format") != FORMAT:
             raise InputError(f"{mark} is not of this minitx: {choose}")
         if held.get("text") != text:
@@ -272,7 +274,7 @@ def open_folder(folder: Path, keys: list[str], data: Data, text: str) -> Path:
         raise InputError(f"{folder} holds something that is no ablation: {choose}")
     else:
         held = {"format": FORMAT, "text": text, "corpus": data.config.corpus}
-        checkpoint.write_json(mark, {**held, "sha256": data.sha256})
+        files.write_json(mark, {**held, "sha256": data.sha256})
     for left in (folder / "cells").glob(".*.tmp"):  # by a kill in the middle of writing
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > 60:  # a fresh one may be another process's
@@ -282,7 +284,7 @@ def open_folder(folder: Path, keys: list[str], data: Data, text: str) -> Path:
 
 def read_record(path: Path, key: str, cell: Cell) -> dict[str, Any]:
     """A finished cell; InputError for a file that is damaged or is not what its name says."""
-    record = checkpoint.read_json(path)
+    record = files.read_json(path)
     if not isinstance(record, dict) or record.get("key") != key or "seeds" not in record:
         raise InputError(f"{path} is not the cell that its name says: remove it to train it again")
     return {**record, "settings": cell.settings}

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minitx import run
 from minitx.ablation import cells, probe
 from minitx.ablation.grid import FIXED, show
 from minitx.ablation.table import Table
@@ -17,6 +16,8 @@ from minitx.config import to_json
 from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import evaluate
+from minitx.runs import run
+from minitx.text.data import Data, prepare
 from minitx.train import initial_params
 
 
@@ -50,7 +51,7 @@ def compare(folders: Sequence[str | Path]) -> Table:
     return table
 
 
-def check_alike(runs: list) -> run.Data:
+def check_alike(runs: list) -> Data:
     """The text that all runs were trained on; InputError if they differ in it, or in its tokens."""
     first = runs[0]
     for other in runs[1:]:
@@ -71,7 +72,7 @@ def check_alike(runs: list) -> run.Data:
             )
     run.held_out(first)  # refuses a text that has changed since
     d = first.data
-    data = run.prepare(d.corpus, d.tokenizer, first.config.vocab, d.val_fraction, d.digits)
+    data = prepare(d.corpus, d.tokenizer, first.config.vocab, d.val_fraction, d.digits)
     return dataclasses.replace(data, tokenizer=first.tokenizer)
 
 
@@ -88,7 +89,7 @@ def settings_of(runs: list) -> list[dict[str, Any]]:
     return [{"cell": label or run.folder.name} for label, run in zip(labels, runs, strict=True)]
 
 
-def record_of(settings: dict[str, Any], group: dict[int, Any], data: run.Data) -> dict[str, Any]:
+def record_of(settings: dict[str, Any], group: dict[int, Any], data: Data) -> dict[str, Any]:
     """What `ablation.train_cell` makes, of runs that are trained; measured at their end only."""
     first = next(iter(group.values()))
     config, found = first.config, []

@@ -13,10 +13,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from minitx import run, train
-from minitx.devices import make_mesh, put
+from minitx import train
+from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
 from minitx.presets import PRESETS
+from minitx.runs import run
+from minitx.text.data import prepare
 
 
 def time_to_loss(name: str, corpus: str, target: float | None) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def peak_memory() -> int:
 
 def whole_run(started: float, name: str, corpus: str) -> list[dict[str, float]]:
     """Train a preset as the command line does; its evaluations, with seconds since the start."""
-    data = run.prepare(corpus, PRESETS[name].tokenizer)
+    data = prepare(corpus, PRESETS[name].tokenizer)
     config = dataclasses.replace(PRESETS[name].model, vocab=len(data.tokenizer))
     recipe = PRESETS[name].train
     evaluations = []

@@ -18,14 +18,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from minitx import run, sample, train
+from minitx import sample, train
 from minitx.bench.child import child, time_to_loss
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices import make_mesh, put
+from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
 from minitx.presets import PRESETS
 from minitx.report import aligned
+from minitx.text.data import prepare
 
 STRETCH_SECONDS = 1.0  # of one measurement; long enough for the clock and for the processor's mood
 SAMPLED = 1000  # tokens
@@ -189,7 +190,7 @@ def parts(
     on_cpu = jax.default_backend() == "cpu"
     presets = presets or (("demo", "nanogpt-cpu", "sprint") if on_cpu else ("demo", "nanogpt-gpu"))
     sprint = "sprint" if on_cpu else "sprint-gpu"
-    data = run.prepare(corpus, PRESETS[sprint].tokenizer)
+    data = prepare(corpus, PRESETS[sprint].tokenizer)
     train.check_lengths(PRESETS[sprint].model, data.train_tokens, data.val_tokens)
     vocab = len(data.tokenizer)
     return {

@@ -19,10 +19,10 @@ import jax
 
 from minitx.bench import machine
 from minitx.bench.child import time_to_loss
-from minitx.corpus import read_text
 from minitx.errors import InputError
 from minitx.presets import PRESETS
-from minitx.tokenizer import train as train_tokenizer
+from minitx.text.corpus import read_text
+from minitx.text.tokenizer import train as train_tokenizer
 
 # The recipe that its README gives for a CPU; and the one in its configuration file, for a GPU.
 CPU = [

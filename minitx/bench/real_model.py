@@ -11,10 +11,10 @@ import jax
 import numpy as np
 
 from minitx import sample
-from minitx.corpus import read_text
 from minitx.errors import InputError
 from minitx.model import Transformer
 from minitx.pretrained import loader
+from minitx.text.corpus import read_text
 
 ROUNDS = 5  # each measures everything in turn, so that a busy moment hits both alike
 TRACE_T = 128  # tokens of the forward pass that keeps all hidden states

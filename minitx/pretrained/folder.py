@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import safetensors
 
-from minitx.checkpoint import read_json
 from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.model import Params
 from minitx.pretrained.filling import fill
 from minitx.pretrained.translation import architecture_of, translate
+from minitx.runs.files import read_json
 
 
 class Safetensors:

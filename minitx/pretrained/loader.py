@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from minitx import run as runs
-from minitx.checkpoint import read_json
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer
 from minitx.pretrained import folder, gguf_file, pull, tokenizer_files
 from minitx.pretrained.filling import DTYPES
 from minitx.pretrained.translation import translate
-from minitx.run import Run
+from minitx.runs import run as runs
+from minitx.runs.files import read_json
+from minitx.runs.run import Run
 
 
 def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32") -> Run:

