@@ -23,6 +23,8 @@ import numpy as np
 from minitx import generate, measure
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import trace
 from minitx.runs import zoo
 
 cost_guess = predict("L00.a", "Two blocks, trained on the fables with learned positions, reach a "
@@ -196,7 +198,7 @@ claim("C12", c12, learned, token_error=token_errors_E, position_share=shares_E)
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
-    seen = zoo.trace(real.model, real.tokenizer.encode("The fox went to")[None])
+if real := real_model():
+    seen = trace(real.model, real.tokenizer.encode("The fox went to")[None])
     print(f"{real.name}: {real.config.depth} blocks, stream {seen.stream_RBTD.shape}; likeliest "
           f"next token {real.tokenizer.tokens[seen.logits_BTV[0, -1].argmax()]!r}")

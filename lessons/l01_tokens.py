@@ -22,6 +22,8 @@ import numpy as np
 
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import trace
 from minitx.runs import zoo
 from minitx.text import corpus, tokenizer
 
@@ -141,7 +143,7 @@ fables = zoo.load("fables")
 chars, held = fables.data.tokenizer, fables.data.val_tokens
 for n, at in enumerate((640, 1999, 3003), 1):
     window = held[at - 60 : at]
-    z_V = zoo.trace(fables.models[0], window[None]).logits_BTV[0, -1]
+    z_V = trace(fables.models[0], window[None]).logits_BTV[0, -1]
     rivals = [i for i in np.argsort(-z_V) if i != held[at]][:3]
     options = sorted([int(held[at]), *map(int, rivals)])
     shown = [repr(chars.tokens[i]) for i in options]
@@ -206,7 +208,7 @@ claim("B8", b8, run, rarity_correlation=found["rarity"], marks_single=found["mar
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     words = real.tokenizer
     for sample in ("next", " next", "Next", " NEXT", " ferryboat", " 1984"):
         print(f"{sample!r:12} {[words.tokens[i] for i in words.encode(sample)]}")

@@ -20,6 +20,7 @@ import numpy as np
 from minitx import measure
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
 from minitx.runs import zoo
 
 diagonal_guess = predict("L02.a", "512 tokens, 64 dimensions, pseudo-inverse: what comes back at "
@@ -223,7 +224,7 @@ claim("B20", b20, bpe, formulas_apart=apart,
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     w_VD = np.asarray(real.model.embedding.table[...], float)
     for word in (" next", " king"):
         near = np.argsort(-measure.cosines(w_VD, w_VD[real.tokenizer.encode(word)[0]]))[1:6]

@@ -23,6 +23,8 @@ import numpy as np
 from minitx import measure, report
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import trace
 from minitx.runs import zoo
 
 guess = predict("L03.a", "Of 100 analogies, how many have the right word as the nearest of *all* "
@@ -205,7 +207,7 @@ def places(w_VD, longer):
 
 def costs(model, seed):
     """What the loss gains, in nats, if rows get one length, and if they exchange directions."""
-    w_VD, seen = np.asarray(model.unembedding_VD, float), zoo.trace(model, ids_BT)
+    w_VD, seen = np.asarray(model.unembedding_VD, float), trace(model, ids_BT)
     y_BTD, length_V1 = seen.after_final_norm_BTD[:, :-1], measure.norms(w_VD)[:, None]
     equal_VD = w_VD / length_V1 * length_V1.mean()
     exchanged_VD = np.random.default_rng(seed).permutation(w_VD / length_V1) * length_V1
@@ -286,7 +288,7 @@ claim("C10", c10, "arithmetic", pole_over_equator=np.arctan2(1e-6, 1e-4) / np.ar
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     w_VD = np.asarray(real.model.embedding.table[...])
     king_D, man_D, woman_D = w_VD[real.tokenizer.encode(" king man woman")]
     near = measure.norms(w_VD - (king_D - man_D + woman_D)).argsort()[:5]

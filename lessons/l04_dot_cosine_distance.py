@@ -20,6 +20,8 @@ import numpy as np
 from minitx import measure, report
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import trace
 from minitx.runs import zoo
 
 nearest_guess = predict("L04.a", "Of 100 predictions of a trained model, how many are for the "
@@ -94,7 +96,7 @@ def c9(error_unembedding, error_with_norm):
 # %%
 def look(models, tokens_BT):
     """Of E models, for N predictions: last states x_END, rows w_EVD, and logits z_ENV."""
-    seen, sizes = [zoo.trace(model, tokens_BT) for model in models], models[0].config
+    seen, sizes = [trace(model, tokens_BT) for model in models], models[0].config
     x = [trace.after_final_norm_BTD[:, :-1].reshape(-1, sizes.width) for trace in seen]
     z = [trace.logits_BTV[:, :-1].reshape(-1, sizes.vocab) for trace in seen]
     return np.array(x, float), np.array([m.unembedding_VD for m in models], float), np.array(z)
@@ -140,7 +142,7 @@ broken = np.mean(far_VV[a, c] > far_VV[a, b] + far_VV[b, c])
 
 def sum_errors(model):
     """How far a sum of two states misses the sum of their logits: without, with the final norm."""
-    p_BTD, q_BTD = zoo.trace(model, tokens_BT[:4]).stream_RBTD[[-1, 4]]
+    p_BTD, q_BTD = trace(model, tokens_BT[:4]).stream_RBTD[[-1, 4]]
     return [np.linalg.norm(f(p_BTD + q_BTD) - (f(p_BTD) + f(q_BTD)))
             / np.linalg.norm(f(p_BTD + q_BTD)) for f in (model.unembed, model.readout)]
 
@@ -225,9 +227,9 @@ claim("C9", c9, fables, error_unembedding=linear_E, error_with_norm=norm_E)
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    x_TD = zoo.trace(real.model, ids_T[None]).after_final_norm_BTD[0].astype(float)
+    x_TD = trace(real.model, ids_T[None]).after_final_norm_BTD[0].astype(float)
     for rule in agree:
         share = agreement(rule, x_TD, np.asarray(real.model.unembedding_VD, float))
         print(f"{real.name}: {rule} agrees with the dot product in {share:.2f} of {len(x_TD)}")

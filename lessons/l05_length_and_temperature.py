@@ -24,6 +24,8 @@ import numpy as np
 from minitx import ModelConfig, TrainConfig, Transformer, generate, measure, objective, report
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import trace
 from minitx.optimizer import make_optimizer
 from minitx.runs import zoo
 
@@ -106,7 +108,7 @@ def c5(entropy_range):
 fables, bpe = zoo.load("fables"), zoo.load("bpe")
 V, text = fables.config.vocab, fables.data.train_tokens
 tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 512)
-seen_E = [zoo.trace(model, tokens_BT) for model in fables.models]
+seen_E = [trace(model, tokens_BT) for model in fables.models]
 z_ENV = np.array([seen.logits_BTV.reshape(-1, V) for seen in seen_E], float)
 noise_ENV = np.random.default_rng(0).standard_normal(z_ENV.shape)
 temperatures = np.array([1e-4, 0.01, 0.1, 0.3, 1, 3, 10, 100, 1e4])
@@ -142,7 +144,7 @@ print(f"entropy from half to twice the length: after the norm {half_E.mean():.3f
 # %%
 def right_token(model):
     """Margin, alignment, and the length of states times the length of rows."""
-    x_BTD = zoo.trace(model, tokens_BT).after_final_norm_BTD[:, :-1]
+    x_BTD = trace(model, tokens_BT).after_final_norm_BTD[:, :-1]
     w_VD = np.asarray(model.unembedding_VD)
     right_BTV = np.eye(V, dtype=bool)[tokens_BT[:, 1:]]  # True at the right token
     scores = (x_BTD @ w_VD.T, measure.cosines(x_BTD[:, :, None], w_VD))  # dot products, cosines
@@ -187,7 +189,7 @@ last_E = [train(seed, slice(-1, None)) for seed in range(3)]
 
 def cache_error(model, ids_BT):
     """How far logits are off, relative to the largest, if the first 12 tokens come from a cache."""
-    whole_BTV = zoo.trace(model, ids_BT).logits_BTV
+    whole_BTV = trace(model, ids_BT).logits_BTV
     _, cache = model.extend(ids_BT[:, :12], model.empty_cache(1, 24))
     kept_BTV, _ = model.extend(ids_BT[:, 12:], cache)
     return np.abs(kept_BTV - whole_BTV[:, 12:]).max() / np.abs(whole_BTV).max()
@@ -195,7 +197,7 @@ def cache_error(model, ids_BT):
 def leak(model, ids_BT):
     """How much the logits of the first 12 tokens change with the tokens after them."""
     changed_BT = np.where(np.arange(24) < 12, ids_BT, (ids_BT + 1) % V)
-    one_BTV, two_BTV = (zoo.trace(model, i_BT).logits_BTV[:, :12] for i_BT in (ids_BT, changed_BT))
+    one_BTV, two_BTV = (trace(model, i_BT).logits_BTV[:, :12] for i_BT in (ids_BT, changed_BT))
     return np.abs(one_BTV - two_BTV).max()
 
 def loop(model, ids_BT):
@@ -203,7 +205,7 @@ def loop(model, ids_BT):
     made = list(ids_BT[0, :8])
     library_T = np.hstack(list(generate(model, ids_BT[:, :8], 16, temperature=0)))[0]
     while len(made) < 24:  # predict, append, run again; zeros fill the row up, never looked at
-        z_BTV = zoo.trace(model, np.pad(made, (0, 24 - len(made)))[None]).logits_BTV
+        z_BTV = trace(model, np.pad(made, (0, 24 - len(made)))[None]).logits_BTV
         made.append(z_BTV[0, len(made) - 1].argmax())
     return np.mean(made[8:] == library_T)
 
@@ -296,9 +298,9 @@ claim("C5", c5, fables, entropy_range=half_E - twice_E)
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    z_V = zoo.trace(real.model, ids_T[None]).logits_BTV[0, -1]
+    z_V = trace(real.model, ids_T[None]).logits_BTV[0, -1]
     for t in (0.3, 1, 3):
         print(f"{real.name} at T = {t}: best token {measure.softmax(z_V / t).max():.3f}, entropy "
               f"{measure.entropy(z_V / t):.3f} nats")

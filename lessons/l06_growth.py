@@ -23,6 +23,8 @@ import numpy as np
 from minitx import TrainConfig, measure, report
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import trace
 from minitx.model import init_params
 from minitx.objective import batch_loss
 from minitx.runs import zoo
@@ -79,7 +81,7 @@ tokens_BT = report.sequences(families["pre"].data.val_tokens, 64, 512)
 
 def lengths(models, tokens_BT=tokens_BT):
     """Medians over tokens for all models (E, L): of states, of updates, and at position 0."""
-    rows = [measure.layers(zoo.trace(model, tokens_BT).stream_RBTD[::2]) for model in models]
+    rows = [measure.layers(trace(model, tokens_BT).states_LBTD) for model in models]
     return [np.array([row[name] for row in rows], float)
             for name in ("norm_median", "update_norm", "norm_first_position")]
 
@@ -212,7 +214,7 @@ claim("A13", a13, families["pre"], families["no residual"],
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
     (norm_L,), _, _ = lengths([real.model], ids_T[None])
     print(f"{real.name}: x{norm_L[-1] / norm_L[1]:.1f} after the first block, growing in "

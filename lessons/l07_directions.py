@@ -26,6 +26,8 @@ import numpy as np
 from minitx import measure, report
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import continue_from, trace
 from minitx.runs import zoo
 
 walk_guess = predict("L07.a", "After ten such steps, what is the cosine between the walker's place "
@@ -83,7 +85,7 @@ tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 1024
 
 def by_layer(model, tokens_BT):
     """Medians over tokens of cosines, nulls and growth of one model, for each of its layers L."""
-    x_LBTD = zoo.trace(model, tokens_BT).stream_RBTD[::2].astype(float)
+    x_LBTD = trace(model, tokens_BT).states_LBTD.astype(float)
     x_LND = x_LBTD[:, :, 1:].reshape(len(x_LBTD), -1, x_LBTD.shape[-1])
     centred_LND = x_LND - x_LND.mean(axis=1, keepdims=True)
     top_LD = np.stack([np.linalg.svd(c_ND, full_matrices=False)[2][0] for c_ND in centred_LND])
@@ -137,8 +139,8 @@ p.save()
 # %%
 flips_E = []
 for model in fables.models:
-    x_LBTD = zoo.trace(model, tokens_BT).stream_RBTD[::2]
-    lens_LBTV = [zoo.continue_from(model, 2 * fables.config.depth, x_BTD) for x_BTD in x_LBTD]
+    x_LBTD = trace(model, tokens_BT).states_LBTD
+    lens_LBTV = [continue_from(model, 2 * fables.config.depth, x_BTD) for x_BTD in x_LBTD]
     top_LBT, high_LBT = np.argmax(lens_LBTV, -1), measure.cosines(x_LBTD[1:], x_LBTD[:-1]) > 0.9
     flips_E.append(np.mean((top_LBT[1:] != top_LBT[:-1])[high_LBT]) if high_LBT.any() else np.nan)
 print("share of high-cosine steps in which the top token changes:", np.round(flips_E, 3))
@@ -210,7 +212,7 @@ claim("A14", a14, fables, flips=flips_E)
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
+if real := real_model():
     ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
     print(f"{real.name}, {real.config.depth} blocks")
     for name, values_L in by_layer(real.model, ids_T[None]).items():

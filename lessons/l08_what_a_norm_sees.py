@@ -22,6 +22,8 @@ import numpy as np
 from minitx import measure, report
 from minitx.classroom.figures import Picture
 from minitx.classroom.lesson import check, claim, predict, quiz, verdict
+from minitx.classroom.real import real_model
+from minitx.compiled import continue_from, trace
 from minitx.runs import zoo
 
 length_guess = predict("L08.a", "A vector of 96 numbers leaves LayerNorm (no gain). How long is "
@@ -96,7 +98,7 @@ def of_others(a_RBTX):
 
 def effects(model):
     """What each edit changes in one model: in its sublayers, and from each of X stations on."""
-    seen, found = zoo.trace(model, tokens_BT), {}
+    seen, found = trace(model, tokens_BT), {}
     x_RBTD, z_BTV = seen.stream_RBTD, seen.logits_BTV
     length_RBT1 = np.linalg.norm(x_RBTD, axis=-1, keepdims=True)
     unit_RBTD = x_RBTD / length_RBT1
@@ -105,7 +107,7 @@ def effects(model):
     for edit, new_RBTD in edits.items():
         pairs = zip(written(model, x_RBTD), written(model, new_RBTD), strict=True)
         changes = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in pairs]
-        new_XBTV = np.array([zoo.continue_from(model, r, new_RBTD[r]) for r in stations])
+        new_XBTV = np.array([continue_from(model, r, new_RBTD[r]) for r in stations])
         found[f"{edit}: sublayers"] = np.mean(changes)
         found[f"{edit}: KL"] = measure.kl(z_BTV, new_XBTV).mean((1, 2))
         found[f"{edit}: top token"] = (new_XBTV.argmax(-1) != z_BTV.argmax(-1)).mean()
@@ -138,7 +140,7 @@ print("KL if doubled after block 0, 2, 4, 6:", normed["doubled: KL"].mean(0).rou
 scales, shares = np.array([1 / 4, 1 / 2, 1, 2, 4]), np.array([0, 0.5, 1, 2, 3])
 
 def entropy_from(model, x_BTD):
-    return measure.entropy(zoo.continue_from(model, last, x_BTD)).mean()
+    return measure.entropy(continue_from(model, last, x_BTD)).mean()
 
 def unseen(model):
     """Directions, one a row, at right angles to the mean and to all rows, gain included."""
@@ -147,7 +149,7 @@ def unseen(model):
 
 after_EC, before_EC, bare_EC, diluted_EK, formula_EK, length_EN = [], [], [], [], [], []
 for model, bare_model in zip(fables.models, nonorm.models, strict=True):
-    seen, bare_seen = zoo.trace(model, tokens_BT), zoo.trace(bare_model, tokens_BT)
+    seen, bare_seen = trace(model, tokens_BT), trace(bare_model, tokens_BT)
     x_BTD, bare_BTD = seen.before_final_norm_BTD, bare_seen.before_final_norm_BTD
     after_EC.append([measure.entropy(c * seen.logits_BTV).mean() for c in scales])
     before_EC.append([entropy_from(model, c * x_BTD) for c in scales])
@@ -157,7 +159,7 @@ for model, bare_model in zip(fables.models, nonorm.models, strict=True):
     on_BTD = x_BTD - x_BTD @ null_XD.T @ null_XD
     side_BTD = np.linalg.norm(on_BTD, axis=-1, keepdims=True) * null_XD[0]
     diluted_EK.append([entropy_from(model, on_BTD + k * side_BTD) for k in shares])
-    z_BTV = zoo.continue_from(model, last, on_BTD)
+    z_BTV = continue_from(model, last, on_BTD)
     formula_EK.append([measure.entropy(z_BTV / np.sqrt(1 + k**2)).mean() for k in shares])
 
 p = Picture("l08_what_a_norm_sees", "What is the length of a state good for?", panels=3)
@@ -246,8 +248,8 @@ claim("C6", c6, fables, nonorm, with_norm=normed["lengths: sublayers"],
 # ## The same on a real model
 
 # %%
-if real := zoo.real_model():
-    seen = zoo.trace(real.model, real.tokenizer.encode("When Mary and John went to the")[None])
+if real := real_model():
+    seen = trace(real.model, real.tokenizer.encode("When Mary and John went to the")[None])
     before_BTV = real.model.readout(2 * seen.before_final_norm_BTD)
     print(f"{real.name}: entropy {measure.entropy(seen.logits_BTV).mean():.3f} nats; last state "
           f"doubled before the norm {measure.entropy(before_BTV).mean():.3f}, "

@@ -8,9 +8,8 @@ import numpy as np
 import optax
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.model import Params, Transformer
+from minitx.model import Params, Transformer, named_arrays
 from minitx.objective import batch_loss, in_precision, make_batch, step_keys
-from minitx.runs.checkpoint import named_arrays
 
 
 def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from minitx.config import ModelConfig
@@ -39,6 +40,11 @@ class Trace(NamedTuple):
     before_final_norm_BTD: jax.Array  # the last station
     after_final_norm_BTD: jax.Array  # what the unembedding reads
     logits_BTV: jax.Array
+
+    @property
+    def states_LBTD(self):
+        """The states by layer: the embedding, then the stream after each block."""
+        return self.stream_RBTD[::2]
 
 
 class Cache(NamedTuple):
@@ -258,6 +264,18 @@ def count_params(config: ModelConfig) -> int:
     """How many numbers a model of this config learns."""
     shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+
+
+def named_arrays(tree: Any) -> dict[str, np.ndarray]:
+    """Return the leaves of a tree under their dotted paths, as numpy arrays."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    # In C order: safetensors writes the memory as it lies and reads it back as if it were so.
+    return {name_of(path): np.asarray(leaf, order="C") for path, leaf in leaves}
+
+
+def name_of(path) -> str:
+    """Return 'blocks.0.attention.query.weight' from the path that JAX gives a leaf."""
+    return ".".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
 
 
 def _stack(arrays: list, shape: tuple[int, ...]):

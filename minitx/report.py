@@ -4,18 +4,16 @@
 claim and knows the null that the claim has to beat.
 """
 
-import csv
-import functools
-import io
 from typing import Any
 
 import jax
 import numpy as np
 
-from minitx import measure
+from minitx import compiled, measure
 from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.model import Transformer
+from minitx.tables import aligned
 from minitx.train import initial_params
 
 TOKENS = 4096  # measured at most; medians are steady long before that
@@ -39,39 +37,29 @@ def sequences(tokens: np.ndarray, context: int, limit: int = TOKENS) -> np.ndarr
     return np.stack([tokens[s : s + T] for s in starts])
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _layers(config, params, tokens_BT):
-    return Transformer.of(config, params).trace(tokens_BT).stream_RBTD[::2]
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _readout(config, params, x_BTD):
-    return Transformer.of(config, params).readout(x_BTD)
-
-
 def measure_layers(model: Transformer, tokens_BT) -> dict[str, list]:
     """The table of a model: lists by layer, the embedding first.
 
     Raises InputError for a model whose states overflow: of those there is nothing to say.
     """
-    config, params = model.config, model.params()
-    stream_LBTD = np.asarray(_layers(config, params, tokens_BT))
-    finite_L = np.isfinite(stream_LBTD).all(axis=(1, 2, 3))
+    states_LBTD = compiled.states(model, tokens_BT)
+    finite_L = np.isfinite(states_LBTD).all(axis=(1, 2, 3))
     if not finite_L.all():
         raise InputError(
             f"from layer {finite_L.argmin()} on, the model (or its untrained twin) has states that "
             "are no finite numbers: use one with smaller weights (or --no-untrained)"
         )
-    lens = [_lens(config, params, x_BTD, stream_LBTD[-1]) for x_BTD in stream_LBTD]
-    return measure.layers(stream_LBTD) | {name: [row[name] for row in lens] for name in lens[0]}
+    lens = [_lens(model, x_BTD, states_LBTD[-1]) for x_BTD in states_LBTD]
+    return measure.layers(states_LBTD) | {name: [row[name] for row in lens] for name in lens[0]}
 
 
-def _lens(config, params, x_BTD, last_BTD) -> dict[str, float]:
+def _lens(model: Transformer, x_BTD, last_BTD) -> dict[str, float]:
     """`measure.lens` of one layer, in stretches of sequences whose logits fit into memory."""
-    together = max(1, LOGITS // (config.vocab * x_BTD.shape[1]))
+    together = max(1, LOGITS // (model.config.vocab * x_BTD.shape[1]))
     rows = []
     for b in range(0, len(x_BTD), together):
-        logits, final = (_readout(config, params, x[b : b + together]) for x in (x_BTD, last_BTD))
+        logits = compiled.readout(model, x_BTD[b : b + together])
+        final = compiled.readout(model, last_BTD[b : b + together])
         rows += [(measure.lens(logits, final), len(logits))]
     return {name: sum(row[name] * count for row, count in rows) / len(x_BTD) for name in rows[0][0]}
 
@@ -81,13 +69,12 @@ def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
 
     `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads.
     """
-    config, params = model.config, model.params()
-    state_BTD = _layers(config, params, tokens_BT)[-1]
-    logits_BTV = np.asarray(_readout(config, params, state_BTD))
+    state_BTD = compiled.states(model, tokens_BT)[-1]
+    logits_BTV = compiled.readout(model, state_BTD)
     curve: dict[str, list] = {"c": list(SCALES)}
     for c in SCALES:
         # The unembedding has no bias, so scaling what it reads is scaling the logits.
-        after, before = c * logits_BTV, _readout(config, params, c * state_BTD)
+        after, before = c * logits_BTV, compiled.readout(model, c * state_BTD)
         for place, logits in (("after_norm", after), ("before_norm", before)):
             for name, value in measure.confidence(logits).items():
                 quantity, _, bound = name.partition("_")
@@ -312,26 +299,9 @@ def scale_table(scale: dict[str, list]) -> str:
     return aligned(rows)
 
 
-def aligned(rows: list[list[str]]) -> str:
-    """Rows of cells as lines, their columns flush right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows
-    )
-
-
 def words(findings: list[dict[str, Any]]) -> str:
     """The findings, a short paragraph each."""
     return "\n".join(
         f"{n}. {f['claim']}\n   {f['verdict'].upper()} here: {f['why']}."
         for n, f in enumerate(findings, 1)
     )
-
-
-def to_csv(columns: dict[str, list]) -> str:
-    """Lists of equal length as the columns of a CSV file; None becomes an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()

@@ -20,6 +20,7 @@ from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import mesh as devices
 from minitx.errors import InputError
 from minitx.model import Transformer
+from minitx.tables import columns_to_csv
 from minitx.train import init_state
 
 # Weights of a natural size and hardly an epsilon: a norm then takes out size exactly.
@@ -400,7 +401,7 @@ def test_the_words_number_each_claim_and_give_its_verdict_and_why():
 @pytest.mark.parametrize("part", ["layers", "untrained", "scale"])
 def test_a_csv_file_reads_back_as_the_same_numbers(name, part):
     columns = found(name)[part]
-    head, *rows = csv.reader(io.StringIO(report.to_csv(columns)))
+    head, *rows = csv.reader(io.StringIO(columns_to_csv(columns)))
     assert head == list(columns)
     cells = zip(*rows, strict=True)
     read = [[float(cell) if cell else None for cell in column] for column in cells]
@@ -409,7 +410,7 @@ def test_a_csv_file_reads_back_as_the_same_numbers(name, part):
 
 def test_a_csv_file_refuses_columns_of_different_lengths():
     with pytest.raises(ValueError, match="zip"):
-        report.to_csv({"a": [1, 2], "b": [1]})
+        columns_to_csv({"a": [1, 2], "b": [1]})
 
 
 # --- where the numbers are taken --------------------------------------------------------------

@@ -19,8 +19,7 @@ from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, on_all_devices
 from minitx.errors import InputError
 from minitx.explain import explain, forward_order
-from minitx.model import Transformer
-from minitx.runs.checkpoint import named_arrays
+from minitx.model import Transformer, named_arrays
 
 CONTEXT, VOCAB = 6, 7
 TINY = ModelConfig(width=8, depth=1, heads=2, mlp_width=10, context=CONTEXT, vocab=VOCAB)

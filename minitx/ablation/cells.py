@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from minitx import files
 from minitx.ablation import probe
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.table import Table
@@ -29,7 +30,6 @@ from minitx.devices.mesh import make_mesh
 from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
-from minitx.runs import files
 from minitx.runs.fingerprint import training_code
 from minitx.text.data import Data, prepare
 from minitx.train import Report, check_lengths, initial_params, train_seeds

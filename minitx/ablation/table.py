@@ -4,11 +4,8 @@ A record tells of one cell: its configs, and for each seed a history of moments 
 `Table.markdown` is for reading, `results_csv` and `effects_csv` for calculating, `json` for all.
 """
 
-import csv
 import functools
-import io
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +26,7 @@ from minitx.ablation.moments import (
     value,
 )
 from minitx.ablation.sentences import sentences
+from minitx.tables import to_csv
 
 
 @dataclass(frozen=True)
@@ -203,9 +201,3 @@ class Table:
             "sentences": {name: sentences(self, name) for name in (self.yardstick, *SHOWN)
                           if name in self.measures()},
         }  # fmt: skip
-
-
-def to_csv(lines: Iterable[Iterable]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()

@@ -25,7 +25,7 @@ from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
 from minitx.presets import PRESETS
-from minitx.report import aligned
+from minitx.tables import aligned
 from minitx.text.data import prepare
 
 STRETCH_SECONDS = 1.0  # of one measurement; long enough for the clock and for the processor's mood

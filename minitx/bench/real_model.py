@@ -1,6 +1,5 @@
 """A real model here and in transformers, on the same weights: how fast, and do they agree?"""
 
-import functools
 import statistics
 import time
 from collections.abc import Callable
@@ -11,20 +10,14 @@ import jax
 import numpy as np
 
 from minitx import sample
+from minitx.compiled import trace_fields
 from minitx.errors import InputError
-from minitx.model import Transformer
 from minitx.pretrained import loader
 from minitx.text.corpus import read_text
 
 ROUNDS = 5  # each measures everything in turn, so that a busy moment hits both alike
 TRACE_T = 128  # tokens of the forward pass that keeps all hidden states
 PROMPT_T, MADE_T = 16, 64  # tokens of the greedy continuation
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _trace(config, params, tokens_BT):
-    trace = Transformer.of(config, params).trace(tokens_BT)
-    return trace.stream_RBTD, trace.logits_BTV
 
 
 def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[str, Any]:
@@ -42,7 +35,8 @@ def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[st
     tokens, prompt = (torch.tensor(a.astype(np.int64)) for a in (tokens_BT, prompt_BT))
 
     def our_trace():
-        return jax.block_until_ready(_trace(loaded.config, params, tokens_BT))
+        fields = ("states_LBTD", "logits_BTV")
+        return jax.block_until_ready(trace_fields(loaded.config, fields, params, tokens_BT))
 
     def their_trace():
         return theirs(tokens, output_hidden_states=True)
@@ -56,9 +50,9 @@ def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[st
 
     with torch.no_grad():
         seconds, results = in_turn([our_trace, their_trace, our_text, their_text], rounds)
-    (stream_RBTD, logits_BTV), out, ours_BT, theirs_BT = results
+    (states_LBTD, logits_BTV), out, ours_BT, theirs_BT = results
     # Their last entry is taken after the final norm.
-    pairs = zip(np.asarray(stream_RBTD)[::2], out.hidden_states[:-1], strict=False)
+    pairs = zip(np.asarray(states_LBTD), out.hidden_states[:-1], strict=False)
     ours_s, theirs_s = seconds["our_trace"], seconds["their_trace"]
     return {
         "model": loaded.name,

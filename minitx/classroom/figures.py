@@ -5,7 +5,6 @@ in a notebook it shows itself. Colours are Okabe and Ito's; lines differ in styl
 for print in grey.
 """
 
-import csv
 import io
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 
 from minitx.classroom.lesson import folder, keep
 from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRAINED
+from minitx.tables import to_csv
 
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
 FIFTH = {"color": "#56B4E9", "linestyle": "--", "marker": "*", "linewidth": 1.5}
@@ -140,12 +140,9 @@ class Picture:
                     loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, frameon=False,
                     fontsize=SMALL, handlelength=3.4,
                 )  # fmt: skip
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["panel", "series", "x", "mean", "low", "high"])
-        writer.writerows(self.rows)
+        text = to_csv([["panel", "series", "x", "mean", "low", "high"], *self.rows])
         path = folder() / "figures" / f"{self.name}.png"
-        if keep(path, self._repr_png_()) and keep(path.with_suffix(".csv"), text.getvalue()):
+        if keep(path, self._repr_png_()) and keep(path.with_suffix(".csv"), text):
             print(f"FIGURE {path}")
         return self
 

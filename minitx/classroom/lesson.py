@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from minitx import files
 from minitx.classroom.exercises import Exercise, complaint_about
 from minitx.errors import InputError, suggest
-from minitx.runs import files
 
 PACKAGE = Path(__file__).parent.parent
 # A wheel carries the lessons inside the package; a checkout has them beside the package.

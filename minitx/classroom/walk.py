@@ -12,9 +12,9 @@ import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
+from minitx import files
 from minitx.classroom import figures, lesson
 from minitx.errors import InputError, suggest
-from minitx.runs import files
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,8 @@ def inspect_run(
     loaded, tokens_BT, figures: Path | None, quiet: bool, untrained: bool = True
 ) -> dict[str, Any]:
     """Measure, print unless quiet, save the findings and the figure; everything as JSON has it."""
-    from minitx import plots, report
-    from minitx.runs import files
+    from minitx import files, plots, report
+    from minitx.tables import columns_to_csv
 
     seed = loaded.recipe.seed if loaded.recipe else 0
     found = report.inspect(loaded.model, tokens_BT, seed, untrained)
@@ -90,7 +90,7 @@ def inspect_run(
     files.write(folder / "dashboard.png", picture.getvalue())
     for name in ("layers", "untrained", "scale"):
         if found[name]:
-            files.write(folder / f"dashboard-{name}.csv", report.to_csv(found[name]))
+            files.write(folder / f"dashboard-{name}.csv", columns_to_csv(found[name]))
     files.write_json((figures or own) / "findings.json", found["findings"])
     say(f"\nfigure: {folder / 'dashboard.png'}")
     return found
@@ -98,8 +98,8 @@ def inspect_run(
 
 def compare_models(reports: dict[str, dict], folder: Path, quiet: bool) -> None:
     """Set models that were inspected side by side: a table, and a figure with its numbers."""
-    from minitx import plots, report
-    from minitx.runs import files
+    from minitx import files, plots, report
+    from minitx.tables import columns_to_csv
 
     columns = report.side_by_side({name: found["layers"] for name, found in reports.items()})
     if not quiet:
@@ -109,7 +109,7 @@ def compare_models(reports: dict[str, dict], folder: Path, quiet: bool) -> None:
         picture, format="png", metadata={"Software": None}
     )
     files.write(folder / "comparison.png", picture.getvalue())
-    files.write(folder / "comparison.csv", report.to_csv(columns))
+    files.write(folder / "comparison.csv", columns_to_csv(columns))
     say(f"\nfigure: {folder / 'comparison.png'}")
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from minitx.config import ModelConfig
 from minitx.errors import InputError
-from minitx.model import Params, init_params
+from minitx.model import Params, init_params, name_of
 from minitx.pretrained.architectures import Architecture, From
-from minitx.runs.checkpoint import name_of
 
 DTYPES = ("float32", "bfloat16")  # of ours
 READABLE = ("float32", "bfloat16", "float16", "float64")  # of tensors in files

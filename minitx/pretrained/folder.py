@@ -7,10 +7,10 @@ import safetensors
 
 from minitx.config import ModelConfig
 from minitx.errors import InputError
+from minitx.files import read_json
 from minitx.model import Params
 from minitx.pretrained.filling import fill
 from minitx.pretrained.translation import architecture_of, translate
-from minitx.runs.files import read_json
 
 
 class Safetensors:

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from minitx.errors import InputError, suggest
+from minitx.files import read_json
 from minitx.model import Transformer
 from minitx.pretrained import folder, gguf_file, pull, tokenizer_files
 from minitx.pretrained.filling import DTYPES
 from minitx.pretrained.translation import translate
 from minitx.runs import run as runs
-from minitx.runs.files import read_json
 from minitx.runs.run import Run
 
 

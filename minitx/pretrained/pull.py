@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 
 from minitx.errors import InputError
-from minitx.runs.files import write
+from minitx.files import write
 from minitx.text.corpus import cache_folder
 
 # SmolLM2-135M-Instruct, quantised as Q4_1; Apache-2.0.

@@ -7,28 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import jax
 import safetensors
 import safetensors.numpy
 
 from minitx.errors import InputError
-from minitx.runs.files import write
+from minitx.files import write
+from minitx.model import name_of, named_arrays
 
 FORMAT_VERSION = 1  # of the tensor files; raised when names or meanings change
-
-
-def named_arrays(tree: Any) -> dict[str, np.ndarray]:
-    """The leaves of a tree under their dotted paths, as numpy arrays."""
-    import jax  # here: whoever only writes a file needs none
-
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    # In C order: safetensors writes the memory as it lies and reads it back as if it were so.
-    return {name_of(path): np.asarray(leaf, order="C") for path, leaf in leaves}
-
-
-def name_of(path) -> str:
-    """'blocks.0.attention.query.weight' from the path that JAX gives a leaf."""
-    return ".".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
 
 
 def save(path: Path, tree: Any, kind: str) -> None:
@@ -45,8 +32,6 @@ def load(path: Path, like: Any, kind: str) -> Any:
     Raises InputError for a missing, truncated, foreign or older file, and for missing, surplus or
     misshapen tensors, naming them.
     """
-    import jax
-
     if not Path(path).exists():
         raise InputError(f"{path} does not exist: train first, or name another run")
     try:

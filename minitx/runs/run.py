@@ -1,11 +1,11 @@
 """A run is a folder: config.json, tokenizer.json, metrics.jsonl, weights, and what they tell.
 
-    config.json              the two configs and the text that they were trained on
-    tokenizer.json           text to tokens and back
-    metrics.jsonl            one object per evaluation
-    model.safetensors        the weights after the last evaluation
-    best.safetensors         the weights with the lowest validation loss
-    train_state.safetensors  all that training needs to go on to the same bits
+config.json              the two configs and the text that they were trained on
+tokenizer.json           text to tokens and back
+metrics.jsonl            one object per evaluation
+model.safetensors        the weights after the last evaluation
+best.safetensors         the weights with the lowest validation loss
+train_state.safetensors  all that training needs to go on to the same bits
 """
 
 import contextlib
@@ -21,15 +21,15 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from minitx.runs import checkpoint, files
+from minitx import files
+from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
+from minitx.devices.processes import ALL, anywhere, is_first, together
+from minitx.errors import InputError
+from minitx.model import Transformer, init_params, named_arrays
+from minitx.runs import checkpoint
 from minitx.text import corpus
 from minitx.text.data import GENERATED_TOKENS, Data, read_tokenizer, split
-from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json, to_json
-from minitx.errors import InputError
-from minitx.model import Transformer, init_params
-from minitx.devices.processes import ALL, anywhere, is_first, together
 from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
-
 
 FILES = (
     "config.json", "tokenizer.json", "metrics.jsonl",
@@ -72,7 +72,7 @@ def load(folder: str | Path, best: bool = False) -> Run:
         raise InputError(f"{folder} holds no weights yet: go on with `minitx train --resume`")
     like = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     params = checkpoint.load(path, like, "model")
-    for name, array in checkpoint.named_arrays(params).items():
+    for name, array in named_arrays(params).items():
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name} holds values that are no numbers: train again")
     model = Transformer.of(config, params)

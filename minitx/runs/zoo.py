@@ -6,7 +6,6 @@ included, gives them another hash, and they are trained anew.
 """
 
 import dataclasses
-import functools
 import hashlib
 import json
 import sys
@@ -15,14 +14,12 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from minitx.runs import checkpoint
 from minitx.config import ModelConfig, TrainConfig, to_json
-from minitx.text.corpus import cache_folder
 from minitx.errors import InputError, suggest
-from minitx.model import Trace, Transformer, init_params
-from minitx.pretrained import loader
+from minitx.model import Transformer, init_params
+from minitx.runs import checkpoint
 from minitx.runs.fingerprint import training_code
-from minitx.runs.run import Run
+from minitx.text.corpus import cache_folder
 from minitx.text.data import Data, prepare
 from minitx.train import initial_params, train_seeds
 
@@ -181,32 +178,3 @@ def _train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> d
         "losses": np.ascontiguousarray(np.array(losses, np.float32).transpose(2, 1, 0)),
         "stages": stages,
     }
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _trace(config: ModelConfig, params, tokens_BT) -> Trace:
-    return Transformer.of(config, params).trace(tokens_BT)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _continue(config: ModelConfig, station: int, params, stream_BTD):
-    return Transformer.of(config, params).continue_from(station, stream_BTD)
-
-
-def trace(model: Transformer, tokens_BT) -> Trace:
-    """`model.trace`, compiled once for all models of a config; numpy arrays."""
-    return jax.tree.map(np.asarray, _trace(model.config, model.params(), np.asarray(tokens_BT)))
-
-
-def continue_from(model: Transformer, station: int, stream_BTD) -> np.ndarray:
-    """`model.continue_from`, compiled once for all models of a config; logits_BTV."""
-    return np.asarray(_continue(model.config, station, model.params(), np.asarray(stream_BTD)))
-
-
-def real_model() -> Run | None:
-    """SmolLM2-135M, if it was pulled; else None, and one line that says how to get it."""
-    try:
-        return loader.load("smollm2")
-    except InputError:
-        print("(the same on a real model: skipped here; `minitx pull smollm2` fetches one)")
-        return None

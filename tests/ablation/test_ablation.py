@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import pytest
 
+from minitx import files, run
 from minitx.ablation import cells, comparison
 from minitx.ablation.cells import CHOOSER, ablate, run_grid
 from minitx.ablation.grid import Grid
@@ -23,7 +24,6 @@ from minitx.ablation.plan import plan
 from minitx.cli.commands import experiments
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.runs import files, run
 from minitx.train import train_seeds
 
 MODEL = ModelConfig(width=8, depth=1, heads=2, context=8, init_std=None)

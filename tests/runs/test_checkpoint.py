@@ -26,10 +26,11 @@ import pytest
 import safetensors.numpy
 
 import minitx
+from minitx import files
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.model import init_params
-from minitx.runs import checkpoint, files
+from minitx.model import init_params, named_arrays
+from minitx.runs import checkpoint
 from minitx.train import init_state
 
 CONFIG = ModelConfig(width=8, depth=2, heads=2, context=6, vocab=5, bias=True)
@@ -152,11 +153,9 @@ def test_names_are_dotted_paths(saved):
     assert set(safetensors.numpy.load_file(path)) == {
         "blocks.0.w", "blocks.1.w", "pair.left", "pair.right", "step", "nan",
     }  # fmt: skip
-    names = checkpoint.named_arrays(init_params(CONFIG, jax.random.key(0)))
+    names = named_arrays(init_params(CONFIG, jax.random.key(0)))
     assert "blocks.0.attention.query.weight" in names
-    assert "params.blocks.1.mlp.up.weight" in checkpoint.named_arrays(
-        init_state(CONFIG, TrainConfig())
-    )
+    assert "params.blocks.1.mlp.up.weight" in named_arrays(init_state(CONFIG, TrainConfig()))
 
 
 def test_equal_trees_make_equal_bytes(tmp_path):
@@ -168,7 +167,8 @@ def test_equal_trees_make_equal_bytes(tmp_path):
 
     script = """
         import hashlib, sys
-        from minitx.runs import checkpoint, files
+        from minitx import files
+        from minitx.runs import checkpoint
         from minitx.config import ModelConfig, TrainConfig
         from minitx.train import init_state
         config = ModelConfig(width=8, depth=2, heads=2, context=6, vocab=5, bias=True)
@@ -306,7 +306,7 @@ def test_types_that_we_never_write_are_refused(tmp_path, dtype, size):
 
 
 def edited(change) -> dict:
-    arrays = checkpoint.named_arrays(small_tree())
+    arrays = named_arrays(small_tree())
     change(arrays)
     return arrays
 
@@ -419,7 +419,8 @@ def test_an_interrupt_half_way_changes_nothing(saved, monkeypatch):
 ON_A_SMALL_DISK = """
     import os, subprocess, sys
     from pathlib import Path
-    from minitx.runs import checkpoint, files
+    from minitx import files
+    from minitx.runs import checkpoint
     from minitx.errors import InputError
 
     disk = Path(sys.argv[1])

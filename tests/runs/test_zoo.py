@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from minitx.classroom.real import real_model
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.runs import zoo
@@ -71,5 +72,5 @@ def test_an_unknown_name_is_answered():
 
 
 def test_a_real_model_that_is_not_there_costs_one_line(tiny, capsys):
-    assert zoo.real_model() is None
+    assert real_model() is None
     assert capsys.readouterr().out.count("\n") == 1

@@ -334,7 +334,7 @@ def test_importing_and_reading_load_nothing_heavy(tmp_path):
     path = tmp_path / "some.txt"
     path.write_text("some text")
     code = (
-        f"import sys; from minitx import corpus; corpus.read_text({str(path)!r}); "
+        f"import sys; from minitx.text import corpus; corpus.read_text({str(path)!r}); "
         "heavy = {'jax', 'pooch', 'requests', 'tqdm', 'platformdirs', 'urllib3', 'scipy'}; "
         "sys.exit(sorted(heavy & set(sys.modules)) or None)"
     )

@@ -163,9 +163,9 @@ def told(p) -> str:
 
 def save(table, out: Path) -> None:
     """Put a table into a folder: for readers, for programs, and as pictures."""
+    from minitx import files
     from minitx.ablation import panels
-    from minitx.ablation.table import to_csv
-    from minitx.runs import files
+    from minitx.tables import to_csv
 
     files.write(out / "table.md", table.markdown())
     files.write(out / "results.csv", table.results_csv())

@@ -1,0 +1,1 @@
+"""What lies on disk: files, checkpoints, the folder of a run, and the models that lessons share."""
