@@ -192,6 +192,16 @@ class TrainConfig:
             require(self, name, lambda value: 0 <= value < 1, "at least 0 and below 1")
         require(self, "seed", lambda value: 0 <= value < 2**32, "between 0 and 2^32 - 1")
 
+    @property
+    def adam_share(self) -> float:
+        """adam_lr as a share of lr, to six digits: recipes that differ in lr alone share it."""
+        return float(f"{(self.adam_lr or self.lr) / self.lr:.6g}")
+
+    def at_rate(self, lr: float) -> "TrainConfig":
+        """Return the recipe at another peak rate; adam_lr keeps its ratio to it."""
+        adam_lr = None if self.adam_lr is None else lr * self.adam_share
+        return dataclasses.replace(self, lr=lr, adam_lr=adam_lr)
+
 
 @dataclass(frozen=True)
 class DataConfig:

@@ -15,7 +15,6 @@ from minitx.objective import batch_loss, in_precision, make_batch, step_keys
 def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:
     """Why the step after a `TrainState` is not finite: which tensor went first, and what to do."""
     batch_key, dropout_key = step_keys(state.seed, state.step)
-    dropout_key = jax.random.fold_in(dropout_key, 0)  # as on the first device
     tokens = jnp.asarray(tokens, jnp.int32)
     inputs_BT, targets_BT = make_batch(tokens, batch_key, state.step, recipe.batch, config.context)
     trace = Transformer.of(config, in_precision(recipe, state.params)).trace(
@@ -49,7 +48,7 @@ def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:
     clip = "" if recipe.clip else ", or clip gradients with --clip 1"
     return (
         f"training stopped at step {int(state.step)}: {cause}; "
-        f"lower --lr (now {recipe.lr:g}), raise --warmup (now {recipe.warmup}){clip}"
+        f"lower --lr (now {float(state.peak_lr):g}), raise --warmup (now {recipe.warmup}){clip}"
     )
 
 

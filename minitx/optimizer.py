@@ -11,49 +11,52 @@ from flax import traverse_util
 from minitx.config import TrainConfig
 
 
-def rate(recipe: TrainConfig, step):
-    """The learning rate of a step, as a share of its peak: warm-up, then decay."""
+def schedule(recipe: TrainConfig, step):
+    """Return the learning rate of a step as a share of its peak: warm-up, then decay."""
     warm = (step + 1) / (recipe.warmup + 1)
     done = jnp.clip((step - recipe.warmup) / max(1, recipe.steps - recipe.warmup), 0, 1)
     fall = {"cosine": (1 + jnp.cos(math.pi * done)) / 2, "linear": 1 - done, "constant": 1.0}
     return jnp.minimum(warm, recipe.final_lr + (1 - recipe.final_lr) * fall[recipe.decay])
 
 
-def make_optimizer(recipe: TrainConfig, peak=None) -> optax.GradientTransformation:
-    """Clip, choose a direction, add weight decay, scale by the rate.
+def make_optimizer(recipe: TrainConfig, peak_lr=None) -> optax.GradientTransformation:
+    """Clip the gradient, choose a direction, add weight decay, scale by the learning rate.
 
-    A `peak` takes the place of the recipe's; one that is an array needs no compiling of its own.
+    `peak_lr` is the recipe's by default. As an array it may change from call to call of a compiled
+    function; adam_lr keeps its ratio to it.
     """
-    peak = recipe.lr if peak is None else peak
+    peak_lr = recipe.lr if peak_lr is None else peak_lr
     adam = optax.scale_by_adam(recipe.beta1, recipe.beta2)
     if recipe.optimizer == "adamw":
         direction = adam
     elif recipe.optimizer == "sgd":
         direction = optax.trace(recipe.momentum)
     else:
-        adam_share = (recipe.adam_lr or recipe.lr) / recipe.lr
-        direction = optax.partition(
-            {"muon": muon(recipe.momentum), "adam": optax.chain(adam, optax.scale(adam_share))},
-            lambda params: traverse_util.path_aware_map(
-                lambda path, _: "muon" if path[-1] == "weight" else "adam", params
-            ),
-        )
+        scaled_adam = optax.chain(adam, optax.scale(recipe.adam_share))
+        direction = optax.partition({"muon": muon(recipe.momentum), "adam": scaled_adam}, _kinds)
     return optax.chain(
         optax.clip_by_global_norm(recipe.clip) if recipe.clip else optax.identity(),
         direction,
         optax.add_decayed_weights(
             recipe.weight_decay, lambda params: jax.tree.map(lambda p: p.ndim >= 2, params)
         ),
-        optax.scale_by_learning_rate(lambda step: peak * rate(recipe, step)),
+        optax.scale_by_learning_rate(lambda step: peak_lr * schedule(recipe, step)),
+    )
+
+
+def _kinds(params):
+    """Return "muon" for each weight matrix of a tree, "adam" for tables, gains and biases."""
+    return traverse_util.path_aware_map(
+        lambda path, _: "muon" if path[-1] == "weight" else "adam", params
     )
 
 
 def muon(momentum: float) -> optax.GradientTransformation:
-    """Momentum with all singular values brought near 1 (Jordan 2024), for matrices (in, out).
+    """Return momentum for matrices (in, out), all singular values brought near 1 (Jordan 2024).
 
-    Matrices of one shape are stacked and go through it together: one batched product in place of
-    many small ones. Three iterations after a bound on the largest singular value that is closer
-    than the Frobenius norm (Boissin 2025) train as well as five after that norm.
+    Matrices of one shape are stacked, because one batched product is faster than many small ones.
+    The usual five iterations start from the Frobenius norm. Three train as well here, because they
+    start from a closer bound on the largest singular value (Boissin 2025).
     """
     dimensions = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)
     orthogonalise = optax.contrib.scale_by_muon(
@@ -66,18 +69,18 @@ def muon(momentum: float) -> optax.GradientTransformation:
     def update(updates, state, params=None):
         stacks, state = orthogonalise.update(_stack(updates), state, params)
         leaves, structure = jax.tree.flatten(updates)
-        rows = {shape: iter(stack) for shape, stack in stacks.items()}
-        made = [
-            next(rows[_shape(leaf)]) * math.sqrt(max(1.0, leaf.shape[1] / leaf.shape[0]))
-            for leaf in leaves
-        ]
-        return jax.tree.unflatten(structure, made), state
+        matrices = {shape: iter(stack) for shape, stack in stacks.items()}
+        scaled = []
+        for leaf in leaves:
+            inputs, outputs = leaf.shape
+            scaled.append(next(matrices[_shape(leaf)]) * math.sqrt(max(1.0, outputs / inputs)))
+        return jax.tree.unflatten(structure, scaled), state
 
     return optax.GradientTransformation(lambda params: orthogonalise.init(_stack(params)), update)
 
 
 def _stack(matrices) -> dict[str, jax.Array]:
-    """The matrices of a tree, those of one shape as one array (count, in, out)."""
+    """Return the matrices of a tree by shape, those of one shape as one array (count, in, out)."""
     groups = collections.defaultdict(list)
     for leaf in jax.tree.leaves(matrices):
         groups[_shape(leaf)].append(leaf)

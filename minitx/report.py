@@ -13,8 +13,8 @@ from minitx import compiled, measure
 from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.model import Transformer
+from minitx.step import initial_params
 from minitx.tables import aligned
-from minitx.train import initial_params
 
 TOKENS = 4096  # measured at most; medians are steady long before that
 LOGITS = 2**24  # held at once by a lens: those of a long text can be larger than the model

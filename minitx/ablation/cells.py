@@ -31,8 +31,9 @@ from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
 from minitx.runs.fingerprint import training_code
+from minitx.step import init_state, initial_params
 from minitx.text.data import Data, prepare
-from minitx.train import Report, check_lengths, initial_params, train_seeds
+from minitx.train import Report, check_lengths, train_seeds
 
 FORMAT = 2  # of a finished cell; raised when what is measured changes its meaning
 CHOOSER = 2_000_000_000  # the seed that chooses a cell's rate, and is then not counted
@@ -200,10 +201,12 @@ def train_cell(
 
 
 def reports_of(cell: Cell, data: Data, seeds, rates) -> Iterator[list[Report]]:
-    """`train_seeds` for a cell, every rate in the same program as every other."""
-    return train_seeds(
-        cell.model, cell.train, data.train_tokens, data.val_tokens, seeds, rates=rates
-    )
+    """Train a model for each seed, at its rate, all in one program."""
+    states = [
+        init_state(cell.model, cell.train.at_rate(rate), seed)
+        for seed, rate in zip(seeds, rates, strict=True)
+    ]
+    return train_seeds(cell.model, cell.train, data.train_tokens, data.val_tokens, states)
 
 
 def best_rate(rates: Sequence[float], losses: Sequence[float | None]) -> float:

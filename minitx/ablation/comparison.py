@@ -17,8 +17,8 @@ from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import evaluate
 from minitx.runs import run
+from minitx.step import initial_params
 from minitx.text.data import Data, prepare
-from minitx.train import initial_params
 
 
 def compare(folders: Sequence[str | Path]) -> Table:

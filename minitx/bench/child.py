@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from minitx import train
+from minitx import step
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
 from minitx.presets import PRESETS
@@ -76,10 +76,11 @@ def first_step(started: float, name: str, vocab: int) -> dict[str, float]:
     config = dataclasses.replace(PRESETS[name].model, vocab=vocab)
     recipe, mesh = PRESETS[name].train, make_mesh(1)
     tokens = np.random.default_rng(0).integers(0, vocab, 100_000, np.int32)
-    state = jax.tree.map(lambda a: a[None], train.init_state(config, recipe))
+    state = jax.tree.map(lambda a: a[None], step.init_state(config, recipe))
     state, tokens = jax.block_until_ready(put((state, tokens), mesh))
     clock = time.perf_counter()
-    traced = train.run_steps.lower(config, recipe, mesh, state, tokens, 3)
+    program = step.program_of(recipe)
+    traced = step.compiled_steps.lower(config, program, mesh, state, tokens, 3)
     between = time.perf_counter()
     compiled = traced.compile()
     end = time.perf_counter()

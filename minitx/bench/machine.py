@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from minitx import sample, train
+from minitx import sample, step, train
 from minitx.bench.child import child, time_to_loss
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
@@ -105,13 +105,13 @@ def step_seconds(
     recipe = dataclasses.replace(recipe, steps=2**30)
     mesh = make_mesh(1)
     tokens = put(np.random.default_rng(0).integers(0, config.vocab, 100_000, np.int32), mesh)
-    states = [train.init_state(config, recipe, seed) for seed in range(seeds)]
+    states = [step.init_state(config, recipe, seed) for seed in range(seeds)]
     state = put(jax.tree.map(lambda *leaves: np.stack(leaves), *states), mesh)
 
     def stretch(steps):
         nonlocal state
         start, goal = time.perf_counter(), int(state.step[0]) + steps
-        state = train.run_steps(config, recipe, mesh, state, tokens, goal)
+        state = step.run_steps(config, recipe, mesh, state, tokens, goal)
         jax.block_until_ready(state)
         return (time.perf_counter() - start) / steps
 
@@ -122,7 +122,7 @@ def step_seconds(
 
 def sampling_seconds(config: ModelConfig, rounds: int) -> list[float]:
     """How long `SAMPLED` tokens take, one after the other, in each of some rounds."""
-    model = Transformer.of(config, train.initial_params(config, 0))
+    model = Transformer.of(config, step.initial_params(config, 0))
 
     def write():
         return list(sample.generate(model, np.zeros((1, 1), np.int32), SAMPLED, 0.8))
@@ -148,7 +148,7 @@ def preset(name: str, vocab: int, limit: dict[str, float], rounds: int) -> dict[
     with tempfile.TemporaryDirectory() as cache:
         cold, cached = (child(cache, "first_step", name, vocab) for _ in range(2))
     return {
-        "parameters": sum(a.size for a in jax.tree.leaves(train.initial_params(config, 0))),
+        "parameters": sum(a.size for a in jax.tree.leaves(step.initial_params(config, 0))),
         "step_seconds": spread(times),
         "tokens_per_second": rate,
         "share_of_ceiling": flops_per_token(config) * rate / limit[recipe.precision],

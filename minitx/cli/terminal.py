@@ -19,7 +19,8 @@ def train_with_progress(out: Path, config, recipe, data, resume: bool, mesh=None
     from minitx.devices.processes import from_first, is_first
     from minitx.model import count_params
     from minitx.runs import run
-    from minitx.train import check_share, init_state
+    from minitx.step import init_state
+    from minitx.train import check_share
 
     if mesh:
         check_share(recipe, mesh)  # before the folder is begun

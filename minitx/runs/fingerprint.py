@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent
 # All modules that `minitx.train` imports, directly or not; a test keeps the list complete.
 MODULES = (
     "errors", "config", "layers", "model", "devices.mesh", "devices.processes", "objective",
-    "optimizer", "explain", "train",
+    "optimizer", "step", "explain", "train",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 

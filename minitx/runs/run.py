@@ -27,9 +27,10 @@ from minitx.devices.processes import ALL, anywhere, is_first, together
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params, named_arrays
 from minitx.runs import checkpoint
+from minitx.step import TrainState, init_state
 from minitx.text import corpus
 from minitx.text.data import GENERATED_TOKENS, Data, read_tokenizer, split
-from minitx.train import Evaluation, NonFinite, Report, TrainState, check_lengths, init_state, train
+from minitx.train import Evaluation, NonFinite, Report, check_lengths, train
 
 FILES = (
     "config.json", "tokenizer.json", "metrics.jsonl",

@@ -19,9 +19,10 @@ from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
 from minitx.runs import checkpoint
 from minitx.runs.fingerprint import training_code
+from minitx.step import init_state, initial_params
 from minitx.text.corpus import cache_folder
 from minitx.text.data import Data, prepare
-from minitx.train import initial_params, train_seeds
+from minitx.train import train_seeds
 
 SEEDS = (0, 1, 2)
 
@@ -165,7 +166,8 @@ def _train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> d
         total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
         leave=False, disable=None, file=sys.stderr, dynamic_ncols=True,
     ) as bar:  # fmt: skip
-        for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, SEEDS):
+        states = [init_state(config, recipe, seed) for seed in SEEDS]
+        for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):
             for report in reports:
                 if report.failure:
                     raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")

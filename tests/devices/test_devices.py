@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from minitx import train
+from minitx import step, train
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import mesh as devices
 from minitx.errors import InputError
+from minitx.step import init_state
 
 CONFIG = ModelConfig(width=12, depth=1, heads=3, mlp_width=20, context=6, vocab=7)
 RECIPE = TrainConfig(steps=7, batch=8, warmup=2, lr=0.02, eval_every=3)
@@ -18,12 +19,13 @@ NOISE = np.random.default_rng(0).integers(0, 7, 300)
 SAME = 1e-5
 
 
-def curve(count: int, recipe: TrainConfig = RECIPE, seeds=(4,)) -> np.ndarray:
+def curve(count: int, recipe: TrainConfig = RECIPE, config=CONFIG, seeds=(4,)) -> np.ndarray:
     """Training and validation losses of the evaluations, and gradient norms; shape (n, E, 3)."""
+    states = [init_state(config, recipe, seed) for seed in seeds]
     mesh = devices.make_mesh(count)
     found = [
         [(r.evaluation.train_loss, r.evaluation.val_loss, r.evaluation.grad_norm) for r in reports]
-        for reports in train.train_seeds(CONFIG, recipe, NOISE, NOISE[:50], seeds, mesh=mesh)
+        for reports in train.train_seeds(config, recipe, NOISE, NOISE[:50], states, mesh)
         if reports[0].evaluation
     ]
     return np.array(found)
@@ -43,40 +45,32 @@ def test_several_seeds_train_on_several_devices():
     assert (np.abs(one[:, 0] - one[:, 1]) > 100 * SAME).any()
 
 
-def test_without_the_mean_gradient_the_devices_would_part(monkeypatch):
-    """The comparison above can fail: each device follows its own gradient here."""
-    one = curve(1)
-    train.run_steps.clear_cache()
-    monkeypatch.setattr(jax.lax, "pmean", lambda x, axis: x)
-    four = curve(4)
-    train.run_steps.clear_cache()
-    assert np.abs(four / one - 1).max() > 100 * SAME
-
-
-def test_each_device_takes_other_rows_and_together_they_take_all():
-    rows = np.arange(24).reshape(8, 3)
-    mesh = devices.make_mesh(4)
-
-    def gathered(rows):
-        return jax.lax.all_gather(devices.own_share(rows), devices.AXIS)
-
-    shares = devices.on_all_devices(gathered, mesh)(devices.put(rows, mesh))
-    assert shares.shape == (4, 2, 3)
-    np.testing.assert_array_equal(shares.reshape(8, 3), rows)
-
-
-def test_dropout_differs_from_device_to_device():
-    """Equal masks on all devices would be the same noise four times."""
+def test_dropout_is_the_same_on_several_devices():
     config = dataclasses.replace(CONFIG, dropout=0.5)
-    recipe = dataclasses.replace(RECIPE, steps=1, eval_every=1)
-    text = np.tile(np.arange(7), 20)[: CONFIG.context + 2]  # 1 batch row has 2 places to start from
-    losses = {}
-    for count in (1, 4):
-        (reports,) = train.train_seeds(
-            config, recipe, text, text, (4,), mesh=devices.make_mesh(count)
-        )
-        losses[count] = reports[0].evaluation.train_loss
-    assert losses[1] != pytest.approx(losses[4], rel=SAME)
+    one, four = curve(1, config=config), curve(4, config=config)
+    np.testing.assert_allclose(four, one, rtol=SAME)
+    assert (np.abs(one / curve(1) - 1) > 100 * SAME).any()
+
+
+def work_of_each(count: int) -> float:
+    """Operations of one training step on each of so many devices, as the compiler counts them."""
+    mesh = devices.make_mesh(count)
+    states = devices.put(
+        jax.tree.map(lambda a: np.asarray(a)[None], init_state(CONFIG, RECIPE)), mesh
+    )
+    tokens = devices.put(NOISE.astype(np.int32), mesh)
+    program = step.program_of(RECIPE)
+    lowered = step.compiled_steps.lower(CONFIG, program, mesh, states, tokens, 1)
+    return lowered.compile().cost_analysis()["flops"]
+
+
+def test_each_device_does_its_share_of_the_work(monkeypatch):
+    one, two = work_of_each(1), work_of_each(2)
+    assert two < 0.75 * one
+    monkeypatch.setattr(step, "divide", lambda batch, mesh: batch)
+    step.compiled_steps.clear_cache()
+    assert work_of_each(2) == one  # without the division, both would do all of it
+    step.compiled_steps.clear_cache()
 
 
 @pytest.mark.parametrize(("count", "batch", "choose"), [(4, 6, "4 or 8"), (4, 3, "choose 4")])

@@ -327,7 +327,7 @@ def test_context_words_follow_one_attribute_of_the_noun_and_no_other():
             if not rows["king"][word]:
                 assert not any(row[word] for row in rows.values())
                 continue
-            log_rga = cube(source, lambda noun: rows[noun][word])  # noqa: B023
+            log_rga = cube(source, lambda noun: rows[noun][word])
             assert parallelogram_error(log_rga) < 1e-12
             own = source.contexts.get(word, {})
             for attribute, k in axis.items():
