@@ -26,12 +26,12 @@ SCHEMA_VERSION = 2  # of the JSON; raised when a field comes, goes or changes it
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The architecture: what the lessons argue about is a field here, and nowhere else."""
+    """The architecture: every switch that the lessons argue about is a field here."""
 
     width: int = 128
     """Width D of the residual stream."""
     depth: int = 6
-    """Number N of blocks; 0 joins the embedding straight to the unembedding (a bigram table)."""
+    """Number N of blocks; 0 connects embedding and unembedding directly (a bigram table)."""
     heads: int = 4
     """Query heads H; must divide the width, unless --head-width is given."""
     kv_heads: int | None = None
@@ -43,23 +43,24 @@ class ModelConfig:
     context: int = 128
     """Longest sequence that the model can read, in tokens."""
     vocab: int = 512
-    """Tokens V: at most this many for a word or bpe tokeniser; char takes what it needs."""
+    """Tokens V: the most that a word or bpe tokenizer may have; char takes what it needs."""
     norm: Literal["none", "layernorm", "rmsnorm"] = "layernorm"
     """Kind of normalisation; none is the identity."""
     norm_place: Literal["pre", "post", "final"] = "pre"
-    """pre: before sublayers and unembedding; post: after each addition; final: the latter only."""
+    """pre: before every sublayer and the unembedding; post: after every addition; final: before
+    the unembedding only."""
     norm_gain: bool = True
     """Whether norms have a learned gain (and, with --bias, LayerNorm a learned bias)."""
     norm_epsilon: float = 1e-5
     """Added to the variance (LayerNorm) or mean square (RMSNorm) before the root."""
     qk_norm: bool = False
-    """RMS-normalise every query and key head before they meet."""
+    """RMS-normalise every query and key head before the dot product."""
     tied: bool = False
     """Tied: the embedding table also unembeds. Untied: the unembedding has a table of its own."""
     residual: bool = True
-    """Add each sublayer's output to the stream (true) or put it in its place (false)."""
+    """Add each sublayer's output to the stream (true) or replace the stream by it (false)."""
     positions: Literal["none", "learned", "sinusoidal", "rope"] = "learned"
-    """How a token knows where it stands."""
+    """How a token knows its position."""
     rope_base: float = 10000.0
     """Base of the rotary wavelengths, for positions=rope."""
     position_offset: int = 0
@@ -75,7 +76,8 @@ class ModelConfig:
     dropout: float = 0.0
     """Probability of dropping an element of the embedding, the patterns and the updates."""
     init: Literal["plain", "scaled", "zero"] = "scaled"
-    """Start of the projections that write to the stream: plain, divided by sqrt(2N), or zero."""
+    """Initial weights of the projections that write to the stream: plain, scaled by 1/sqrt(2N),
+    or zero."""
     init_std: float | None = 0.02
     """Standard deviation of all other initial weights; None: 1/sqrt(inputs) for each matrix."""
 
@@ -141,10 +143,10 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a model is trained; rates are per step, sizes in sequences, the seed fixes everything."""
+    """How a model is trained. The seed fixes everything."""
 
     steps: int = 1000
-    """Optimiser steps."""
+    """Optimizer steps."""
     batch: int = 16
     """Sequences B per step, each of the model's context length."""
     lr: float = 1e-3
@@ -158,9 +160,9 @@ class TrainConfig:
     decay: Literal["cosine", "linear", "constant"] = "cosine"
     """How the rate falls from its peak to --final-lr x peak."""
     final_lr: float = 0.1
-    """What the rate falls to, as a share of the peak; it gets there when the last step is done."""
+    """What the rate has fallen to after the last step, as a share of the peak."""
     clip: float = 1.0
-    """Largest norm of the whole gradient; longer ones are shortened; 0 switches this off."""
+    """Clip the gradient to this norm; 0 switches clipping off."""
     weight_decay: float = 0.1
     """Decoupled weight decay, on matrices and tables only, times the rate."""
     beta1: float = 0.9
@@ -170,7 +172,7 @@ class TrainConfig:
     momentum: float = 0.95
     """Momentum of sgd and muon."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """What forward and backward passes compute in; parameters and optimiser stay in float32."""
+    """Number format of forward and backward passes; parameters and optimizer stay in float32."""
     loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
     """squared_error: half the squared distance of the logits to the one-hot target."""
     seed: int = 0
@@ -205,16 +207,16 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """What a model is trained on, and how it is cut into tokens."""
+    """What a model is trained on, and how it is split into tokens."""
 
     corpus: str = "fables"
     """A name that `minitx data` lists, or the path of a UTF-8 text file."""
     tokenizer: str = "char"
     """char, word, bpe (trained to --vocab tokens), or the path of a tokenizer.json."""
     digits: bool = False
-    """Let bpe make each digit a token of its own."""
+    """Make each digit a token of its own (bpe)."""
     val_fraction: float = 0.1
-    """Last part of the text, kept for validation."""
+    """Share of the text, at its end, that is held out for validation."""
 
     def __post_init__(self):
         check_types(self)
@@ -222,12 +224,12 @@ class DataConfig:
 
 
 def to_json(config) -> dict[str, Any]:
-    """The config as a JSON object, with its version."""
+    """Return the config as a JSON object, with its version."""
     return {"version": SCHEMA_VERSION, **dataclasses.asdict(config)}
 
 
 def from_json(kind: type, values: Any, where: str = "config.json"):
-    """A config of class `kind` from what `to_json` gave; `where` names the source in errors.
+    """Return a config of class `kind` from what `to_json` gave; errors name the source `where`.
 
     Raises InputError for another version, and for unknown, missing or impossible fields.
     """
@@ -277,5 +279,5 @@ def require(config, name: str, holds, wanted: str) -> None:
 
 
 def divisors(number: int) -> str:
-    """The divisors of a number, up to 1024, as words for an error message."""
+    """Return the divisors of a number, up to 1024, as words for an error message."""
     return ", ".join(str(d) for d in range(1, min(number, 1024) + 1) if number % d == 0)

@@ -64,7 +64,7 @@ class LayerNorm(nnx.Module):
         self.epsilon = epsilon
 
     def frozen(self, part, x):
-        """The norm of x as the linear map that it is once its divisor is known, applied to part."""
+        """Apply the norm to `part` with the divisor that x has: then the norm is a linear map."""
         variance = jnp.var(x.astype(jnp.float32), axis=-1, keepdims=True)
         part = part - jnp.mean(part, axis=-1, keepdims=True)
         return _times(part * jax.lax.rsqrt(variance + self.epsilon).astype(x.dtype), self.gain)
@@ -82,7 +82,7 @@ class RMSNorm(nnx.Module):
         self.epsilon = epsilon
 
     def frozen(self, part, x):
-        """The norm of x as the linear map that it is once its divisor is known, applied to part."""
+        """Apply the norm to `part` with the divisor that x has: then the norm is a linear map."""
         square = jnp.mean(jnp.square(x.astype(jnp.float32)), axis=-1, keepdims=True)
         return _times(part * jax.lax.rsqrt(square + self.epsilon).astype(x.dtype), self.gain)
 
@@ -95,7 +95,7 @@ def _times(x, gain):
 
 
 def make_norm(config: ModelConfig, place: str, width: int | None = None):
-    """The norm that stands at `place` ("block", "final" or "head"); where none does, identity."""
+    """Return the norm at `place` ("block", "final" or "head"): the identity if there is none."""
     c, width = config, width or config.width
     if place == "head":
         return RMSNorm(width, c.norm_gain, c.norm_epsilon) if c.qk_norm else Identity()
@@ -140,7 +140,7 @@ def rope(x_BTHK, position_T, base: float):
 
 
 def drop(x, rate: float, key: jax.Array | None):
-    """Set a share `rate` of x to zero and scale up the rest; without a key, nothing happens."""
+    """Set a share `rate` of x to zero and scale up the rest; without a key, return x."""
     if key is None or rate == 0:
         return x
     return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0)
@@ -161,7 +161,8 @@ class Attention(nnx.Module):
         c, size = config, config.sizes
         bias = c.bias if c.qkv_bias is None else c.qkv_bias
         q, k, v, out = jax.random.split(key, 4)
-        q_width, kv_width = size["H"] * size["K"], size["G"] * size["K"]
+        q_width = size["H"] * size["K"]
+        kv_width = size["G"] * size["K"]
         self.query = Linear(c.width, q_width, bias, c.init_std, q)
         self.key = Linear(c.width, kv_width, bias, c.init_std, k)
         self.value = Linear(c.width, kv_width, bias, c.init_std, v)
@@ -172,7 +173,7 @@ class Attention(nnx.Module):
         self.config = c
 
     def __call__(self, x_BTD, position_T, past=None, key=None):
-        """The update y_BTD and what was `Seen`; `past`, if any, holds (key_BSGK, value_BSGK)."""
+        """Return the update y_BTD and what was `Seen`; `past` may hold (key_BSGK, value_BSGK)."""
         B, T, _ = x_BTD.shape
         K = self.config.sizes["K"]
         q_BTHK = self.query_norm(self.query(x_BTD).reshape(B, T, -1, K))
@@ -200,7 +201,7 @@ class Attention(nnx.Module):
 
 
 def make_output(config: ModelConfig, inputs: int, bias: bool, key: jax.Array) -> Linear:
-    """A projection that writes to the stream, started as `config.init` says."""
+    """Return a projection that writes to the stream, with the initial weights of `config.init`."""
     linear = Linear(inputs, config.width, bias, config.init_std, key)
     scale = {"plain": 1.0, "scaled": (2 * config.depth) ** -0.5, "zero": 0.0}[config.init]
     linear.weight[...] = linear.weight[...] * scale
@@ -217,7 +218,7 @@ NONLINEARITIES = {
 
 
 class MLP(nnx.Module):
-    """Widen, bend, narrow, at every position alike; with swiglu one half gates the other."""
+    """Widen, apply the nonlinearity, narrow, at every position alike; swiglu gates the middle."""
 
     def __init__(self, config: ModelConfig, key: jax.Array):
         c, F = config, config.sizes["F"]
@@ -226,9 +227,9 @@ class MLP(nnx.Module):
         self.up = Linear(c.width, F, bias, c.init_std, up)
         self.gate = Linear(c.width, F, bias, c.init_std, gate) if c.mlp == "swiglu" else None
         self.down = make_output(c, F, bias, down)
-        self.bend = NONLINEARITIES[c.mlp]
+        self.nonlinearity = NONLINEARITIES[c.mlp]
 
     def __call__(self, x_BTD):
         if self.gate is None:
-            return self.down(self.bend(self.up(x_BTD)))
-        return self.down(self.bend(self.gate(x_BTD)) * self.up(x_BTD))
+            return self.down(self.nonlinearity(self.up(x_BTD)))
+        return self.down(self.nonlinearity(self.gate(x_BTD)) * self.up(x_BTD))

@@ -1,8 +1,8 @@
 """Measurements: arrays in, arrays out; nothing here knows what a model is.
 
-L counts layers, the embedding first; the other letters are in `minitx/__init__.py`. Entropies and
+L counts layers, the embedding first; `minitx/__init__.py` explains the other letters. Entropies and
 divergences are in nats. Position 0 is special in most models (it attends to itself alone), so
-what is averaged over tokens leaves it out and reports it apart.
+averages over tokens leave it out and it is reported apart.
 """
 
 import functools
@@ -12,22 +12,22 @@ from scipy import optimize
 
 
 def norms(x):
-    """Euclidean length over the last axis."""
+    """Return the Euclidean norm over the last axis."""
     return np.linalg.norm(np.asarray(x, np.float64), axis=-1)
 
 
 def cosines(a, b):
-    """Cosine of the angle between a and b over the last axis; 0 where one of them is zero."""
+    """Return the cosine similarity of a and b over the last axis; 0 if one of them is zero."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     lengths = norms(a) * norms(b)
     return np.sum(a * b, axis=-1) / np.where(lengths > 0, lengths, np.inf)
 
 
 def orthogonal_null(growth):
-    """The cosine between x and x + u if u is at right angles to x and |x + u| = growth |x|.
+    """Return the cosine between x and x + u if u is orthogonal to x and |x + u| = growth |x|.
 
-    It is 1/growth: a state that grows keeps its direction, however little the update knew of it.
-    Such an update cannot shrink x, so a growth below 1 gives 1.
+    It is 1/growth, and a baseline: a state that grows keeps its direction, even if the update knows
+    nothing of it. An orthogonal update cannot shrink x, so a growth below 1 gives 1.
 
     >>> float(orthogonal_null(2.0)), float(orthogonal_null(0.5))
     (0.5, 1.0)
@@ -35,34 +35,34 @@ def orthogonal_null(growth):
     return 1 / np.maximum(growth, 1)
 
 
-def random_pair_cosine(a_ND, b_ND) -> float:
-    """The mean cosine between a of one token and b of another, over all such pairs; N tokens.
+def random_pair_cosine(a_ZD, b_ZD) -> float:
+    """Return the mean cosine between a of one token and b of another, over all pairs of Z tokens.
 
     >>> float(random_pair_cosine([[1, 0], [0, 1]], [[2, 0], [0, 3]]))
     0.0
     """
-    a, b = (np.asarray(x, np.float64) for x in (a_ND, b_ND))
+    a, b = (np.asarray(x, np.float64) for x in (a_ZD, b_ZD))
     a, b = (x / np.where(norms(x) > 0, norms(x), np.inf)[:, None] for x in (a, b))
     pairs = len(a) * (len(a) - 1)
     return (a.sum(0) @ b.sum(0) - np.sum(a * b)) / pairs  # all pairs, less each with itself
 
 
 def softmax(logits):
-    """Probabilities over the last axis, as float64."""
+    """Return probabilities over the last axis, as float64."""
     z = np.asarray(logits, np.float64)
     e = np.exp(z - z.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
 def log_softmax(logits):
-    """Log-probabilities over the last axis, as float64."""
+    """Return log-probabilities over the last axis, as float64."""
     z = np.asarray(logits, np.float64)
     z = z - z.max(axis=-1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
 def entropy(logits):
-    """Entropy of softmax(logits) over the last axis.
+    """Return the entropy of softmax(logits) over the last axis.
 
     >>> round(float(entropy([5.0, 5.0])), 6) == round(float(np.log(2)), 6)
     True
@@ -72,49 +72,52 @@ def entropy(logits):
 
 
 def kl(logits_p, logits_q):
-    """KL(p || q) of two softmaxes over the last axis."""
+    """Return KL(p || q) of two softmaxes over the last axis."""
     log_p, log_q = log_softmax(logits_p), log_softmax(logits_q)
     return np.sum(np.exp(log_p) * (log_p - log_q), axis=-1)
 
 
-def layers(stream_LBTD) -> dict[str, list]:
-    """How size and direction of the states change from layer to layer; lists over L.
+def layers(states_LBTD) -> dict[str, list]:
+    """Return how norm and direction of the states change from layer to layer, as lists over L.
 
-    What compares a layer with the one before it is None for the embedding. Medians are over all
-    tokens but those at position 0; p10 and p90 are the bounds of the middle 80 % of them.
-    `null_cos` is the cosine that orthogonal updates would give at this `growth`; `cos_random_pairs`
-    compares a token's state with another token's state one layer before.
+    Comparisons with the layer before are None for the embedding. Medians are over all tokens except
+    those at position 0; p10 and p90 bound the middle 80 % of them. `null_cos` is the cosine that
+    orthogonal updates would give at this `growth`; `cos_random_pairs` compares a token's state with
+    the state of another token one layer before.
     """
-    x_LBTD = np.asarray(stream_LBTD, np.float64)
-    later_LND = x_LBTD[:, :, 1:].reshape(len(x_LBTD), -1, x_LBTD.shape[-1])
-    centred_LND = later_LND - later_LND.mean(axis=1, keepdims=True)
-    norm_LN = norms(later_LND)
-    median_L = np.median(norm_LN, axis=1)
+    x_LBTD = np.asarray(states_LBTD, np.float64)
+    later_LZD = x_LBTD[:, :, 1:].reshape(len(x_LBTD), -1, x_LBTD.shape[-1])
+    centred_LZD = later_LZD - later_LZD.mean(axis=1, keepdims=True)
+    norm_LZ = norms(later_LZD)
+    median_L = np.median(norm_LZ, axis=1)
     growth = median_L[1:] / np.where(median_L[:-1] > 0, median_L[:-1], np.nan)
-    cos_LN = cosines(later_LND[1:], later_LND[:-1])
-    pairs = [random_pair_cosine(a, b) for a, b in zip(later_LND[1:], later_LND, strict=False)]
+    cos_LZ = cosines(later_LZD[1:], later_LZD[:-1])
+    pairs = [random_pair_cosine(a, b) for a, b in zip(later_LZD[1:], later_LZD, strict=False)]
     after = {  # from the first block on
         "growth": growth,
-        "cos_prev": np.median(cos_LN, axis=1),
-        "cos_prev_p10": np.quantile(cos_LN, 0.1, axis=1),
-        "cos_prev_p90": np.quantile(cos_LN, 0.9, axis=1),
+        "cos_prev": np.median(cos_LZ, axis=1),
+        "cos_prev_p10": np.quantile(cos_LZ, 0.1, axis=1),
+        "cos_prev_p90": np.quantile(cos_LZ, 0.9, axis=1),
         "null_cos": orthogonal_null(growth),
-        "cos_prev_centred": np.median(cosines(centred_LND[1:], centred_LND[:-1]), axis=1),
+        "cos_prev_centred": np.median(cosines(centred_LZD[1:], centred_LZD[:-1]), axis=1),
         "cos_random_pairs": pairs,
-        "update_norm": np.median(norms(later_LND[1:] - later_LND[:-1]), axis=1),
+        "update_norm": np.median(norms(later_LZD[1:] - later_LZD[:-1]), axis=1),
     }
     return {
         "norm_median": plain(median_L),
-        "norm_p10": plain(np.quantile(norm_LN, 0.1, axis=1)),
-        "norm_p90": plain(np.quantile(norm_LN, 0.9, axis=1)),
+        "norm_p10": plain(np.quantile(norm_LZ, 0.1, axis=1)),
+        "norm_p90": plain(np.quantile(norm_LZ, 0.9, axis=1)),
         "norm_first_position": plain(np.median(norms(x_LBTD[:, :, 0]), axis=1)),
-        "cos_embedding": plain(np.median(cosines(later_LND, later_LND[:1]), axis=1)),
+        "cos_embedding": plain(np.median(cosines(later_LZD, later_LZD[:1]), axis=1)),
         **{name: [None, *plain(values)] for name, values in after.items()},
     }
 
 
 def lens(logits_BTV, final_BTV) -> dict[str, float]:
-    """What a layer would predict, were it the last, against the last: means over all tokens."""
+    """Compare what a layer would predict if it were the last with the final prediction.
+
+    Means over all tokens: entropy, KL from the final prediction, share of equal top tokens.
+    """
     same_BT = np.argmax(logits_BTV, axis=-1) == np.argmax(final_BTV, axis=-1)
     return {
         "lens_entropy": float(entropy(logits_BTV).mean()),
@@ -124,7 +127,7 @@ def lens(logits_BTV, final_BTV) -> dict[str, float]:
 
 
 def confidence(logits) -> dict[str, float]:
-    """Mean entropy and mean largest probability over all predictions, and their middle 80 %."""
+    """Return mean entropy, with its middle 80 %, and mean largest probability of predictions."""
     h, top = entropy(logits), softmax(logits).max(axis=-1)
     return {
         "entropy": float(h.mean()),
@@ -135,15 +138,15 @@ def confidence(logits) -> dict[str, float]:
 
 
 def cross_entropy(logits_ZV, truth_ZV):
-    """The mean over Z predictions of -log softmax(logits), weighted by the true distribution."""
+    """Return the mean of -log softmax(logits) over Z predictions, weighted by the truth."""
     return float(-np.sum(np.asarray(truth_ZV) * log_softmax(logits_ZV), axis=-1).mean())
 
 
 def fitted_temperature(logits_ZV, truth_ZV) -> float:
-    """The temperature T at which softmax(logits / T) has the lowest cross-entropy, 0.01 to 100.
+    """Return the temperature T, 0.01 to 100, at which softmax(logits / T) has the lowest loss.
 
-    Above 1: the model is surer than it should be (Guo 2017). The cross-entropy is convex in
-    beta = 1/T; its slope is the logit that the model expects minus the logit that comes true.
+    Above 1, the model is too confident (Guo 2017). The cross-entropy is convex in beta = 1/T; its
+    slope is the expected logit under the model minus the logit that comes true.
 
     >>> round(fitted_temperature([[4.0, 0.0]] * 4, [[0.75, 0.25]] * 4), 3)  # 4 / log(3)
     3.641
@@ -156,7 +159,7 @@ def fitted_temperature(logits_ZV, truth_ZV) -> float:
         return np.sum(softmax(beta * z_ZV) * z_ZV, axis=-1).mean() - came_true
 
     low, high = -np.log(100), np.log(100)
-    if slope(low) >= 0:  # the flattest is the best: what is likeliest comes true too seldom
+    if slope(low) >= 0:  # even the flattest prediction is too confident
         return 100.0
     if slope(high) <= 0:
         return 0.01
@@ -164,16 +167,16 @@ def fitted_temperature(logits_ZV, truth_ZV) -> float:
 
 
 def log_scores(scores, floor: float):
-    """The logits of scores that stand for probabilities: logarithms, of none below the floor."""
+    """Return the logarithms of scores that stand for probabilities, raised to the floor."""
     return np.log(np.maximum(np.asarray(scores, np.float64), floor))
 
 
 def fitted_floor(scores_ZV, truth_ZV) -> float:
-    """The floor at which `log_scores` has the lowest cross-entropy, at the temperature best there.
+    """Return the floor at which `log_scores` has the lowest cross-entropy, at its best temperature.
 
-    Scores of a model trained on squared error may be 0 or below; a floor says how likely a token is
-    of which the model says that it is impossible. From 1e-5 to 0.1, to a quarter of a decade: what
-    is measured at floors a decade apart differs much more than their cross-entropies do.
+    Scores of a model trained on squared error may be 0 or below; the floor is the probability given
+    to tokens that the model scores as impossible. It is searched from 1e-5 to 0.1 in quarters of a
+    decade, because other measurements depend on it more strongly than the cross-entropy does.
 
     >>> fitted_floor([[0.6, 0.3, 0.0]] * 5, [[0.6, 0.3, 0.1]] * 5)
     0.1
@@ -192,11 +195,11 @@ def fitted_floor(scores_ZV, truth_ZV) -> float:
 
 
 def calibration(logits_ZV, truth_ZV, bins: int = 10) -> dict[str, float]:
-    """How far a model is as sure as it is right, over Z predictions.
+    """Return how well confidence matches accuracy over Z predictions.
 
-    `calibration_gap` is cross-entropy minus mean entropy (nats): above 0 too sure, 0 at the best
-    temperature. `calibration_error` compares the largest probability with how often it comes true,
-    in bins of equal count: their mean absolute difference (Naeini 2015).
+    `calibration_gap` is cross-entropy minus mean entropy (nats): above 0 for a model that is too
+    confident, 0 at the best temperature. `calibration_error` compares the largest probability with
+    how often it comes true, in bins of equal count: the mean absolute difference (Naeini 2015).
     """
     p_ZV, truth_ZV = softmax(logits_ZV), np.asarray(truth_ZV)
     choice_Z = p_ZV.argmax(axis=-1)
@@ -218,5 +221,5 @@ def calibration(logits_ZV, truth_ZV, bins: int = 10) -> dict[str, float]:
 
 
 def plain(array) -> list:
-    """Numbers as JSON has them: floats, and None for what is not finite."""
+    """Return numbers as JSON has them: floats, and None for what is not finite."""
     return [float(a) if np.isfinite(a) else None for a in np.asarray(array, np.float64)]

@@ -70,7 +70,7 @@ class Block(nnx.Module):
         self.config = config
 
     def write(self, x_BTD, norm, f, key):
-        """One sublayer f: the next station, the update y that led there, and what f saw."""
+        """Run one sublayer f: return the next station, the update y, and what f saw."""
         c = self.config
         y_BTD, seen = f(norm(x_BTD)) if c.norm_place != "post" else f(x_BTD)
         y_BTD = drop(y_BTD, c.dropout, key)
@@ -83,16 +83,16 @@ class Block(nnx.Module):
         return self.write(x_BTD, self.attention_norm, f, update_key)
 
     def feed(self, x_BTD, key):
-        if self.mlp is None:  # the station is there, and nothing happens on the way to it
+        if self.mlp is None:  # the station exists, but nothing happens on the way to it
             return x_BTD, jnp.zeros_like(x_BTD), None
         return self.write(x_BTD, self.mlp_norm, lambda x: (self.mlp(x), None), key)
 
 
 class Transformer(nnx.Module):
-    """Tokens in, logits out: `model(tokens_BT)`, or `model.trace(tokens_BT)` to see all of it.
+    """Tokens in, logits out: `model(tokens_BT)`, or `model.trace(tokens_BT)` to see everything.
 
-    The initial weights follow from the key alone; a part that two configs share starts alike in
-    both, so that ablations are paired.
+    The key alone fixes the initial weights. Parts that two configs share start alike in both, so
+    that ablations can be paired.
     """
 
     def __init__(self, config: ModelConfig, key: jax.Array | int = 0):
@@ -114,11 +114,11 @@ class Transformer(nnx.Module):
         self.config = c
 
     def __call__(self, tokens_BT, key=None):
-        """The logits_BTV of the token after each position; a key switches dropout on."""
+        """Return the logits_BTV of the token after each position; a key switches dropout on."""
         return self.trace(tokens_BT, key).logits_BTV
 
     def trace(self, tokens_BT, key=None) -> Trace:
-        """The forward pass, with everything that happened in it; a key switches dropout on.
+        """Run the forward pass and return everything that happened; a key switches dropout on.
 
         Under `jax.jit` the fields that nobody reads cost nothing: the compiler drops them.
         """
@@ -145,9 +145,10 @@ class Transformer(nnx.Module):
         )
 
     def continue_from(self, station: int, stream_BTD):
-        """The logits_BTV that follow if the stream at `station` is `stream_BTD`.
+        """Return the logits_BTV that follow if the stream at `station` is `stream_BTD`.
 
-        Every intervention is trace, edit, continue. Raises InputError for a station that is none.
+        Every intervention is trace, edit, continue. Raises InputError for a station that does not
+        exist.
         """
         last = self.config.sizes["R"] - 1
         if not 0 <= station <= last:
@@ -156,25 +157,26 @@ class Transformer(nnx.Module):
         return self.readout(stations[-1])
 
     def readout(self, x_BTD):
-        """What the end of the model makes of any state: final norm, then unembedding."""
+        """Return the logits_BTV of any states: final norm, then unembedding."""
         return self.unembed(self.final_norm(x_BTD))
 
     def unembed(self, x_BTD):
-        """The logits_BTV: the dot product of each state with each row of the unembedding."""
+        """Return the logits_BTV: the dot product of each state with each row of the unembedding."""
         flat = x_BTD.reshape(-1, x_BTD.shape[-1])  # two axes, as in Linear
         return (flat @ self.unembedding_VD.T).reshape(*x_BTD.shape[:-1], -1)
 
     @property
     def unembedding_VD(self):
-        """The rows that states are compared with; in a tied model, the embedding's."""
+        """The rows that states are compared with; a tied model uses those of the embedding."""
         return (self.embedding if self.unembedding is None else self.unembedding).table[...]
 
     def logit_terms(self, trace: Trace):
-        """The logits taken apart: terms_CBTV, which add up to them over C.
+        """Take the logits apart: return terms_CBTV, which add up to them over C.
 
         C is 2N + 3: token, position, then attention and MLP of each block in turn, then the final
-        norm's bias. The final norm divides by one number per state, so once that is known it is
-        linear. Raises InputError where the last state is no sum: post norms, no residual.
+        norm's bias. The final norm divides each state by one number; once that is known, it is
+        linear. Raises InputError if the last state is not a sum of updates: with post norms, or
+        without residual connections.
         """
         c = self.config
         if c.depth and (c.norm_place == "post" or not c.residual):
@@ -191,14 +193,14 @@ class Transformer(nnx.Module):
         return jnp.stack([*terms, self.unembed(bias_BTD)])
 
     def empty_cache(self, batch: int, slots: int) -> Cache:
-        """A cache for `slots` tokens S of each of `batch` sequences, with none in it yet."""
+        """Return an empty cache for `slots` tokens S of each of `batch` sequences."""
         size = self.config.sizes
         dtype = self.embedding.table.dtype
         empty = jnp.zeros((batch, slots, size["G"], size["K"]), dtype)
         return Cache((empty,) * self.config.depth, (empty,) * self.config.depth, jnp.int32(0))
 
     def extend(self, tokens_BT, cache: Cache):
-        """Logits_BTV for tokens that follow those in the cache, and the cache with them added."""
+        """Return the logits_BTV of tokens that follow those in the cache, and the longer cache."""
         position_T = cache.length + jnp.arange(tokens_BT.shape[1])
         x_BTD = sum(self.embed(tokens_BT, position_T))
         stations, _, seen = self._run(x_BTD, position_T, past=cache)
@@ -210,7 +212,7 @@ class Transformer(nnx.Module):
         return self.readout(stations[-1]), grown
 
     def embed(self, tokens_BT, position_T):
-        """The two parts of station 0: token_BTD and position_BTD."""
+        """Return the two parts of station 0: token_BTD and position_BTD."""
         token_BTD = self.embedding(tokens_BT) * self.embedding_scale
         position_TD = self.position(position_T + self.config.position_offset)
         position_TD = position_TD.astype(token_BTD.dtype)  # states are of the weights' type
@@ -223,7 +225,7 @@ class Transformer(nnx.Module):
         return jnp.arange(T)
 
     def _run(self, x_BTD, position_T, first: int = 0, past=None, key=None):
-        """Sublayers `first` to 2N-1: all stations from x on, the updates, what attentions saw."""
+        """Run sublayers `first` to 2N-1: return the stations, the updates, what attention saw."""
         stations, updates, seen = [x_BTD], [], []
         for r in range(first, 2 * self.config.depth):
             block = self.blocks[r // 2]
@@ -241,12 +243,12 @@ class Transformer(nnx.Module):
     # --- parameters as plain nested dictionaries, for optax, jit, vmap and files --------------
 
     def params(self) -> Params:
-        """The parameters as nested dictionaries of arrays."""
+        """Return the parameters as nested dictionaries of arrays."""
         return nnx.to_pure_dict(nnx.state(self, nnx.Param))
 
     @classmethod
     def of(cls, config: ModelConfig, params: Params) -> "Transformer":
-        """The model with these parameters; cheap, and works under jit, grad and vmap."""
+        """Return the model with these parameters; cheap, and works under jit, grad and vmap."""
         return nnx.merge(_graph(config), params)
 
 
@@ -256,12 +258,12 @@ def _graph(config: ModelConfig):
 
 
 def init_params(config: ModelConfig, key: jax.Array) -> Params:
-    """The parameters of an untrained model."""
+    """Return the parameters of an untrained model."""
     return Transformer(config, key).params()
 
 
 def count_params(config: ModelConfig) -> int:
-    """How many numbers a model of this config learns."""
+    """Return how many numbers a model of this config learns."""
     shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
@@ -269,7 +271,7 @@ def count_params(config: ModelConfig) -> int:
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
     """Return the leaves of a tree under their dotted paths, as numpy arrays."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    # In C order: safetensors writes the memory as it lies and reads it back as if it were so.
+    # In C order, because safetensors writes the memory as it lies and reads it back in C order.
     return {name_of(path): np.asarray(leaf, order="C") for path, leaf in leaves}
 
 
@@ -279,5 +281,5 @@ def name_of(path) -> str:
 
 
 def _stack(arrays: list, shape: tuple[int, ...]):
-    """Stack along a new first axis; a model without blocks gets (0, *shape)."""
+    """Stack arrays along a new first axis; a model without blocks gets (0, *shape)."""
     return jnp.stack(arrays) if arrays else jnp.zeros((0, *shape))

@@ -1,8 +1,8 @@
 """Generation with a key/value cache: earlier states never change, so they are computed once.
 
-A model reads at most `context` tokens. When a prediction would need more, the older half is let go
-and the rest is read again, so each prediction sees between half a context and a whole one. What it
-sees depends on its place alone (`window_start`), not on whether there is a cache.
+A model reads at most `context` tokens. When a prediction would need more, the older half is
+dropped and the rest is read again, so each prediction sees between half a context and a whole one.
+What it sees depends on its position alone (`window_start`), not on the cache.
 """
 
 import functools
@@ -17,11 +17,11 @@ from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.model import Cache, Transformer
 
-STRETCH = 32  # tokens between two looks at the terminal
+STRETCH = 32  # tokens that are made before they are shown
 
 
 def window_start(length: int, context: int) -> int:
-    """The first token that the prediction after `length` tokens sees.
+    """Return the first token that the prediction after `length` tokens sees.
 
     >>> [window_start(length, context=4) for length in range(1, 12)]
     [0, 0, 0, 0, 3, 3, 3, 6, 6, 6, 9]
@@ -34,9 +34,9 @@ def window_start(length: int, context: int) -> int:
 
 
 def pick(logits_BV, key_B, position, temperature, top_k: int | None):
-    """One token for each row of logits: softmax(logits / temperature) among the top k.
+    """Draw a token for each row of logits from softmax(logits / temperature) among the top k.
 
-    Temperature 0 takes the largest logit. The draw follows from the row's key and the position.
+    Temperature 0 takes the largest logit. The row's key and the position fix the draw.
     """
     best_B = jnp.argmax(logits_BV, axis=-1)
     if top_k is not None:
@@ -52,7 +52,7 @@ def pick(logits_BV, key_B, position, temperature, top_k: int | None):
 
 @functools.partial(jax.jit, static_argnums=0)
 def _read(config: ModelConfig, params, tokens_BS, length) -> Cache:
-    """A cache of the first `length` of S tokens; the others are padding, never looked at."""
+    """Return a cache of the first `length` of S tokens; the others are padding, never read."""
     model = Transformer.of(config, params)
     _, cache = model.extend(tokens_BS, model.empty_cache(*tokens_BS.shape))
     return cache._replace(length=length)
@@ -60,7 +60,7 @@ def _read(config: ModelConfig, params, tokens_BS, length) -> Cache:
 
 @functools.partial(jax.jit, static_argnums=(0, 7), donate_argnums=2)
 def _write(config, params, cache, token_B, key_B, position, temperature, top_k, count):
-    """Up to STRETCH tokens after token_B, of which the first `count` are made; and the cache."""
+    """Return the cache, and STRETCH slots made_BS whose first `count` follow token_B."""
     model = Transformer.of(config, params)
 
     def body(i, carry):
@@ -82,14 +82,14 @@ def generate(
     top_k: int | None = None,
     seed: int = 0,
 ) -> Iterator[np.ndarray]:
-    """Continue each row of the prompt by `count` tokens, a stretch (B, up to 32) at a time.
+    """Continue each row of the prompt by `count` tokens; yield them in stretches (B, up to 32).
 
-    Row b of one seed is the same however many rows there are. Of a prompt that is longer than the
-    context, the end is read. Raises InputError for an empty prompt or settings out of range.
+    Row b of a seed is the same for any number of rows. A prompt longer than the context is read
+    from its end. Raises InputError for an empty prompt or settings out of range.
     """
     tokens_BT = np.asarray(prompt_BT, np.int32)[:, -model.config.context :]
     if tokens_BT.shape[1] == 0:
-        raise InputError("the prompt is empty: give at least one token to go on from")
+        raise InputError("the prompt is empty: give at least one token to continue")
     if not (np.isfinite(temperature) and temperature >= 0):
         raise InputError(f"temperature={temperature} is out of range: it must be 0 or more")
     if top_k is not None and top_k < 1:
