@@ -12,6 +12,7 @@ import numpy as np
 from minitx import compiled, measure
 from minitx.devices.mesh import sparing
 from minitx.errors import InputError
+from minitx.findings import findings
 from minitx.model import Transformer
 from minitx.step import initial_params
 from minitx.tables import aligned
@@ -19,12 +20,6 @@ from minitx.tables import aligned
 TOKENS = 4096  # measured at most; medians are steady long before that
 LOGITS = 2**24  # held at once by a lens: those of a long text can be larger than the model
 SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
-
-HIGH = 0.9  # "almost the same direction" in the articles
-EXCESS = 0.02  # cosine above its null that counts; updates of chance reach about 1/sqrt(D)
-MORE = 1.1  # times the untrained model's growth, for training to have had a part in it
-FAR = 0.5  # cosine with the embedding, 60 degrees, below which a state has strayed
-CHANGE = 0.01  # nats of entropy that count as a change
 
 
 def sequences(tokens: np.ndarray, context: int, limit: int = TOKENS) -> np.ndarray:
@@ -101,11 +96,7 @@ def inspect(
         "layers": layers,
         "untrained": untrained,
         "scale": scale,
-        "findings": [
-            norms_grow(layers, untrained),
-            directions_stay(layers),
-            size_is_confidence(scale),
-        ],
+        "findings": findings(layers, untrained, scale),
     }
 
 
@@ -113,127 +104,6 @@ def _fresh(model: Transformer, seed: int) -> Transformer:
     """The untrained model of the same config and type, with the initial weights of `seed`."""
     dtype, params = model.embedding.table.dtype, initial_params(model.config, seed)
     return Transformer.of(model.config, jax.tree.map(lambda leaf: leaf.astype(dtype), params))
-
-
-def finding(claim: str, verdict: str, why: str, **numbers) -> dict[str, Any]:
-    return {"claim": claim, "verdict": verdict, "numbers": numbers, "why": why}
-
-
-def norms_grow(layers: dict, untrained: dict | None) -> dict[str, Any]:
-    """Supported if every layer grows and training is what made it so.
-
-    The null is the same model before training, whose norms grow by the mere adding up of updates.
-    The first block is left out of that comparison: how far it leaps depends on how small the
-    embedding was made, and says nothing about growth through the layers.
-    """
-    claim = "The norm of the state grows from layer to layer, and training makes it so."
-    growth = layers["growth"][1:]
-    if not growth:
-        return finding(claim, "untested", "a model without blocks has one layer only")
-    if untrained is None:
-        return finding(claim, "untested", "the untrained model was left out, and it is the null")
-    if 0 in layers["norm_median"] or 0 in untrained["norm_median"]:
-        dead = layers if 0 in layers["norm_median"] else untrained
-        layer, model = dead["norm_median"].index(0), "" if dead is layers else "untrained "
-        reason = f"the {model}state is zero from layer {layer} on: there is nothing to grow"
-        return finding(claim, "refuted" if dead is layers else "untested", reason)
-    grew = sum(g > 1 for g in growth)
-    later, fresh = (_growth_after_first_block(columns) for columns in (layers, untrained))
-    total = layers["norm_median"][-1] / layers["norm_median"][0]
-    numbers = {
-        "total_growth": total,
-        "growth_after_first_block": later,
-        "untrained_growth_after_first_block": fresh,
-        "layers_that_grow": grew,
-        "layers": len(growth),
-    }
-    seen = (
-        f"{grew} of {len(growth)} layers grow, x{total:.3g} in all; after the first block "
-        f"x{later:.3g}, untrained x{fresh:.3g}"
-    )
-    if total <= 1:
-        return finding(claim, "refuted", f"{seen}: it does not grow", **numbers)
-    if grew < len(growth):
-        return finding(claim, "qualified", f"{seen}: not every layer takes part", **numbers)
-    if later <= MORE * fresh:
-        reason = "beyond the first leap, adding up explains it without training"
-        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
-    return finding(claim, "supported", seen, **numbers)
-
-
-def _growth_after_first_block(columns: dict) -> float:
-    """Of a model of one block, whose only growth that is, all of it."""
-    norms = columns["norm_median"]
-    return norms[-1] / norms[1 if len(norms) > 2 else 0]
-
-
-def directions_stay(layers: dict) -> dict[str, Any]:
-    """Supported if layers keep the direction on average, growth alone does not explain it, and the
-    state does not drift away all the same.
-
-    The null is 1/growth, the cosine that updates at right angles to the state would leave. The
-    first block is left out, as in `norms_grow`.
-    """
-    claim = f"Layers keep the state's direction (cosine above {HIGH}), and so it never strays far."
-    first = 2 if len(layers["cos_prev"]) > 2 else 1
-    cos, null = layers["cos_prev"][first:], layers["null_cos"][first:]
-    if not cos:
-        return finding(claim, "untested", "a model without blocks has one layer only")
-    if 0 in layers["norm_median"]:
-        return finding(claim, "untested", "a state that is zero has no direction")
-    high, end = sum(c > HIGH for c in cos), layers["cos_embedding"][-1]
-    excess = float(np.mean(cos) - np.mean(null))
-    numbers = {
-        "layers_above_0.9": high,
-        "layers": len(cos),
-        "mean_cos_prev": float(np.mean(cos)),
-        "mean_null_cos": float(np.mean(null)),
-        "excess_over_null": excess,
-        "cos_embedding_at_end": end,
-    }
-    seen = (
-        f"cosine {np.mean(cos):.3f} on average, null {np.mean(null):.3f}, above {HIGH} in {high} "
-        f"of {len(cos)} layers; {end:.3f} with the embedding at the end"
-    )
-    if np.mean(cos) <= HIGH:
-        return finding(claim, "refuted", f"{seen}: layers turn it further", **numbers)
-    if excess <= EXCESS:
-        reason = "updates at right angles to the state would look the same"
-        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
-    if end < FAR:
-        leapt = first == 2 and layers["cos_embedding"][1] < FAR
-        reason = "the first block alone turns it away" if leapt else "small turns add up"
-        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
-    return finding(claim, "supported", seen, **numbers)
-
-
-def size_is_confidence(scale: dict) -> dict[str, Any]:
-    """Supported if a longer state is a surer one before and after the final norm; the null is no
-    change, which is what the norm makes of size before it.
-    """
-    claim = "The size of the last state sets how sure the softmax is."
-    half, twice = scale["c"].index(0.5), scale["c"].index(2.0)
-    fall = {
-        place: scale[f"entropy_{place}"][half] - scale[f"entropy_{place}"][twice]
-        for place in ("after_norm", "before_norm")
-    }
-    numbers = {
-        "entropy_fall_after_norm": fall["after_norm"],
-        "entropy_fall_before_norm": fall["before_norm"],
-        "entropy_at_half_after_norm": scale["entropy_after_norm"][half],
-        "entropy_at_twice_after_norm": scale["entropy_after_norm"][twice],
-    }
-    seen = (
-        f"from half to twice the size the entropy falls by {fall['after_norm']:z.3f} nats after "
-        f"the final norm, by {fall['before_norm']:z.3f} before it"
-    )
-    after, before = (fall[place] > CHANGE for place in ("after_norm", "before_norm"))
-    if after and before:
-        return finding(claim, "supported", seen, **numbers)
-    if after:
-        reason = "the norm divides the size of the stream away"
-        return finding(claim, "qualified", f"{seen}: {reason}", **numbers)
-    return finding(claim, "refuted", f"{seen}: size does not matter", **numbers)
 
 
 COLUMNS = {  # of the printed table: name, heading, format
@@ -297,11 +167,3 @@ def scale_table(scale: dict[str, list]) -> str:
     for n, c in enumerate(scale["c"]):
         rows.append([f"{c:.3g}", *(f"{scale[name][n]:.3f}" for name in names)])
     return aligned(rows)
-
-
-def words(findings: list[dict[str, Any]]) -> str:
-    """The findings, a short paragraph each."""
-    return "\n".join(
-        f"{n}. {f['claim']}\n   {f['verdict'].upper()} here: {f['why']}."
-        for n, f in enumerate(findings, 1)
-    )

@@ -791,7 +791,9 @@ def test_a_sequence_longer_than_the_context_is_refused(positions):
 
 def test_gelu_is_exact_unless_the_tanh_form_is_asked_for():
     x = np.linspace(-4, 4, 81)
-    bends = [model_of(config_of(mlp=mlp)).blocks[0].mlp.nonlinearity for mlp in ("gelu", "gelu_tanh")]
+    bends = [
+        model_of(config_of(mlp=mlp)).blocks[0].mlp.nonlinearity for mlp in ("gelu", "gelu_tanh")
+    ]
     exact, tanh = (np.asarray(bend(x)) for bend in bends)
     by_erf = np.array([u * (1 + math.erf(u / math.sqrt(2))) / 2 for u in x])
     assert np.abs(exact - by_erf).max() < 1e-6

@@ -70,7 +70,7 @@ def inspect_run(
     loaded, tokens_BT, figures: Path | None, quiet: bool, untrained: bool = True
 ) -> dict[str, Any]:
     """Measure, print unless quiet, save the findings and the figure; everything as JSON has it."""
-    from minitx import files, plots, report
+    from minitx import files, findings, plots, report
     from minitx.tables import columns_to_csv
 
     seed = loaded.recipe.seed if loaded.recipe else 0
@@ -82,7 +82,7 @@ def inspect_run(
         if untrained:
             print(f"untrained, the same seed:\n\n{report.table(found['untrained'])}\n")
         print(f"the last state made c times as long:\n\n{report.scale_table(found['scale'])}\n")
-        print(report.words(found["findings"]))
+        print(findings.text(found["findings"]))
     own = loaded.folder if loaded.recipe else Path(f"{Path(loaded.name).name}-figures")
     folder = figures or (own / "figures" if loaded.recipe else own)
     picture = io.BytesIO()
@@ -99,7 +99,7 @@ def inspect_run(
 
 def compare_models(reports: dict[str, dict], folder: Path, quiet: bool) -> None:
     """Set models that were inspected side by side: a table, and a figure with its numbers."""
-    from minitx import files, plots, report
+    from minitx import files, findings, plots, report
     from minitx.tables import columns_to_csv
 
     columns = report.side_by_side({name: found["layers"] for name, found in reports.items()})

@@ -1,0 +1,157 @@
+"""Three findings about one model, each with its rule and the baseline that it has to beat.
+
+The lists come from `report.measure_layers` and `report.measure_scale`. A verdict is supported,
+qualified, refuted, or untested where the model has nothing to measure.
+"""
+
+from typing import Any
+
+import numpy as np
+
+HIGH = 0.9  # "almost the same direction" in the articles
+EXCESS = 0.02  # cosine above its baseline that counts; random updates reach about 1/sqrt(D)
+MORE = 1.1  # times the untrained model's growth, before training counts as the cause
+FAR = 0.5  # cosine with the embedding, 60 degrees, below which a state has strayed
+CHANGE = 0.01  # nats of entropy that count as a change
+
+
+def findings(layers: dict, untrained: dict | None, scale: dict) -> list[dict[str, Any]]:
+    """Return the three findings, each with its claim, verdict, numbers and reason."""
+    return [norms_grow(layers, untrained), directions_stay(layers), size_is_confidence(scale)]
+
+
+def finding(claim: str, verdict: str, why: str, **numbers) -> dict[str, Any]:
+    """Return one finding as JSON has it."""
+    return {"claim": claim, "verdict": verdict, "numbers": numbers, "why": why}
+
+
+def norms_grow(layers: dict, untrained: dict | None) -> dict[str, Any]:
+    """Judge whether every layer makes the state longer, and whether training is the cause.
+
+    The baseline is the same model before training, whose norms grow because updates add up. The
+    first block is left out of that comparison: its leap depends on how small the embedding was
+    initialised, and says nothing about growth through the layers.
+    """
+    claim = "The norm of the state grows from layer to layer, and training makes it so."
+    growth = layers["growth"][1:]
+    if not growth:
+        return finding(claim, "untested", "a model without blocks has one layer only")
+    if untrained is None:
+        return finding(claim, "untested", "the baseline, the untrained model, was left out")
+    if 0 in layers["norm_median"]:
+        layer = layers["norm_median"].index(0)
+        reason = f"the state is zero from layer {layer} on, so nothing can grow"
+        return finding(claim, "refuted", reason)
+    if 0 in untrained["norm_median"]:
+        layer = untrained["norm_median"].index(0)
+        reason = f"the untrained state is zero from layer {layer} on, so there is no baseline"
+        return finding(claim, "untested", reason)
+    layers_that_grow = sum(g > 1 for g in growth)
+    total = layers["norm_median"][-1] / layers["norm_median"][0]
+    later = growth_after_first_block(layers)
+    untrained_later = growth_after_first_block(untrained)
+    numbers = {
+        "total_growth": total,
+        "growth_after_first_block": later,
+        "untrained_growth_after_first_block": untrained_later,
+        "layers_that_grow": layers_that_grow,
+        "layers": len(growth),
+    }
+    summary = (
+        f"{layers_that_grow} of {len(growth)} layers grow, x{total:.3g} in all; after the first "
+        f"block x{later:.3g}, untrained x{untrained_later:.3g}"
+    )
+    if total <= 1:
+        return finding(claim, "refuted", f"{summary}: it does not grow", **numbers)
+    if layers_that_grow < len(growth):
+        return finding(claim, "qualified", f"{summary}: not every layer takes part", **numbers)
+    if later <= MORE * untrained_later:
+        reason = "after the first block the untrained model grows as much"
+        return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
+    return finding(claim, "supported", summary, **numbers)
+
+
+def growth_after_first_block(layers: dict) -> float:
+    """Return the growth after block 1; for a model of one block, the whole growth."""
+    norms = layers["norm_median"]
+    return norms[-1] / norms[1 if len(norms) > 2 else 0]
+
+
+def directions_stay(layers: dict) -> dict[str, Any]:
+    """Judge whether layers keep the direction of the state, and whether it stays near its start.
+
+    The baseline is 1/growth, the cosine that updates at right angles to the state would leave. The
+    first block is left out, as in `norms_grow`.
+    """
+    claim = f"Layers keep the state's direction (cosine above {HIGH}), and so it never strays far."
+    first = 2 if len(layers["cos_prev"]) > 2 else 1
+    cos = layers["cos_prev"][first:]
+    baseline = layers["null_cos"][first:]
+    if not cos:
+        return finding(claim, "untested", "a model without blocks has one layer only")
+    if 0 in layers["norm_median"]:
+        return finding(claim, "untested", "a state that is zero has no direction")
+    mean_cos = float(np.mean(cos))
+    mean_baseline = float(np.mean(baseline))
+    end = layers["cos_embedding"][-1]
+    layers_above = sum(c > HIGH for c in cos)
+    numbers = {
+        f"layers_above_{HIGH}": layers_above,
+        "layers": len(cos),
+        "mean_cos_prev": mean_cos,
+        "mean_null_cos": mean_baseline,
+        "excess_over_null": mean_cos - mean_baseline,
+        "cos_embedding_at_end": end,
+    }
+    summary = (
+        f"cosine {mean_cos:.3f} on average, baseline {mean_baseline:.3f}, above {HIGH} in "
+        f"{layers_above} of {len(cos)} layers; {end:.3f} with the embedding at the end"
+    )
+    if mean_cos <= HIGH:
+        return finding(claim, "refuted", f"{summary}: layers turn it further", **numbers)
+    if mean_cos - mean_baseline <= EXCESS:
+        reason = "updates at right angles to the state would look the same"
+        return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
+    if end < FAR:
+        leaps = first == 2 and layers["cos_embedding"][1] < FAR
+        reason = "the first block alone turns it away" if leaps else "small turns add up"
+        return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
+    return finding(claim, "supported", summary, **numbers)
+
+
+def size_is_confidence(scale: dict) -> dict[str, Any]:
+    """Judge whether a longer last state gives a more confident prediction.
+
+    Full support needs an effect both after and before the final norm. The baseline is no change:
+    the norm divides the length away.
+    """
+    claim = "The size of the last state sets how sure the softmax is."
+    half = scale["c"].index(0.5)
+    twice = scale["c"].index(2.0)
+    fall_after = scale["entropy_after_norm"][half] - scale["entropy_after_norm"][twice]
+    fall_before = scale["entropy_before_norm"][half] - scale["entropy_before_norm"][twice]
+    numbers = {
+        "entropy_fall_after_norm": fall_after,
+        "entropy_fall_before_norm": fall_before,
+        "entropy_at_half_after_norm": scale["entropy_after_norm"][half],
+        "entropy_at_twice_after_norm": scale["entropy_after_norm"][twice],
+    }
+    summary = (
+        f"from half to twice the size the entropy falls by {fall_after:z.3f} nats after the final "
+        f"norm, by {fall_before:z.3f} before it"
+    )
+    if fall_after <= CHANGE:
+        return finding(claim, "refuted", f"{summary}: size does not matter", **numbers)
+    if fall_before <= CHANGE:
+        reason = "the norm divides the size of the stream away"
+        return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
+    return finding(claim, "supported", summary, **numbers)
+
+
+def text(findings: list[dict[str, Any]]) -> str:
+    """Return the findings as text, a short paragraph each."""
+    paragraphs = []
+    for number, found in enumerate(findings, 1):
+        verdict = found["verdict"].upper()
+        paragraphs.append(f"{number}. {found['claim']}\n   {verdict} here: {found['why']}.")
+    return "\n".join(paragraphs)
