@@ -1,7 +1,7 @@
-"""One model under the lens: what `minitx inspect` tables, draws and concludes.
+"""One model under the lens: everything that `minitx inspect` measures, and its tables.
 
-`inspect` measures, `findings` judges, `table` prints. Each verdict's rule stands in code beside its
-claim and knows the null that the claim has to beat.
+`inspect` measures a model beside its untrained twin, `findings.py` judges the numbers, `table` and
+`side_by_side` show them.
 """
 
 from typing import Any
@@ -18,12 +18,21 @@ from minitx.step import initial_params
 from minitx.tables import aligned
 
 TOKENS = 4096  # measured at most; medians are steady long before that
-LOGITS = 2**24  # held at once by a lens: those of a long text can be larger than the model
+LOGITS = 2**24  # held in memory at once: those of a long text can be larger than the model
+CONFIDENCE = {  # numbers of `measure.confidence`: names of their curves over the scale
+    "entropy": "entropy_{}",
+    "entropy_p10": "entropy_{}_p10",
+    "entropy_p90": "entropy_{}_p90",
+    "top": "top_{}",
+}
 SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
 
 
 def sequences(tokens: np.ndarray, context: int, limit: int = TOKENS) -> np.ndarray:
-    """Up to `limit` of a text as windows (B, T) of the context's length, spread evenly over it."""
+    """Return up to `limit` tokens of a text as windows tokens_BT, spread evenly over it.
+
+    T is the context, or the length of a shorter text. Raises InputError for fewer than 3 tokens.
+    """
     T = min(context, len(tokens))
     if T < 3:
         raise InputError(f"{len(tokens)} tokens are too few to measure: give at least 3")
@@ -33,76 +42,80 @@ def sequences(tokens: np.ndarray, context: int, limit: int = TOKENS) -> np.ndarr
 
 
 def measure_layers(model: Transformer, tokens_BT) -> dict[str, list]:
-    """The table of a model: lists by layer, the embedding first.
+    """Return what is measured of a model by layer, as lists that start with the embedding.
 
-    Raises InputError for a model whose states overflow: of those there is nothing to say.
+    Raises InputError for a model whose states overflow.
     """
     states_LBTD = compiled.states(model, tokens_BT)
     finite_L = np.isfinite(states_LBTD).all(axis=(1, 2, 3))
     if not finite_L.all():
         raise InputError(
-            f"from layer {finite_L.argmin()} on, the model (or its untrained twin) has states that "
-            "are no finite numbers: use one with smaller weights (or --no-untrained)"
+            f"the states of the model (or of its untrained twin) are not finite from layer "
+            f"{finite_L.argmin()} on: use a model with smaller weights (or --no-untrained)"
         )
     lens = [_lens(model, x_BTD, states_LBTD[-1]) for x_BTD in states_LBTD]
     return measure.layers(states_LBTD) | {name: [row[name] for row in lens] for name in lens[0]}
 
 
 def _lens(model: Transformer, x_BTD, last_BTD) -> dict[str, float]:
-    """`measure.lens` of one layer, in stretches of sequences whose logits fit into memory."""
-    together = max(1, LOGITS // (model.config.vocab * x_BTD.shape[1]))
-    rows = []
-    for b in range(0, len(x_BTD), together):
-        logits = compiled.readout(model, x_BTD[b : b + together])
-        final = compiled.readout(model, last_BTD[b : b + together])
-        rows += [(measure.lens(logits, final), len(logits))]
-    return {name: sum(row[name] * count for row, count in rows) / len(x_BTD) for name in rows[0][0]}
+    """Return `measure.lens` of one layer, for so many sequences at once as memory allows."""
+    at_once = max(1, LOGITS // (model.config.vocab * x_BTD.shape[1]))
+    sums: dict[str, float] = {}
+    for start in range(0, len(x_BTD), at_once):
+        logits_BTV = compiled.readout(model, x_BTD[start : start + at_once])
+        final_BTV = compiled.readout(model, last_BTD[start : start + at_once])
+        for name, mean in measure.lens(logits_BTV, final_BTV).items():
+            sums[name] = sums.get(name, 0.0) + mean * len(logits_BTV)
+    return {name: total / len(x_BTD) for name, total in sums.items()}
 
 
 def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
-    """Entropy (nats) and largest probability when the last state is c times as long: lists over c.
+    """Return entropy (nats) and largest probability when the last state is scaled by c, over c.
 
-    `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads.
+    `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads. Both
+    come with p10 and p90, the bounds of the middle 80 % of predictions.
     """
     state_BTD = compiled.states(model, tokens_BT)[-1]
     logits_BTV = compiled.readout(model, state_BTD)
-    curve: dict[str, list] = {"c": list(SCALES)}
+    curves: dict[str, list] = {"c": list(SCALES)}
     for c in SCALES:
-        # The unembedding has no bias, so scaling what it reads is scaling the logits.
-        after, before = c * logits_BTV, compiled.readout(model, c * state_BTD)
-        for place, logits in (("after_norm", after), ("before_norm", before)):
-            for name, value in measure.confidence(logits).items():
-                quantity, _, bound = name.partition("_")
-                key = f"{quantity}_{place}" + (f"_{bound}" if bound else "")
-                curve.setdefault(key, []).append(value)
-    return curve
+        scaled = {
+            # The unembedding has no bias, so scaling what it reads is scaling the logits.
+            "after_norm": measure.confidence(c * logits_BTV),
+            "before_norm": measure.confidence(compiled.readout(model, c * state_BTD)),
+        }
+        for place, numbers in scaled.items():
+            for name, curve in CONFIDENCE.items():
+                curves.setdefault(curve.format(place), []).append(numbers[name])
+    return curves
 
 
 def inspect(
-    model: Transformer, tokens_BT: np.ndarray, seed: int, null: bool = True
+    model: Transformer, tokens_BT: np.ndarray, seed: int, untrained: bool = True
 ) -> dict[str, Any]:
-    """Everything that `minitx inspect` tells, as plain JSON, the three findings among it.
+    """Return everything that `minitx inspect` measures, and the three findings, as plain JSON.
 
-    The untrained model beside it has the same config and the initial weights of `seed`; without
-    `null` it is left out, and what needs it is untested.
+    The baseline is an untrained model of the same config, with the initial weights of `seed`. If
+    `untrained` is false it is left out, and findings that need it are untested.
     """
     with sparing(model.params()):
         layers = measure_layers(model, tokens_BT)
         scale = measure_scale(model, tokens_BT)
-        untrained = measure_layers(_fresh(model, seed), tokens_BT) if null else None
+        twin = measure_layers(untrained_twin(model, seed), tokens_BT) if untrained else None
     return {
         "tokens": int(tokens_BT.size),
         "sequences": len(tokens_BT),
         "layers": layers,
-        "untrained": untrained,
+        "untrained": twin,
         "scale": scale,
-        "findings": findings(layers, untrained, scale),
+        "findings": findings(layers, twin, scale),
     }
 
 
-def _fresh(model: Transformer, seed: int) -> Transformer:
-    """The untrained model of the same config and type, with the initial weights of `seed`."""
-    dtype, params = model.embedding.table.dtype, initial_params(model.config, seed)
+def untrained_twin(model: Transformer, seed: int) -> Transformer:
+    """Return the untrained model of the same config and dtype, with the weights of `seed`."""
+    dtype = model.embedding.table.dtype
+    params = initial_params(model.config, seed)
     return Transformer.of(model.config, jax.tree.map(lambda leaf: leaf.astype(dtype), params))
 
 
@@ -112,7 +125,7 @@ COLUMNS = {  # of the printed table: name, heading, format
     "growth": ("growth", ".3f"),
     "update_norm": ("update", ".2f"),
     "cos_prev": ("cos prev", ".3f"),
-    "null_cos": ("null 1/g", ".3f"),
+    "null_cos": ("1/growth", ".3f"),
     "cos_prev_centred": ("centred", ".3f"),
     "cos_random_pairs": ("random pair", ".3f"),
     "cos_embedding": ("cos emb", ".3f"),
@@ -123,15 +136,20 @@ COLUMNS = {  # of the printed table: name, heading, format
 
 
 def table(layers: dict[str, list]) -> str:
-    """The layers as aligned columns."""
-    depth = len(layers["norm_median"])
+    """Return the layers as aligned columns."""
     rows = [["layer", *(heading for heading, _ in COLUMNS.values())]]
-    for n in range(depth):
-        values = ((layers[name][n], form) for name, (_, form) in COLUMNS.items())
-        rows.append(
-            ["embed" if n == 0 else str(n), *("" if v is None else f"{v:{f}}" for v, f in values)]
-        )
+    for n in range(len(layers["norm_median"])):
+        cells = [_cell(layers[name][n], form) for name, (_, form) in COLUMNS.items()]
+        rows.append([_layer_name(n), *cells])
     return aligned(rows)
+
+
+def _layer_name(n: int) -> str:
+    return str(n) if n else "embed"
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "" if value is None else f"{value:{form}}"
 
 
 COMPARED = ("norm_median", "norm_first_position", "cos_prev", "null_cos", "cos_random_pairs",
@@ -139,7 +157,7 @@ COMPARED = ("norm_median", "norm_first_position", "cos_prev", "null_cos", "cos_r
 
 
 def side_by_side(models: dict[str, dict[str, list]]) -> dict[str, list]:
-    """Columns "model: quantity" over the layers of the deepest; None below a model's last one."""
+    """Return columns "model: quantity" by layer; None after the last layer of a shallow model."""
     depth = max(len(layers["norm_median"]) for layers in models.values())
     columns: dict[str, list] = {"layer": list(range(depth))}
     for name, layers in models.items():
@@ -150,18 +168,24 @@ def side_by_side(models: dict[str, dict[str, list]]) -> dict[str, list]:
 
 
 def comparison_table(columns: dict[str, list]) -> str:
-    """The columns of `side_by_side` as aligned text, the models' names above them."""
-    names = [key.rpartition(": ") for key in columns if key != "layer"]
-    rows = [["layer", *(model for model, *_ in names)], ["", *(COLUMNS[q][0] for *_, q in names)]]
-    forms = [COLUMNS[q][1] for *_, q in names]
+    """Return the columns of `side_by_side` as aligned text under the names of the models."""
+    models, headings, forms = ["layer"], [""], []
+    for name in columns:
+        if name != "layer":
+            model, _, quantity = name.rpartition(": ")
+            heading, form = COLUMNS[quantity]
+            models.append(model)
+            headings.append(heading)
+            forms.append(form)
+    rows = [models, headings]
     for n, *values in zip(*columns.values(), strict=True):
-        cells = ("" if v is None else f"{v:{f}}" for v, f in zip(values, forms, strict=True))
-        rows.append(["embed" if n == 0 else str(n), *cells])
+        cells = [_cell(value, form) for value, form in zip(values, forms, strict=True)]
+        rows.append([_layer_name(n), *cells])
     return aligned(rows)
 
 
 def scale_table(scale: dict[str, list]) -> str:
-    """Entropy and largest probability by scale, as aligned columns."""
+    """Return entropy and largest probability by scale as aligned columns."""
     names = ("entropy_after_norm", "top_after_norm", "entropy_before_norm", "top_before_norm")
     rows = [["c", "H after norm", "top after", "H before norm", "top before"]]
     for n, c in enumerate(scale["c"]):

@@ -99,7 +99,7 @@ def inspect_run(
 
 def compare_models(reports: dict[str, dict], folder: Path, quiet: bool) -> None:
     """Set models that were inspected side by side: a table, and a figure with its numbers."""
-    from minitx import files, findings, plots, report
+    from minitx import files, plots, report
     from minitx.tables import columns_to_csv
 
     columns = report.side_by_side({name: found["layers"] for name, found in reports.items()})
