@@ -81,32 +81,38 @@ def stretches(
     Every evaluation ends a stretch. The lengths of stretches have no influence on the result.
     """
     tokens = put(np.asarray(train_tokens, np.int32), mesh)
-    step_E = np.asarray(states.step)
-    here = int(step_E.max())
+    here = int(np.max(states.step))
     length = 1
-    while here < recipe.steps and (np.asarray(states.bad_step) < 0).any():
-        evaluation = min(recipe.steps, (here // recipe.eval_every + 1) * recipe.eval_every)
-        goal = min(here + length, evaluation)
+    while here < recipe.steps:
+        evaluation_step = min(recipe.steps, (here // recipe.eval_every + 1) * recipe.eval_every)
+        goal = min(here + length, evaluation_step)
+        steps_before = np.sum(states.step)
         clock = time.perf_counter()
         states = run_steps(config, recipe, mesh, states, tokens, goal)
-        before_E, step_E = step_E, np.asarray(states.step)  # waits until the steps are done
+        steps_done = int(np.sum(states.step) - steps_before)  # waits until they are done
         seconds = time.perf_counter() - clock
         train_loss_E = np.asarray(states.loss_sum) / ((goal - 1) % recipe.eval_every + 1)
         val_loss_E = None
-        if goal == evaluation:
+        if goal == evaluation_step:
             val_loss_E = evaluate_seeds(config, recipe.loss, states.params, val_tokens, mesh)
-            bad_step_E = np.asarray(states.bad_step)
-            overflow_E = (bad_step_E < 0) & ~np.isfinite(val_loss_E)
-            states = states._replace(
-                loss_sum=put(np.zeros_like(train_loss_E), mesh),
-                bad_step=put(np.where(overflow_E, goal, bad_step_E), mesh),
-            )
-        steps_done = int((step_E - before_E).sum())
+            states = after_evaluation(states, goal, val_loss_E, mesh)
         yield Stretch(states, goal, seconds, steps_done, train_loss_E, val_loss_E)
+        if np.all(np.asarray(states.bad_step) >= 0):
+            return
         # No longer than twice the last stretch, and the same in all processes.
         affordable = int(REPORT_SECONDS * (goal - here) / seconds)
         length = int(agree(max(1, min(2 * length, affordable))))
         here = goal
+
+
+def after_evaluation(states: TrainState, step: int, val_loss_E, mesh: Mesh) -> TrainState:
+    """Start a new mean of the training loss; stop each seed whose validation loss overflowed."""
+    bad_step_E = np.asarray(states.bad_step)
+    overflow_E = (bad_step_E < 0) & ~np.isfinite(val_loss_E)
+    return states._replace(
+        loss_sum=put(np.zeros(len(val_loss_E), np.float32), mesh),
+        bad_step=put(np.where(overflow_E, step, bad_step_E), mesh),
+    )
 
 
 # --- reports -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import measure, report
+from minitx import compiled, measure, report
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import mesh as devices
 from minitx.errors import InputError
@@ -318,7 +318,7 @@ def test_three_tokens_are_enough_to_measure():
 def test_states_that_overflow_are_refused_and_not_measured():
     config = dataclasses.replace(SMALL, norm="none")
     grown = jax.tree.map(lambda leaf: leaf * 1e30, Transformer(config, 17).params())
-    with pytest.raises(InputError, match=r"from layer 1 on.*no finite numbers"):
+    with pytest.raises(InputError, match=r"not finite from layer 1 on"):
         report.inspect(Transformer.of(config, grown), TOKENS, SEED)
 
 
@@ -326,12 +326,12 @@ def test_a_large_model_in_bfloat16_is_measured_without_compiling(monkeypatch):
     """Compiled, its weights would lie in memory once more, converted."""
     params = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), model("pre").params())
     short = Transformer.of(SMALL, params)
-    report._layers.clear_cache()
-    compiled = report.inspect(short, TOKENS, SEED)
-    assert report._layers._cache_size() == 1
-    report._layers.clear_cache()
+    compiled.trace_fields.clear_cache()
+    at_once = report.inspect(short, TOKENS, SEED)
+    assert compiled.trace_fields._cache_size() == 1
+    compiled.trace_fields.clear_cache()
     monkeypatch.setattr(devices, "LARGE", 0)
     one_by_one = report.inspect(short, TOKENS, SEED)
-    assert report._layers._cache_size() == 0
+    assert compiled.trace_fields._cache_size() == 0
     for name in ("norm_median", "cos_embedding", "lens_entropy"):
-        np.testing.assert_allclose(one_by_one["layers"][name], compiled["layers"][name], rtol=0.02)
+        np.testing.assert_allclose(one_by_one["layers"][name], at_once["layers"][name], rtol=0.02)

@@ -116,7 +116,7 @@ def test_without_a_norm_its_place_is_no_difference():
         programs = set()
         for place in ("pre", "post", "final"):
             config = dataclasses.replace(base, norm_place=place)
-            params = jax.eval_shape(functools.partial(train.initial_params, config, 0))
+            params = jax.eval_shape(functools.partial(initial_params, config, 0))
             loss = functools.partial(objective.batch_loss, config, SHORT, key=None)
             programs.add(jax.jit(loss).lower(params, batch, batch).as_text())
         assert len(programs) == 1, (tied, residual)
