@@ -81,15 +81,15 @@ def stretches(
     Every evaluation ends a stretch. The lengths of stretches have no influence on the result.
     """
     tokens = put(np.asarray(train_tokens, np.int32), mesh)
-    here = int(np.max(states.step))
+    here = int(np.asarray(states.step).max())
     length = 1
     while here < recipe.steps:
         evaluation_step = min(recipe.steps, (here // recipe.eval_every + 1) * recipe.eval_every)
         goal = min(here + length, evaluation_step)
-        steps_before = np.sum(states.step)
+        steps_before = np.asarray(states.step).sum()
         clock = time.perf_counter()
         states = run_steps(config, recipe, mesh, states, tokens, goal)
-        steps_done = int(np.sum(states.step) - steps_before)  # waits until they are done
+        steps_done = int(np.asarray(states.step).sum() - steps_before)  # waits for them
         seconds = time.perf_counter() - clock
         train_loss_E = np.asarray(states.loss_sum) / ((goal - 1) % recipe.eval_every + 1)
         val_loss_E = None
