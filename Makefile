@@ -1,4 +1,5 @@
-# Two commands: `make demo` does the main job, `make test` runs all the tests.
+# Two commands: `make demo` does the main job, `make test` runs the tests.
+# `make test-long` runs the campaigns that `make test` leaves out: kills, fuzzing, all lessons.
 # Each makes its own virtual environment in .venv and installs what it needs.
 
 PYTHON ?= python3
@@ -8,8 +9,13 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 demo: $(VENV)/.installed
 	$(VENV)/bin/minitx demo
 
+PYTEST = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4
+
 test: $(VENV)/.installed-test
-	$(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.installed-test
+	$(PYTEST) -m long
 
 # The versions that the tests were run with; plain `pip install .` takes newer ones.
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -24,4 +30,4 @@ $(VENV)/.installed-test: $(VENV)/.installed
 clean:
 	rm -rf $(VENV) build dist
 
-.PHONY: demo test clean
+.PHONY: demo test test-long clean

@@ -9,11 +9,13 @@ The dimension key, for every array name in this package (`x_BTD` has the axes B,
     R  stations of the stream: after the embedding, after every attention, after every MLP (1 + 2N)
     C  terms that add up to the last state: token, position, 2N updates, the final norm's bias
     W  windows of a text that do not overlap
-    Z  predictions, or tokens, in a row   M  cells of a grid
+    Z  tokens, or predictions, of several sequences in a row
+    M  cells of a grid
 
-Where to read first: `config.py` (every switch), `model.py` (the forward pass, and its record),
-`layers.py` (its parts), `train.py` (the step), `measure.py` (norms, directions, confidence), and
-`report.py` (what is concluded from them).
+Reading order. The model: `config.py` (every switch), `presets.py`, `layers.py`, `model.py`.
+Training: `objective.py`, `optimizer.py`, `step.py`, `train.py`, `explain.py`. Using it:
+`sample.py`, `compiled.py`. The lens: `measure.py`, `report.py`, `findings.py`, `plots.py`.
+The folders are rooms for one subject each; nobody needs them to understand the model.
 """
 
 import importlib

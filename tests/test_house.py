@@ -14,7 +14,7 @@ from minitx.text import corpus
 PACKAGE = Path(minitx.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LINES = 350  # a longer module has two subjects
+LINES = 300  # a longer module has two subjects
 
 
 def room_of(path: Path) -> str:
@@ -85,6 +85,13 @@ def test_a_room_is_described_and_small(path):
     assert text.endswith("\n") and "\t" not in text and "\r" not in text
 
 
+def test_imports_run_downwards():
+    """The layers that pyproject.toml lists; every new module has to find its place among them."""
+    from importlinter.cli import lint_imports
+
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
+
+
 def test_rooms_have_telling_names():
     names = {room_of(path) for path in MODULES}
     assert not names & {"utils", "util", "common", "helpers", "misc", "base", "core"}
@@ -94,38 +101,39 @@ def test_rooms_have_telling_names():
 
 
 def tree_of_readme() -> dict[str, str]:
-    """Path -> description, from the README's annotated tree."""
-    section = (ROOT / "README.md").read_text("utf-8").split("## What is where")[1]
+    """Path -> description, from the README's map; several paths may share a line."""
+    section = (ROOT / "README.md").read_text("utf-8").split("## Where things are")[1]
     found, folder = {}, ""
     for line in section.split("```")[1].strip("\n").splitlines():
-        match = re.fullmatch(r"( *)(\S+)(?:  +(\S.*))?", line)
+        match = re.fullmatch(r"( *)(\S+(?:, \S+)*)(?:  +(\S.*))?", line)
         assert match, f"cannot read {line!r}"
-        indent, name, words = match.groups()
+        indent, names, words = match.groups()
+        for name in names.split(", "):
+            path = folder + name if indent else name
+            assert path not in found, f"{path} is named twice"
+            found[path] = words or ""
         if not indent:
-            folder = name if name.endswith("/") else ""
-        path = folder + name if indent else name
-        assert path not in found, f"{path} is named twice"
-        found[path] = words or ""
+            folder = names
     return found
 
 
-def files_in(folder: str) -> set[str]:
-    return {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
-    }
-
-
-def test_the_readme_names_every_file_and_no_other():
+def test_the_readme_names_every_file_of_the_book_and_every_room():
     tree = tree_of_readme()
-    assert len(tree) > 10
-    for folder in ("minitx", "lessons", "data"):
-        named = {path for path in tree if path.startswith(folder + "/") and path[-1] != "/"}
-        assert named == files_in(folder)
+    book = {f"minitx/{path.name}" for path in PACKAGE.glob("*.py")}
+    rooms = {f"minitx/{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    named = {path for path in tree if path.startswith("minitx/") and path != "minitx/"}
+    assert named == book | rooms
     for path, words in tree.items():
         assert (ROOT / path).exists(), path
-        assert words or path.endswith("/"), f"{path} is not described"
+        assert words or path == "minitx/", f"{path} is not described"
+
+
+def test_the_reading_order_names_the_book():
+    """`minitx/__init__.py` gives the order in which to read; README has the same."""
+    order = re.findall(r"`(\w+\.py)`", minitx.__doc__)
+    tree = [path.removeprefix("minitx/") for path in tree_of_readme() if path.endswith(".py")]
+    assert [name for name in tree if name in order] == order
+    assert len(order) > 10
 
 
 def test_links_and_code_names_of_the_readme_exist():
