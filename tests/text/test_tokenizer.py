@@ -5,24 +5,17 @@ import doctest
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from any_text import END, FABLE, ODD, any_text, assert_exact, holds_for, split, with_special
+from hypothesis import example
 from hypothesis import strategies as st
+from refusal import refused
 
-from minitx.errors import InputError
 from minitx.text import tokenizer
 from minitx.text.tokenizer import BPE, Characters, Vocabulary, Words, from_json, train
-
-FABLE = (
-    "The fox saw the crow. The crow had cheese; the fox had none.\r\n"
-    '"Sing," said the fox, "for I\'ve heard that you sing 100 songs!"\n\n'
-    "  The crow didn't sing: it knew 1001 foxes. Naïve foxes, 狐 🦊.<|endoftext|>\n"
-) * 3
-END, ODD = "<|endoftext|>", "<ï>"  # the second is garbled by the decoder of `tokenizers`
 
 CHAR = train("char", FABLE)
 WORD = train("word", FABLE, special=(END,))
@@ -31,49 +24,18 @@ LIST = Vocabulary.of(["king", "queen", "kin", "crown"])
 ALL = pytest.mark.parametrize("t", [CHAR, WORD, BPE_, LIST], ids=lambda t: t.kind)
 ANY_KIND = pytest.mark.parametrize("kind", ["char", "word", "bpe"])
 
-unicode = st.text(st.characters(codec="utf-8"))
-# Few characters, so that the rules of cutting are met often.
-awkward = st.text("ab1 '\u2019\t\r\n_-.é\u0301\u00a0\u2028狐🦊")
-some_text = unicode | awkward
-with_special = st.lists(some_text | st.sampled_from([END, ODD, "<|", "<"])).map("".join)
-thorough = settings(max_examples=200, deadline=None)
-
-
-@contextmanager
-def refused(*words):
-    """Pass if the block raises InputError with one line that has all the words in it."""
-    with pytest.raises(InputError) as caught:
-        yield
-    message = str(caught.value)
-    assert "\n" not in message
-    for word in words:
-        assert word in message
-
-
-def cut(t, text):
-    return [t.tokens[id] for id in t.encode(text)]
-
-
-def assert_exact(t, text):
-    ids_T = t.encode(text)
-    assert ids_T.dtype == np.int32 and ids_T.ndim == 1
-    assert all(0 <= id < len(t) for id in ids_T)
-    assert t.decode(ids_T) == t.decode(ids_T.tolist()) == text
-
 
 # --- round trips --------------------------------------------------------------------------------
 
 
-@thorough
-@given(some_text.filter(len))
+@holds_for(any_text.filter(len))
 def test_characters_give_back_any_text(text):
     t = train("char", text)
     assert_exact(t, text)
-    assert cut(t, text) == list(text)
+    assert split(t, text) == list(text)
 
 
-@thorough
-@given(st.data(), with_special.filter(len), st.sampled_from([(), (END,), (END, ODD, "<")]))
+@holds_for(st.data(), with_special.filter(len), st.sampled_from([(), (END,), (END, ODD, "<")]))
 def test_words_give_back_any_text_over_their_characters(data, text, special):
     t = train("word", text, special=special)
     assert_exact(t, text)
@@ -81,41 +43,13 @@ def test_words_give_back_any_text_over_their_characters(data, text, special):
     assert_exact(t, text + "".join(special) + text)
 
 
-@thorough
-@given(some_text)
+@holds_for(any_text)
 @example("  a  b\n\n c\t")
 def test_pieces_joined_are_the_text(text):
     assert "".join(tokenizer._pieces(text, ())) == text
 
 
-@thorough
-@given(with_special)
-@example("\r\n")
-@example(" " + END + " ")
-@example("e\u0301 Ġ ▁ \x00")
-def test_bpe_gives_back_any_text(text):
-    assert_exact(BPE_, text)
-
-
-@thorough
-@given(with_special)
-def test_bpe_agrees_with_the_library(text):
-    from tokenizers import Tokenizer
-
-    theirs = Tokenizer.from_str(BPE_.to_json())
-    ids = theirs.encode(text, add_special_tokens=False).ids
-    assert BPE_.encode(text).tolist() == ids
-    if ODD not in text:
-        assert theirs.decode(ids, skip_special_tokens=False) == BPE_.decode(ids)
-
-
-@thorough
-@given(st.lists(st.integers(0, len(BPE_) - 1)))
-def test_bpe_decodes_any_ids(ids):
-    assert isinstance(BPE_.decode(ids), str)
-
-
-@given(st.lists(st.sampled_from(LIST.tokens)))
+@holds_for(st.lists(st.sampled_from(LIST.tokens)))
 def test_a_list_gives_back_its_words(words):
     assert_exact(LIST, " ".join(words))
     assert LIST.decode(LIST.encode(" \n ".join(words))) == " ".join(words)
@@ -134,7 +68,7 @@ def test_empty_text(t):
 def test_tokens_are_in_the_order_of_the_ids(t):
     assert isinstance(t.tokens, tuple) and len(t.tokens) == len(t) > 3
     text = "king queen" if t is LIST else "The fox"
-    assert ("" if t is not LIST else " ").join(cut(t, text)) == text
+    assert ("" if t is not LIST else " ").join(split(t, text)) == text
     assert t.decode([len(t) - 1]) == t.tokens[-1]
 
 
@@ -288,12 +222,12 @@ def test_where_words_are_cut(text, pieces):
 
 
 def test_the_space_belongs_to_the_word():
-    assert cut(WORD, "The crow. The fox") == ["The", " crow", ".", " The", " fox"]
+    assert split(WORD, "The crow. The fox") == ["The", " crow", ".", " The", " fox"]
     assert WORD.encode("The")[0] != WORD.encode(" The")[0]
 
 
 def test_unknown_word_is_spelled_out():
-    assert cut(WORD, "The sofa had") == ["The", " ", "s", "o", "f", "a", " had"]
+    assert split(WORD, "The sofa had") == ["The", " ", "s", "o", "f", "a", " had"]
 
 
 def test_unknown_character_is_counted_through_special_tokens():
@@ -321,55 +255,7 @@ def test_list_of_bad_words(words):
         Vocabulary.of(words)
 
 
-# --- byte-level BPE -----------------------------------------------------------------------------
-
-
-def test_bpe_begins_with_special_tokens_and_all_bytes():
-    assert BPE_.tokens[:2] == (END, ODD)
-    smallest = train("bpe", FABLE, vocab=256)
-    assert len(smallest) == 256
-    assert len(smallest.encode("狐 é")) == 3 + 1 + 2
-    assert sorted(smallest._bytes) == [bytes([byte]) for byte in range(256)]
-
-
-def test_bpe_vocab_bounds():
-    assert len(train("bpe", "the " * 9, vocab=258)) == 258
-    assert len(train("bpe", "the cat ", vocab=500)) == 256  # no pair occurs twice
-    with refused("vocab=257", "258"):
-        train("bpe", FABLE, vocab=257, special=(END, ODD))
-
-
-def test_bpe_without_vocab_stops_at_1024():
-    text = " ".join(f"{i:b}" for i in range(1500)) * 2
-    assert len(train("bpe", text)) == 1024
-
-
-def test_bpe_tokens_are_readable():
-    assert cut(BPE_, "The fox\n") == ["The", " fox", "\n"]
-    assert cut(train("bpe", "x", vocab=256), " é狐") == [
-        *(" ", "<0xC3>", "<0xA9>", "<0xE7>", "<0x8B>", "<0x90>"),
-    ]
-    assert " 狐" in train("bpe", " 狐 狐 狐 狐").tokens
-    assert {"Ġ", "Ċ", " é"}.isdisjoint(BPE_.tokens)
-
-
-def test_bpe_leading_space():
-    t = train("bpe", "fox fox\nfox fox")
-    assert cut(t, "fox fox") == ["fox", " fox"]  # no space is put before the first word
-
-
-def test_bpe_pieces_of_characters_decode_to_replacement_characters():
-    t = train("bpe", "x", vocab=256)
-    assert t.decode(t.encode("é")[:1]) == "\ufffd"
-
-
-def test_digits_singly():
-    text = "in 1984, 1984, 1984 and 1984"
-    together, singly = train("bpe", text), train("bpe", text, digits=True)
-    assert cut(together, " 1984") == [" 1984"]
-    assert cut(singly, " 1984") == [" ", "1", "9", "8", "4"]
-    assert_exact(singly, "7 x77\r\n 3.14 ٣")
-    assert from_json(singly.to_json()) == singly
+# --- special tokens -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("t", [WORD, BPE_], ids=lambda t: t.kind)
@@ -386,58 +272,6 @@ def test_the_longest_special_token_wins(kind):
     assert t.encode("<x>y<x>").tolist() == [1, 0]
     assert t.encode("(.*)").tolist() == [2]
     assert 2 not in t.encode("a b")
-
-
-def test_no_merges_are_spent_inside_special_tokens():
-    text = f"a{END}" * 50
-    assert "endoftext" in train("bpe", text).tokens
-    assert len(train("bpe", text, special=(END,))) == 257
-
-
-@pytest.mark.parametrize(("special", "text"), [("é", "頁"), ("Ġthe", " the")])
-def test_special_token_that_looks_like_bytes_never_changes_text(special, text):
-    t = train("bpe", "in the end the hen the", special=(special,))
-    assert_exact(t, f"<{special}>")
-    with refused(repr(text), "index 3", "special"):
-        t.encode(f"hen{text}")
-
-
-def hub_file(**changes):
-    """Return a tokenizer.json as others make them, with some of its parts replaced."""
-    return json.dumps(json.loads(BPE_.to_json()) | changes)
-
-
-def test_a_file_from_elsewhere_does_not_cut_or_pad():
-    cuts = {"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}
-    pads = {"strategy": {"Fixed": 9000}, "direction": "Right", "pad_to_multiple_of": None}
-    pads |= {"pad_id": 0, "pad_type_id": 0, "pad_token": END}
-    t = from_json(hub_file(truncation=cuts, padding=pads))
-    assert t.encode(FABLE).tolist() == BPE_.encode(FABLE).tolist()
-
-
-def test_a_file_that_adds_special_tokens_adds_none_here():
-    single = [{"SpecialToken": {"id": END, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
-    special = {END: {"id": END, "ids": [0], "tokens": [END]}}
-    pair = [*single, {"Sequence": {"id": "B", "type_id": 1}}]
-    template = {"type": "TemplateProcessing", "single": single, "pair": pair}
-    t = from_json(hub_file(post_processor=template | {"special_tokens": special}))
-    assert t.encode("fox").tolist() == BPE_.encode("fox").tolist()
-
-
-def test_a_file_that_changes_text_is_refused():
-    t = from_json(hub_file(normalizer={"type": "Lowercase"}))
-    assert_exact(t, "fox")
-    with refused("'The fox'", "index 6"):
-        t.encode("a fox The fox")
-
-
-def test_a_file_that_lacks_bytes_is_refused():
-    data = json.loads(train("bpe", "x", vocab=256).to_json())
-    data["model"]["vocab"] = {chr(97 + i): i for i in range(26)}
-    t = from_json(json.dumps(data))
-    assert_exact(t, "fox")
-    with refused("index 1"):
-        t.encode("f🦊x")
 
 
 # --- files that cannot be read ------------------------------------------------------------------
