@@ -1,1 +1,1 @@
-"""Other people's models in our `Transformer`: fetched, read, translated, with their tokenisers."""
+"""Other people's models in our `Transformer`: fetched, read, translated, with their tokenizers."""

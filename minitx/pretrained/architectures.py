@@ -1,20 +1,25 @@
-"""How other people's models name what our config and parameters hold: tables, and nothing else.
+"""How other people's models name what our config and parameters hold: tables only.
 
-One `Architecture` for each family, one line for each tensor. A key of a config that stands in none
-of the tables is refused by name: minitx loads what it understands, or says what it does not.
+One `Architecture` for each family, one line for each tensor. A config key that is in none of the
+tables is refused by name: minitx loads what it supports and says what it does not.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 
-class From(NamedTuple):
-    """Where a parameter comes from: `n` in the name is the block's number."""
+class Tensor(NamedTuple):
+    """A tensor in a file, and what to do with it; `{n}` in its name is the block's number."""
 
     name: str
-    turned: bool = False  # stored (outputs, inputs), as torch's linear layers are
-    third: int | None = None  # query, key and value lie side by side: this one of the three
-    paired: bool = False  # a head's rows interleaved: llama.cpp keeps what RoPE turns side by side
+    transposed: bool = False  # stored as (outputs, inputs)
+    third: int | None = None  # query, key and value lie side by side: take this one of the three
+    interleaved: bool = False  # rows that RoPE rotates together are neighbours, as in llama.cpp
+
+
+def linear(name: str, third: int | None = None, interleaved: bool = False) -> Tensor:
+    """Return the weight of a linear layer of torch, which stores it as (outputs, inputs)."""
+    return Tensor(name, transposed=True, third=third, interleaved=interleaved)
 
 
 @dataclass(frozen=True)
@@ -22,19 +27,19 @@ class Architecture:
     """A family of models, in the words of its config.json."""
 
     fields: dict[str, str]  # their key: our field
-    defaults: dict[str, Any]  # what a key means that is not there; without one, it must be there
-    only: dict[str, Any]  # keys of which one value alone is supported
-    tensors: dict[str, From]  # our parameter: their tensor
-    same: dict[str, Any]  # fields of ours that are alike in the whole family
-    mlp: dict[str, str]  # their name of the nonlinearity: ours
+    defaults: dict[str, Any]  # what a missing key means; a key without a default must be there
+    supported: dict[str, Any]  # their key: the only value that is supported
+    tensors: dict[str, Tensor]  # our parameter: their tensor
+    constants: dict[str, Any]  # our field: its value in the whole family
+    activations: dict[str, str]  # their name of the nonlinearity: our `mlp`
     prefixes: tuple[str, ...] = ()  # that a tensor's name may have or lack
     unused: tuple[str, ...] = ()  # regular expressions of tensors that hold nothing learned
     refused: dict[str, str] = field(default_factory=dict)  # keys whose refusal needs more words
 
 
-# Keys that are about training, files, special tokens or the reading library, not about what a
-# trained model computes.
-HARMLESS = frozenset(
+# Keys that say nothing about what a trained model computes: they are about training, files, special
+# tokens, or the library that reads the config.
+IRRELEVANT = frozenset(
     """
     model_type architectures torch_dtype dtype transformers_version _name_or_path name_or_path
     bos_token_id eos_token_id pad_token_id sep_token_id decoder_start_token_id prefix
@@ -54,8 +59,12 @@ HARMLESS = frozenset(
     """.split()  # noqa: SIM905 (a page of words reads better than a page of quotes)
 )
 
-# In every family: what these say has to be so.
-EVERYWHERE = {"is_encoder_decoder": False, "is_decoder": False, "add_cross_attention": False}
+# The only values that are supported in any family.
+SUPPORTED_EVERYWHERE = {
+    "is_encoder_decoder": False,
+    "is_decoder": False,
+    "add_cross_attention": False,
+}
 
 GELU = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh",
         "gelu": "gelu", "relu": "relu", "relu2": "relu2"}  # fmt: skip
@@ -81,32 +90,32 @@ GPT2 = Architecture(
         "initializer_range": 0.02,
         "tie_word_embeddings": True,
     },
-    only={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
-    same={"norm": "layernorm", "positions": "learned", "bias": True},
-    mlp=GELU,
+    supported={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
+    constants={"norm": "layernorm", "positions": "learned", "bias": True},
+    activations=GELU,
     prefixes=("transformer.",),
     tensors={
-        "embedding.table": From("wte.weight"),
-        "position.table": From("wpe.weight"),
-        "blocks.{n}.attention_norm.gain": From("h.{n}.ln_1.weight"),
-        "blocks.{n}.attention_norm.bias": From("h.{n}.ln_1.bias"),
-        "blocks.{n}.attention.query.weight": From("h.{n}.attn.c_attn.weight", third=0),
-        "blocks.{n}.attention.query.bias": From("h.{n}.attn.c_attn.bias", third=0),
-        "blocks.{n}.attention.key.weight": From("h.{n}.attn.c_attn.weight", third=1),
-        "blocks.{n}.attention.key.bias": From("h.{n}.attn.c_attn.bias", third=1),
-        "blocks.{n}.attention.value.weight": From("h.{n}.attn.c_attn.weight", third=2),
-        "blocks.{n}.attention.value.bias": From("h.{n}.attn.c_attn.bias", third=2),
-        "blocks.{n}.attention.out.weight": From("h.{n}.attn.c_proj.weight"),
-        "blocks.{n}.attention.out.bias": From("h.{n}.attn.c_proj.bias"),
-        "blocks.{n}.mlp_norm.gain": From("h.{n}.ln_2.weight"),
-        "blocks.{n}.mlp_norm.bias": From("h.{n}.ln_2.bias"),
-        "blocks.{n}.mlp.up.weight": From("h.{n}.mlp.c_fc.weight"),
-        "blocks.{n}.mlp.up.bias": From("h.{n}.mlp.c_fc.bias"),
-        "blocks.{n}.mlp.down.weight": From("h.{n}.mlp.c_proj.weight"),
-        "blocks.{n}.mlp.down.bias": From("h.{n}.mlp.c_proj.bias"),
-        "final_norm.gain": From("ln_f.weight"),
-        "final_norm.bias": From("ln_f.bias"),
-        "unembedding.table": From("lm_head.weight"),
+        "embedding.table": Tensor("wte.weight"),
+        "position.table": Tensor("wpe.weight"),
+        "blocks.{n}.attention_norm.gain": Tensor("h.{n}.ln_1.weight"),
+        "blocks.{n}.attention_norm.bias": Tensor("h.{n}.ln_1.bias"),
+        "blocks.{n}.attention.query.weight": Tensor("h.{n}.attn.c_attn.weight", third=0),
+        "blocks.{n}.attention.query.bias": Tensor("h.{n}.attn.c_attn.bias", third=0),
+        "blocks.{n}.attention.key.weight": Tensor("h.{n}.attn.c_attn.weight", third=1),
+        "blocks.{n}.attention.key.bias": Tensor("h.{n}.attn.c_attn.bias", third=1),
+        "blocks.{n}.attention.value.weight": Tensor("h.{n}.attn.c_attn.weight", third=2),
+        "blocks.{n}.attention.value.bias": Tensor("h.{n}.attn.c_attn.bias", third=2),
+        "blocks.{n}.attention.out.weight": Tensor("h.{n}.attn.c_proj.weight"),
+        "blocks.{n}.attention.out.bias": Tensor("h.{n}.attn.c_proj.bias"),
+        "blocks.{n}.mlp_norm.gain": Tensor("h.{n}.ln_2.weight"),
+        "blocks.{n}.mlp_norm.bias": Tensor("h.{n}.ln_2.bias"),
+        "blocks.{n}.mlp.up.weight": Tensor("h.{n}.mlp.c_fc.weight"),
+        "blocks.{n}.mlp.up.bias": Tensor("h.{n}.mlp.c_fc.bias"),
+        "blocks.{n}.mlp.down.weight": Tensor("h.{n}.mlp.c_proj.weight"),
+        "blocks.{n}.mlp.down.bias": Tensor("h.{n}.mlp.c_proj.bias"),
+        "final_norm.gain": Tensor("ln_f.weight"),
+        "final_norm.bias": Tensor("ln_f.bias"),
+        "unembedding.table": Tensor("lm_head.weight"),
     },
     unused=(r"h\.\d+\.attn\.(bias|masked_bias)",),  # the causal mask, as a tensor
 )
@@ -124,42 +133,42 @@ OPT = Architecture(
         "tie_word_embeddings": "tied",
     },
     defaults={"activation_function": "relu", "init_std": 0.02, "tie_word_embeddings": True},
-    only={
+    supported={
         "enable_bias": True,
         "layer_norm_elementwise_affine": True,
         "_remove_final_layer_norm": False,
     },
-    same={
+    constants={
         "norm": "layernorm",
         "positions": "learned",
         "position_offset": 2,
         "bias": True,
         "norm_epsilon": 1e-5,
     },
-    mlp=GELU,
+    activations=GELU,
     prefixes=("model.decoder.", "decoder."),
     tensors={
-        "embedding.table": From("embed_tokens.weight"),
-        "position.table": From("embed_positions.weight"),
-        "blocks.{n}.attention_norm.gain": From("layers.{n}.self_attn_layer_norm.weight"),
-        "blocks.{n}.attention_norm.bias": From("layers.{n}.self_attn_layer_norm.bias"),
-        "blocks.{n}.attention.query.weight": From("layers.{n}.self_attn.q_proj.weight", True),
-        "blocks.{n}.attention.query.bias": From("layers.{n}.self_attn.q_proj.bias"),
-        "blocks.{n}.attention.key.weight": From("layers.{n}.self_attn.k_proj.weight", True),
-        "blocks.{n}.attention.key.bias": From("layers.{n}.self_attn.k_proj.bias"),
-        "blocks.{n}.attention.value.weight": From("layers.{n}.self_attn.v_proj.weight", True),
-        "blocks.{n}.attention.value.bias": From("layers.{n}.self_attn.v_proj.bias"),
-        "blocks.{n}.attention.out.weight": From("layers.{n}.self_attn.out_proj.weight", True),
-        "blocks.{n}.attention.out.bias": From("layers.{n}.self_attn.out_proj.bias"),
-        "blocks.{n}.mlp_norm.gain": From("layers.{n}.final_layer_norm.weight"),
-        "blocks.{n}.mlp_norm.bias": From("layers.{n}.final_layer_norm.bias"),
-        "blocks.{n}.mlp.up.weight": From("layers.{n}.fc1.weight", True),
-        "blocks.{n}.mlp.up.bias": From("layers.{n}.fc1.bias"),
-        "blocks.{n}.mlp.down.weight": From("layers.{n}.fc2.weight", True),
-        "blocks.{n}.mlp.down.bias": From("layers.{n}.fc2.bias"),
-        "final_norm.gain": From("final_layer_norm.weight"),
-        "final_norm.bias": From("final_layer_norm.bias"),
-        "unembedding.table": From("lm_head.weight"),
+        "embedding.table": Tensor("embed_tokens.weight"),
+        "position.table": Tensor("embed_positions.weight"),
+        "blocks.{n}.attention_norm.gain": Tensor("layers.{n}.self_attn_layer_norm.weight"),
+        "blocks.{n}.attention_norm.bias": Tensor("layers.{n}.self_attn_layer_norm.bias"),
+        "blocks.{n}.attention.query.weight": linear("layers.{n}.self_attn.q_proj.weight"),
+        "blocks.{n}.attention.query.bias": Tensor("layers.{n}.self_attn.q_proj.bias"),
+        "blocks.{n}.attention.key.weight": linear("layers.{n}.self_attn.k_proj.weight"),
+        "blocks.{n}.attention.key.bias": Tensor("layers.{n}.self_attn.k_proj.bias"),
+        "blocks.{n}.attention.value.weight": linear("layers.{n}.self_attn.v_proj.weight"),
+        "blocks.{n}.attention.value.bias": Tensor("layers.{n}.self_attn.v_proj.bias"),
+        "blocks.{n}.attention.out.weight": linear("layers.{n}.self_attn.out_proj.weight"),
+        "blocks.{n}.attention.out.bias": Tensor("layers.{n}.self_attn.out_proj.bias"),
+        "blocks.{n}.mlp_norm.gain": Tensor("layers.{n}.final_layer_norm.weight"),
+        "blocks.{n}.mlp_norm.bias": Tensor("layers.{n}.final_layer_norm.bias"),
+        "blocks.{n}.mlp.up.weight": linear("layers.{n}.fc1.weight"),
+        "blocks.{n}.mlp.up.bias": Tensor("layers.{n}.fc1.bias"),
+        "blocks.{n}.mlp.down.weight": linear("layers.{n}.fc2.weight"),
+        "blocks.{n}.mlp.down.bias": Tensor("layers.{n}.fc2.bias"),
+        "final_norm.gain": Tensor("final_layer_norm.weight"),
+        "final_norm.bias": Tensor("final_layer_norm.bias"),
+        "unembedding.table": Tensor("lm_head.weight"),
     },
     refused={
         "do_layer_norm_before": "norms after the sublayers, as in OPT-350m",
@@ -168,25 +177,25 @@ OPT = Architecture(
 )
 
 LLAMA_TENSORS = {
-    "embedding.table": From("embed_tokens.weight"),
-    "blocks.{n}.attention_norm.gain": From("layers.{n}.input_layernorm.weight"),
-    "blocks.{n}.attention.query.weight": From("layers.{n}.self_attn.q_proj.weight", True),
-    "blocks.{n}.attention.query.bias": From("layers.{n}.self_attn.q_proj.bias"),
-    "blocks.{n}.attention.key.weight": From("layers.{n}.self_attn.k_proj.weight", True),
-    "blocks.{n}.attention.key.bias": From("layers.{n}.self_attn.k_proj.bias"),
-    "blocks.{n}.attention.value.weight": From("layers.{n}.self_attn.v_proj.weight", True),
-    "blocks.{n}.attention.value.bias": From("layers.{n}.self_attn.v_proj.bias"),
-    "blocks.{n}.attention.out.weight": From("layers.{n}.self_attn.o_proj.weight", True),
-    "blocks.{n}.attention.out.bias": From("layers.{n}.self_attn.o_proj.bias"),
-    "blocks.{n}.mlp_norm.gain": From("layers.{n}.post_attention_layernorm.weight"),
-    "blocks.{n}.mlp.gate.weight": From("layers.{n}.mlp.gate_proj.weight", True),
-    "blocks.{n}.mlp.gate.bias": From("layers.{n}.mlp.gate_proj.bias"),
-    "blocks.{n}.mlp.up.weight": From("layers.{n}.mlp.up_proj.weight", True),
-    "blocks.{n}.mlp.up.bias": From("layers.{n}.mlp.up_proj.bias"),
-    "blocks.{n}.mlp.down.weight": From("layers.{n}.mlp.down_proj.weight", True),
-    "blocks.{n}.mlp.down.bias": From("layers.{n}.mlp.down_proj.bias"),
-    "final_norm.gain": From("norm.weight"),
-    "unembedding.table": From("lm_head.weight"),
+    "embedding.table": Tensor("embed_tokens.weight"),
+    "blocks.{n}.attention_norm.gain": Tensor("layers.{n}.input_layernorm.weight"),
+    "blocks.{n}.attention.query.weight": linear("layers.{n}.self_attn.q_proj.weight"),
+    "blocks.{n}.attention.query.bias": Tensor("layers.{n}.self_attn.q_proj.bias"),
+    "blocks.{n}.attention.key.weight": linear("layers.{n}.self_attn.k_proj.weight"),
+    "blocks.{n}.attention.key.bias": Tensor("layers.{n}.self_attn.k_proj.bias"),
+    "blocks.{n}.attention.value.weight": linear("layers.{n}.self_attn.v_proj.weight"),
+    "blocks.{n}.attention.value.bias": Tensor("layers.{n}.self_attn.v_proj.bias"),
+    "blocks.{n}.attention.out.weight": linear("layers.{n}.self_attn.o_proj.weight"),
+    "blocks.{n}.attention.out.bias": Tensor("layers.{n}.self_attn.o_proj.bias"),
+    "blocks.{n}.mlp_norm.gain": Tensor("layers.{n}.post_attention_layernorm.weight"),
+    "blocks.{n}.mlp.gate.weight": linear("layers.{n}.mlp.gate_proj.weight"),
+    "blocks.{n}.mlp.gate.bias": Tensor("layers.{n}.mlp.gate_proj.bias"),
+    "blocks.{n}.mlp.up.weight": linear("layers.{n}.mlp.up_proj.weight"),
+    "blocks.{n}.mlp.up.bias": Tensor("layers.{n}.mlp.up_proj.bias"),
+    "blocks.{n}.mlp.down.weight": linear("layers.{n}.mlp.down_proj.weight"),
+    "blocks.{n}.mlp.down.bias": Tensor("layers.{n}.mlp.down_proj.bias"),
+    "final_norm.gain": Tensor("norm.weight"),
+    "unembedding.table": Tensor("lm_head.weight"),
 }
 
 LLAMA_FIELDS = {
@@ -214,7 +223,7 @@ LLAMA_DEFAULTS = {
     "tie_word_embeddings": False,
 }
 
-LLAMA_SAME = {"norm": "rmsnorm", "positions": "rope"}
+LLAMA_CONSTANTS = {"norm": "rmsnorm", "positions": "rope"}
 ROPE_UNUSED = (r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq",)  # follows from rope_theta
 NO_SCALING = {"partial_rotary_factor": 1.0, "rope_interleaved": False}
 
@@ -222,9 +231,9 @@ LLAMA = Architecture(
     fields=LLAMA_FIELDS | {"attention_bias": "bias", "mlp_bias": "mlp_bias"},
     defaults=LLAMA_DEFAULTS
     | {"num_key_value_heads": None, "attention_bias": False, "mlp_bias": False},
-    only=NO_SCALING,
-    same=LLAMA_SAME,
-    mlp=GATED,
+    supported=NO_SCALING,
+    constants=LLAMA_CONSTANTS,
+    activations=GATED,
     prefixes=("model.",),
     tensors=LLAMA_TENSORS,
     unused=ROPE_UNUSED,
@@ -235,89 +244,7 @@ QWEN2 = replace(
     LLAMA,
     fields=LLAMA_FIELDS,
     defaults=LLAMA_DEFAULTS | {"num_key_value_heads": 32},
-    same=LLAMA_SAME | {"qkv_bias": True},
+    constants=LLAMA_CONSTANTS | {"qkv_bias": True},
 )
 
 ARCHITECTURES = {"gpt2": GPT2, "opt": OPT, "llama": LLAMA, "mistral": MISTRAL, "qwen2": QWEN2}
-
-# --- GGUF files: the same families in llama.cpp's words ------------------------------------------
-
-GGUF_TENSORS = {
-    "embedding.table": From("token_embd.weight"),
-    "blocks.{n}.attention_norm.gain": From("blk.{n}.attn_norm.weight"),
-    "blocks.{n}.attention.query.weight": From("blk.{n}.attn_q.weight", True),
-    "blocks.{n}.attention.query.bias": From("blk.{n}.attn_q.bias"),
-    "blocks.{n}.attention.key.weight": From("blk.{n}.attn_k.weight", True),
-    "blocks.{n}.attention.key.bias": From("blk.{n}.attn_k.bias"),
-    "blocks.{n}.attention.value.weight": From("blk.{n}.attn_v.weight", True),
-    "blocks.{n}.attention.value.bias": From("blk.{n}.attn_v.bias"),
-    "blocks.{n}.attention.out.weight": From("blk.{n}.attn_output.weight", True),
-    "blocks.{n}.attention.out.bias": From("blk.{n}.attn_output.bias"),
-    "blocks.{n}.mlp_norm.gain": From("blk.{n}.ffn_norm.weight"),
-    "blocks.{n}.mlp.gate.weight": From("blk.{n}.ffn_gate.weight", True),
-    "blocks.{n}.mlp.gate.bias": From("blk.{n}.ffn_gate.bias"),
-    "blocks.{n}.mlp.up.weight": From("blk.{n}.ffn_up.weight", True),
-    "blocks.{n}.mlp.up.bias": From("blk.{n}.ffn_up.bias"),
-    "blocks.{n}.mlp.down.weight": From("blk.{n}.ffn_down.weight", True),
-    "blocks.{n}.mlp.down.bias": From("blk.{n}.ffn_down.bias"),
-    "final_norm.gain": From("output_norm.weight"),
-    "unembedding.table": From("output.weight"),
-}
-
-# llama.cpp permutes the rows of query and key for the families that it calls llama, and no others.
-GGUF_LLAMA_TENSORS = GGUF_TENSORS | {
-    "blocks.{n}.attention.query.weight": From("blk.{n}.attn_q.weight", True, paired=True),
-    "blocks.{n}.attention.query.bias": From("blk.{n}.attn_q.bias", paired=True),
-    "blocks.{n}.attention.key.weight": From("blk.{n}.attn_k.weight", True, paired=True),
-    "blocks.{n}.attention.key.bias": From("blk.{n}.attn_k.bias", paired=True),
-}
-
-GGUF_GPT2_TENSORS = GGUF_TENSORS | {
-    "position.table": From("position_embd.weight"),
-    "blocks.{n}.attention_norm.bias": From("blk.{n}.attn_norm.bias"),
-    "blocks.{n}.attention.query.weight": From("blk.{n}.attn_qkv.weight", True, 0),
-    "blocks.{n}.attention.query.bias": From("blk.{n}.attn_qkv.bias", third=0),
-    "blocks.{n}.attention.key.weight": From("blk.{n}.attn_qkv.weight", True, 1),
-    "blocks.{n}.attention.key.bias": From("blk.{n}.attn_qkv.bias", third=1),
-    "blocks.{n}.attention.value.weight": From("blk.{n}.attn_qkv.weight", True, 2),
-    "blocks.{n}.attention.value.bias": From("blk.{n}.attn_qkv.bias", third=2),
-    "blocks.{n}.mlp_norm.bias": From("blk.{n}.ffn_norm.bias"),
-    "final_norm.bias": From("output_norm.bias"),
-}
-
-GGUF_ARCHITECTURES = {
-    "gpt2": replace(GPT2, tensors=GGUF_GPT2_TENSORS, prefixes=(), unused=()),
-    "llama": replace(LLAMA, tensors=GGUF_LLAMA_TENSORS, prefixes=(), unused=()),
-    "qwen2": replace(QWEN2, tensors=GGUF_TENSORS, prefixes=(), unused=()),
-}
-
-_GGUF_KEYS = {
-    "context_length": "max_position_embeddings",
-    "embedding_length": "hidden_size",
-    "block_count": "num_hidden_layers",
-    "feed_forward_length": "intermediate_size",
-    "attention.head_count": "num_attention_heads",
-    "attention.head_count_kv": "num_key_value_heads",
-    "attention.layer_norm_rms_epsilon": "rms_norm_eps",
-    "attention.key_length": "head_dim",
-    "attention.value_length": "head_dim",
-    "attention.sliding_window": "sliding_window",
-    "rope.dimension_count": "head_dim",
-    "rope.freq_base": "rope_theta",
-    "vocab_size": "vocab_size",
-}
-
-# Behind the name of the architecture; what it is called in a config.json.
-GGUF_KEYS = {
-    "llama": _GGUF_KEYS,
-    "qwen2": _GGUF_KEYS,
-    "gpt2": {
-        "context_length": "n_positions",
-        "embedding_length": "n_embd",
-        "block_count": "n_layer",
-        "feed_forward_length": "n_inner",
-        "attention.head_count": "n_head",
-        "attention.layer_norm_epsilon": "layer_norm_epsilon",
-        "vocab_size": "vocab_size",
-    },
-}

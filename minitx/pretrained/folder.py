@@ -6,7 +6,7 @@ import numpy as np
 import safetensors
 
 from minitx.config import ModelConfig
-from minitx.errors import InputError
+from minitx.errors import InputError, reason
 from minitx.files import read_json
 from minitx.model import Params
 from minitx.pretrained.filling import fill
@@ -16,87 +16,98 @@ from minitx.pretrained.translation import architecture_of, translate
 class Safetensors:
     """The tensors of a Hugging Face folder, in one file or in shards.
 
-    A file is opened anew for each tensor: what was mapped to read one is let go before the next,
-    and the memory in use stays that of the model and of one tensor more.
+    Each `read` opens and closes a file, because an open file keeps in memory what was read from it.
+    So the memory in use stays that of the model and one more tensor.
     """
 
     def __init__(self, folder: Path):
-        single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+        single = folder / "model.safetensors"
+        index = folder / "model.safetensors.index.json"
         if single.is_file():
-            self.where, paths, wanted = single, [single], set()
+            self.path = single
+            files = [single]
+            wanted = set()
         elif index.is_file():
-            self.where, (paths, wanted) = index, shards(index)
+            self.path = index
+            files, wanted = read_index(index)
         else:
-            raise InputError(f"{folder} holds no model.safetensors: {why_none(folder)}")
-        self.paths: dict[str, Path] = {}
-        for path in paths:
+            raise InputError(f"{folder} holds no model.safetensors: {cure_without_weights(folder)}")
+        self.file_of: dict[str, Path] = {}
+        for path in files:
             for name in tensor_names(path):
-                if self.paths.setdefault(name, path) != path:
+                other = self.file_of.setdefault(name, path)
+                if other != path:
                     raise InputError(
-                        f"{path} and {self.paths[name].name} both hold {name}: get the folder anew"
+                        f"{path} and {other.name} both hold {name}: get the folder again"
                     )
-        if lost := sorted(wanted - self.paths.keys()):
-            raise InputError(f"{index} names {lost[0]}, which no shard holds: get the folder anew")
+        missing = sorted(wanted - self.file_of.keys())
+        if missing:
+            raise InputError(
+                f"{index} names {missing[0]}, which no shard holds: get the folder again"
+            )
 
     def names(self) -> set[str]:
-        return set(self.paths)
+        """Return the names of all tensors."""
+        return set(self.file_of)
 
     def read(self, name: str) -> np.ndarray:
-        path = self.paths[name]
-        with opened(path) as file:
+        """Return a tensor as it is stored. Raises InputError for a type that numpy cannot hold."""
+        path = self.file_of[name]
+        with open_file(path) as file:
             try:
                 return file.get_tensor(name)
             except (safetensors.SafetensorError, TypeError, AttributeError):
-                kind = file.get_slice(name).get_dtype()
+                dtype = file.get_slice(name).get_dtype()
                 raise InputError(
-                    f"{path}: {name} is of type {kind}, which is not supported: use a model in "
+                    f"{path}: {name} is of type {dtype}, which is not supported: use a model in "
                     "float32, float16 or bfloat16"
                 ) from None
 
 
-def opened(path: Path):
+def open_file(path: Path):
+    """Open a safetensors file. Raises InputError if it cannot be read or is not whole."""
     try:
         return safetensors.safe_open(path, framework="numpy")
     except OSError as error:
-        why = error.strerror or "not readable"
-        raise InputError(f"cannot read {path} ({why}): get the file anew") from None
+        raise InputError(f"cannot read {path} ({reason(error)}): get the file again") from None
     except safetensors.SafetensorError as error:
         why = str(error).splitlines()[0]
-        raise InputError(f"{path} is no whole safetensors file ({why}): get it anew") from None
+        raise InputError(f"{path} is not a whole safetensors file ({why}): get it again") from None
 
 
 def tensor_names(path: Path) -> list[str]:
-    with opened(path) as file:
+    """Return the names of the tensors in one file."""
+    with open_file(path) as file:
         return list(file.keys())
 
 
-def shards(index: Path) -> tuple[list[Path], set[str]]:
-    """The files that an index names, and the tensors that they must hold."""
-    values = read_json(index)
-    files = values.get("weight_map") if isinstance(values, dict) else None
-    if not isinstance(files, dict) or not files:
-        raise InputError(f"{index} has no weight_map: get the folder anew")
-    for name in files.values():
+def read_index(index: Path) -> tuple[list[Path], set[str]]:
+    """Return the files that an index names, and the tensors that they must hold."""
+    content = read_json(index)
+    file_of = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(file_of, dict) or not file_of:
+        raise InputError(f"{index} has no weight_map: get the folder again")
+    for name in file_of.values():
         if not isinstance(name, str) or Path(name).name != name:
-            raise InputError(f"{index} names {name!r}, which is no file beside it: get it anew")
+            raise InputError(f"{index} names {name!r}, which is not a file beside it: get it again")
         if not (index.parent / name).is_file():
-            raise InputError(f"{index.parent} lacks the shard {name}: get the folder anew")
-    return [index.parent / name for name in sorted(set(files.values()))], set(files)
+            raise InputError(f"{index.parent} lacks the shard {name}: get the folder again")
+    return [index.parent / name for name in sorted(set(file_of.values()))], set(file_of)
 
 
-def why_none(folder: Path) -> str:
-    """Why there is nothing to read in a folder, and what to do."""
-    pickled = sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))
-    if pickled:
+def cure_without_weights(folder: Path) -> str:
+    """Return what to do about a folder without safetensors, and why a pickle will not do."""
+    pickles = sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))
+    if pickles:
         return (
-            f"{pickled[0].name} may hold code that runs when it is read, so minitx does not open "
+            f"{pickles[0].name} may hold code that runs when it is read, so minitx does not open "
             "it: get the weights as safetensors (hubs keep them under a --revision)"
         )
     return "get the weights as safetensors"
 
 
 def load_folder(folder: Path, dtype: str) -> tuple[ModelConfig, Params]:
-    """The model in a Hugging Face folder. Raises InputError for one that cannot be loaded."""
+    """Return the model in a Hugging Face folder. Raises InputError if it cannot be loaded."""
     path = folder / "config.json"
     header = read_json(path)
     config = translate(header, path)

@@ -18,16 +18,17 @@ from minitx.runs.run import Run
 
 
 def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32") -> Run:
-    """The model of that name or in that place, with its `.model`, `.tokenizer` and `.config`.
+    """Return the model of that name or in that place, with `.model`, `.tokenizer` and `.config`.
 
     A folder or file that exists comes before a pulled model of the same name. `best` takes a run's
-    weights at its lowest validation loss. `dtype` is float32 or bfloat16, of weights and states.
-    Raises InputError for what is not there, not whole, not supported, or does not fit together.
+    weights at its lowest validation loss. `dtype` is that of weights and states: float32 or
+    bfloat16. Raises InputError for a model that is missing, not whole, or not supported, and for
+    files that do not fit together.
     """
     if dtype not in DTYPES:
-        known = ", ".join(DTYPES)
-        raise InputError(f"dtype={dtype!r} is not supported: choose from {known}")
-    path, name = locate(name_or_folder), str(name_or_folder)
+        raise InputError(f"dtype={dtype!r} is not supported: choose from {', '.join(DTYPES)}")
+    path = locate(name_or_folder)
+    name = str(name_or_folder)
     if not is_foreign(path):
         loaded = runs.load(path, best)
         if dtype == "float32":
@@ -35,29 +36,37 @@ def load(name_or_folder: str | Path, best: bool = False, dtype: str = "float32")
         params = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), loaded.model.params())
         return dataclasses.replace(loaded, model=Transformer.of(loaded.config, params))
     if best:
-        raise InputError(f"{name} is no run of minitx, so it has one set of weights: no --best")
+        raise InputError(
+            f"{name} has only one set of weights, because it is not a run of minitx: "
+            "leave --best out"
+        )
     if path.is_file():
         config, params, metadata = gguf_file.load_file(path, dtype)
-        words = tokenizer_files.from_gguf(metadata, path)
+        tokenizer = tokenizer_files.from_gguf(metadata, path)
     else:
         header = read_json(path / "config.json")
-        translate(header, path / "config.json")  # what is wrong there is said first
-        words = tokenizer_files.from_folder(path, header)
+        translate(header, path / "config.json")  # so that its errors come before the tokenizer's
+        tokenizer = tokenizer_files.from_folder(path, header)
         config, params = folder.load_folder(path, dtype)
-    if words is not None and len(words) > config.vocab:
+    if tokenizer is not None and len(tokenizer) > config.vocab:
         raise InputError(
-            f"{path}: the tokeniser has {len(words)} tokens, the model {config.vocab}: they are "
-            "from two models; get both anew"
+            f"{path}: the tokenizer has {len(tokenizer)} tokens, the model {config.vocab}: they "
+            "belong to different models; get both again"
         )
-    return Run(path, Transformer.of(config, params), config, None, words, None, None, name)
+    return Run(path, Transformer.of(config, params), config, None, tokenizer, None, None, name)
 
 
 def locate(name_or_folder: str | Path) -> Path:
-    """The folder or file that is meant. Raises InputError for a known name not pulled yet."""
-    path, name = Path(name_or_folder), str(name_or_folder)
+    """Return the folder or file of a model.
+
+    Raises InputError for an unknown name, and for a known one that is not in the cache.
+    """
+    path = Path(name_or_folder)
+    name = str(name_or_folder)
     if path.exists():
         return path
-    if pulled := pull.found(name):
+    pulled = pull.pulled_path(name)
+    if pulled:
         return pull.checked(pulled)
     if name.partition("@")[0] in pull.NAMES:
         raise InputError(f"{name} is not in the cache; run: minitx pull {name}")
@@ -68,7 +77,7 @@ def locate(name_or_folder: str | Path) -> Path:
 
 
 def tokenizer_of(loaded: Run):
-    """Its tokeniser. Raises InputError for a model that came without one."""
+    """Return a model's tokenizer. Raises InputError for a model that came without one."""
     if loaded.tokenizer is None:
         raise InputError(
             f"{loaded.name} has no tokenizer.json and no vocab.json with merges.txt: put them "
@@ -78,23 +87,25 @@ def tokenizer_of(loaded: Run):
 
 
 def beginning(loaded: Run, bos: bool) -> np.ndarray:
-    """What stands before a text, as ids_T: the BOS token, or nothing.
+    """Return the ids_T to prepend to a text: the BOS token if `bos`, or nothing.
 
-    Raises InputError if it is asked for and the model has none, or none that it knows.
+    Raises InputError if the model has no BOS token, or one outside its vocabulary.
     """
+    if not bos:
+        return np.array([], np.int32)
     id = getattr(loaded.tokenizer, "bos", None)
-    if bos and id is None:
+    if id is None:
         raise InputError(f"{loaded.name} has no BOS token: leave --bos out")
-    if bos and not (type(id) is int and 0 <= id < loaded.config.vocab):
+    if type(id) is not int or not 0 <= id < loaded.config.vocab:
         raise InputError(
-            f"{loaded.name}: its BOS token {id!r} is none of its {loaded.config.vocab} tokens: "
+            f"{loaded.name}: the BOS token {id!r} is not one of its {loaded.config.vocab} tokens: "
             "leave --bos out"
         )
-    return np.array([id] if bos else [], np.int32)
+    return np.array([id], np.int32)
 
 
 def is_foreign(path: Path) -> bool:
-    """Whether a path holds a model that was trained elsewhere."""
+    """Return whether a path holds a model that was trained elsewhere."""
     if path.is_file():
         return True
     header = read_json(path / "config.json") if (path / "config.json").is_file() else {}

@@ -1,4 +1,4 @@
-"""Other people's configs in our words: what is not understood is refused by name, never guessed."""
+"""Other people's configs in our words: what minitx does not support is refused by name."""
 
 import json
 from pathlib import Path
@@ -6,121 +6,146 @@ from typing import Any
 
 from minitx.config import ModelConfig
 from minitx.errors import InputError, suggest
-from minitx.pretrained.architectures import ARCHITECTURES, EVERYWHERE, HARMLESS, Architecture
+from minitx.pretrained.architectures import (
+    ARCHITECTURES,
+    IRRELEVANT,
+    SUPPORTED_EVERYWHERE,
+    Architecture,
+)
+
+# null is a value of these keys: no window, and as many key/value heads as query heads. A null
+# elsewhere means the same as a missing key.
+NULLABLE = ("sliding_window", "num_key_value_heads")
+
+DEFAULT_WINDOW = {"mistral": 4096, "qwen2": 4096}
 
 
-def architecture_of(header: dict, where: str | Path) -> Architecture:
-    """The tables that go with a config. Raises InputError for a family that has none."""
-    kind = header.get("model_type")
-    if kind not in list(ARCHITECTURES):
+def architecture_of(header: dict, path: str | Path) -> Architecture:
+    """Return the tables that belong to a config. Raises InputError for an unknown family."""
+    model_type = header.get("model_type")
+    if model_type not in list(ARCHITECTURES):
         raise InputError(
-            f"{where}: the architecture {kind!r} is not supported"
-            f"{suggest(str(kind), ARCHITECTURES)}: use one of {', '.join(ARCHITECTURES)}"
+            f"{path}: the architecture {model_type!r} is not supported"
+            f"{suggest(str(model_type), ARCHITECTURES)}: use one of {', '.join(ARCHITECTURES)}"
         )
-    return ARCHITECTURES[kind]
+    return ARCHITECTURES[model_type]
 
 
-def translate(header: Any, where: str | Path) -> ModelConfig:
-    """Our config from another's `header`, in the words of Hugging Face's config.json.
+def translate(header: Any, path: str | Path) -> ModelConfig:
+    """Return our config for a `header` in the words of Hugging Face's config.json.
 
-    Where a sliding window is shorter than the context, the window becomes the context.
-
-    Raises InputError naming the first key that is missing, not understood, or not supported.
+    A sliding window that is shorter than the context becomes the context. Raises InputError, which
+    names the first key that is missing or not supported.
     """
     if not isinstance(header, dict):
-        raise InputError(f"{where}: expected a JSON object: give a model's config.json")
-    a = architecture_of(header, where)
-    given = flat(header, where)
-    context_limit = window(given, where)
-    for key, reason in a.refused.items():
-        whole = {"do_layer_norm_before": True, "word_embed_proj_dim": given.get("hidden_size")}
-        if given.get(key, whole[key]) != whole[key]:
+        raise InputError(f"{path}: expected a JSON object: give a model's config.json")
+    architecture = architecture_of(header, path)
+    settings = flattened(header, path)
+    window = take_window(settings, path)
+    check_supported(settings, architecture, path)
+    fields = dict(architecture.constants)
+    for key, field in architecture.fields.items():
+        if key not in settings and key not in architecture.defaults:
+            raise InputError(f"{path} lacks the key {key!r}: get the file again")
+        fields[field] = settings.get(key, architecture.defaults.get(key))
+    if fields["mlp"] not in list(architecture.activations):
+        raise InputError(
+            f"{path}: the activation {fields['mlp']!r} is not supported: use a model with "
+            f"{', '.join(architecture.activations)}"
+        )
+    fields["mlp"] = architecture.activations[fields["mlp"]]
+    try:
+        config = ModelConfig(**fields)
+        if window is not None and window < config.context:
+            config = ModelConfig(**{**fields, "context": window})
+    except InputError as error:
+        raise InputError(f"{path}: {their_key(architecture, str(error))}{error}") from None
+    return config
+
+
+def check_supported(settings: dict, architecture: Architecture, path: str | Path) -> None:
+    """Raise InputError for the first key, or value of a key, that minitx does not support."""
+    usual = {"do_layer_norm_before": True, "word_embed_proj_dim": settings.get("hidden_size")}
+    for key, meaning in architecture.refused.items():
+        if settings.get(key, usual[key]) != usual[key]:
             raise InputError(
-                f"{where}: {key}={given[key]!r} means {reason}, which is not supported: use "
+                f"{path}: {key}={settings[key]!r} means {meaning}, which is not supported: use "
                 "another size"
             )
-    for key, value in given.items():
-        if key in a.fields or key in a.refused or key in HARMLESS:
+    supported = architecture.supported | SUPPORTED_EVERYWHERE
+    for key, value in settings.items():
+        if key in architecture.fields or key in architecture.refused or key in IRRELEVANT:
             continue
-        supported = a.only | EVERYWHERE
         if key not in supported:
             raise InputError(
-                f"{where}: the key {key!r} (here {str(value)[:60]}) is not understood, so what it "
+                f"{path}: the key {key!r} (here {str(value)[:60]}) is not supported, so what it "
                 "changes could not be computed: use a model without it"
             )
         if value != supported[key] or isinstance(value, bool) != isinstance(supported[key], bool):
             raise InputError(
-                f"{where}: {key}={value!r} is not supported, only {supported[key]!r}: use another "
+                f"{path}: {key}={value!r} is not supported, only {supported[key]!r}: use another "
                 "model"
             )
-    fields = dict(a.same)
-    for key, ours in a.fields.items():
-        if key not in given and key not in a.defaults:
-            raise InputError(f"{where} lacks the key {key!r}: get the file anew")
-        fields[ours] = given.get(key, a.defaults.get(key))
-    if fields["mlp"] not in list(a.mlp):
-        raise InputError(
-            f"{where}: the activation {fields['mlp']!r} is not supported: use a model with "
-            f"{', '.join(a.mlp)}"
-        )
-    fields["mlp"] = a.mlp[fields["mlp"]]
-    try:
-        config = ModelConfig(**fields)
-        if context_limit is not None and context_limit < config.context:
-            config = ModelConfig(**{**fields, "context": context_limit})
-    except InputError as error:
-        # The message begins with our name of a field, which the file does not know.
-        key = next((key for key, ours in a.fields.items() if str(error).startswith(f"{ours}=")), "")
-        raise InputError(f"{where}: {key and key + ': '}{error}") from None
-    return config
 
 
-def flat(header: dict, where: str | Path) -> dict[str, Any]:
-    """A header with the keys of its rope at the top, as before they had an object of their own.
+def their_key(architecture: Architecture, message: str) -> str:
+    """Return their name of the field that an error message of ours begins with, and a colon."""
+    for key, field in architecture.fields.items():
+        if message.startswith(f"{field}="):
+            return f"{key}: "
+    return ""
 
-    What is null is as good as absent, but for windows and key/value heads, where it has a meaning
-    of its own: no window, and as many as there are query heads.
+
+def flattened(header: dict, path: str | Path) -> dict[str, Any]:
+    """Return a header without nulls, and with the keys of its RoPE object at the top level.
+
+    Older files have those keys at the top level, newer ones in an object of their own. Raises
+    InputError for RoPE scaling, and for a key that has two values.
     """
-    own = ("sliding_window", "num_key_value_heads")
-    given = {k: v for k, v in header.items() if v is not None or k in own}
+    settings = {}
+    for key, value in header.items():
+        if value is not None or key in NULLABLE:
+            settings[key] = value
     for group in ("rope_parameters", "rope_scaling"):
-        rope = given.pop(group, None)
+        rope = settings.pop(group, None)
         if rope is None:
             continue
-        kind = rope.get("rope_type", rope.get("type", "default")) if isinstance(rope, dict) else 0
-        if kind != "default":
+        is_object = isinstance(rope, dict)
+        if not is_object or rope.get("rope_type", rope.get("type", "default")) != "default":
             raise InputError(
-                f"{where}: {group}={json.dumps(rope)[:80]} is not supported: use a model without "
-                "rope scaling"
+                f"{path}: {group}={json.dumps(rope)[:80]} is not supported: use a model without "
+                "RoPE scaling"
             )
         for key, value in rope.items():
             if key in ("rope_type", "type"):
                 continue
-            if given.setdefault(key, value) != value:
+            if settings.setdefault(key, value) != value:
                 raise InputError(
-                    f"{where}: {key} is {given[key]!r} in one place and {value!r} in another: get "
-                    "the file anew"
+                    f"{path}: {key} is {settings[key]!r} in one place and {value!r} in another: "
+                    "get the file again"
                 )
-    return given
+    return settings
 
 
-def window(given: dict, where: str | Path) -> int | None:
-    """The longest sequence for which a sliding window hides nothing; takes its keys out of `given`.
+def take_window(settings: dict, path: str | Path) -> int | None:
+    """Take the keys about sliding windows out of `settings`; return the width of the window.
 
-    Within it, attention is the same with and without the window, so it becomes the context.
+    In sequences that are not longer than the window, attention is the same with and without it.
+    Returns None for a model without a window, and raises InputError for values of a wrong type.
     """
-    kind = given["model_type"]
-    size = given.pop("sliding_window", 4096 if kind in ("mistral", "qwen2") else None)
-    used = given.pop("use_sliding_window", False)
-    layers = given.pop("layer_types", [])
-    for key, value, type_ in (("use_sliding_window", used, bool), ("layer_types", layers, list)):
-        if not isinstance(value, type_):
-            raise InputError(f"{where}: {key}={value!r} is no {type_.__name__}: get the file anew")
+    model_type = settings["model_type"]
+    width = settings.pop("sliding_window", DEFAULT_WINDOW.get(model_type))
+    used = settings.pop("use_sliding_window", False)
+    layers = settings.pop("layer_types", [])
+    if not isinstance(used, bool):
+        raise InputError(f"{path}: use_sliding_window={used!r} is not a bool: get the file again")
+    if not isinstance(layers, list):
+        raise InputError(f"{path}: layer_types={layers!r} is not a list: get the file again")
     for layer in layers:
         if layer not in ("full_attention", "sliding_attention"):
-            raise InputError(f"{where}: a layer of type {layer!r} is not supported: use another")
-    if not (kind == "mistral" or used or "sliding_attention" in layers):
+            raise InputError(f"{path}: a layer of type {layer!r} is not supported: use another")
+    if model_type != "mistral" and not used and "sliding_attention" not in layers:
         return None
-    if size is not None and (type(size) is not int or size < 1):
-        raise InputError(f"{where}: sliding_window={size!r} is no width: get the file anew")
-    return size
+    if width is not None and (type(width) is not int or width < 1):
+        raise InputError(f"{path}: sliding_window={width!r} is not a width: get the file again")
+    return width

@@ -28,8 +28,8 @@ class BPE:
     Our own tokenizers are strict. They start from the 256 bytes, so every text has an encoding, and
     it decodes to the same text.
 
-    The tokenizer of a real model is not strict: it is used as it came. It may normalise a text, it
-    may be of another kind than byte-level BPE, and an id without a token decodes to nothing, because
+    The tokenizer of a real model is not strict: it is used as it came. It may normalise a text, and
+    it may be of another kind than byte-level BPE. An id without a token decodes to nothing, because
     models pad their embedding tables.
     """
 

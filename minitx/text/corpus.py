@@ -1,7 +1,7 @@
 """Every corpus by name: the shipped text, texts to download, any UTF-8 file, and the generators.
 
-A text is read with `read_text`. The generators, whose true next-token distribution is known, live
-in sources.py and grammars.py; `generate` makes one. `NAMES` lists all that the command line knows.
+`read_text` reads a text. `generate` makes a generator, whose true next-token distribution is known;
+the generators are in sources.py and grammars.py. `NAMES` lists every name of the command line.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from minitx.errors import InputError, suggest
+from minitx.errors import InputError, reason, suggest
 from minitx.text.grammars import errands, kingdom
 from minitx.text.sources import Source, chain, zipf
 
@@ -25,7 +25,7 @@ SHIPPED = {"fables": "fables.txt"}
 
 
 class Download(NamedTuple):
-    """Where a text comes from, what it must be to the byte, and whose it is."""
+    """Where a text comes from, the hash of its bytes, and whose it is."""
 
     url: str
     sha256: str
@@ -79,21 +79,23 @@ class Text:
 def read_text(name_or_path: str | Path) -> Text:
     """Return the text of that name (see `TEXTS`), or of a UTF-8 file.
 
-    A known name wins over a file that is called the same; "./fables" or a `Path` means the file.
-    Line ends are kept as they are. A byte order mark at the start is dropped: it tells how the
-    file is encoded and is no part of the text. Raises InputError for a name that is unknown or not
-    downloaded yet, and for a file that is missing, a folder, unreadable, binary, not UTF-8, or
-    shorter than two characters.
+    A known name wins over a file of the same name; "./fables" or a `Path` means the file. Line ends
+    are kept as they are. A byte order mark at the start is dropped: it says how the file is encoded
+    and does not belong to the text. Raises InputError for a name that is unknown or not downloaded
+    yet, and for a file that is missing, a folder, unreadable, binary, not UTF-8, or shorter than
+    two characters.
     """
     name = str(name_or_path)
     if isinstance(name_or_path, Path) or name not in NAMES:
         path = Path(name_or_path)
         data = _read_bytes(path, name)
-        name, origin = path.name, str(path.absolute())
+        name = path.name
+        origin = str(path.absolute())
     elif name in GENERATORS:
         raise InputError(f"{name!r} is a generator, not a text: make it with generate({name!r})")
     else:
-        path, origin = _known_file(name), name
+        path = _path_of_text(name)
+        origin = name
         data = _read_bytes(path, name)
     sha256 = hashlib.sha256(data).hexdigest()
     if origin in DOWNLOADS and sha256 != DOWNLOADS[origin].sha256:
@@ -110,23 +112,23 @@ def generate(name: str) -> Source:
 
 def catalogue() -> list[tuple[str, str]]:
     """Return every name of `NAMES` with a line about it."""
-    downloads = {name: f"{d.licence}; to be downloaded" for name, d in DOWNLOADS.items()}
-    return [(name, (ABOUT | downloads)[name]) for name in NAMES]
+    about = dict(ABOUT)
+    for name, text in DOWNLOADS.items():
+        about[name] = f"{text.licence}; to be downloaded"
+    return [(name, about[name]) for name in NAMES]
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads: $MINITX_CACHE, or else the one that pooch would choose."""
+    """Return the folder for downloads: $MINITX_CACHE, or else where pooch would put them."""
     if chosen := os.environ.get("MINITX_CACHE"):
         return Path(chosen).expanduser()
-    try:
-        from platformdirs import user_cache_dir  # all that pooch.os_cache does, without pooch
-    except ImportError:
-        return Path("~/.cache/minitx").expanduser()
+    from platformdirs import user_cache_dir  # `pooch.os_cache` does the same, but loads slowly
+
     return Path(user_cache_dir("minitx"))
 
 
 def cached(name: str) -> Path | None:
-    """Return the downloaded file of that name, or None if it is not there; touches no network."""
+    """Return the downloaded file of that name, or None if it is not in the cache."""
     path = cache_folder() / f"{name}.txt"
     return path if path.is_file() else None
 
@@ -136,56 +138,60 @@ def download(name: str, url: str | None = None, progress: bool = True) -> Path:
 
     The file appears complete and with the right sha256, or not at all. `url` overrides where it
     comes from, not what it must be. `progress` draws a bar on standard error. Raises InputError
-    for an unknown name, a failed transfer, other bytes than expected, or an unwritable cache.
+    for an unknown name, a failed transfer, unexpected bytes, or an unwritable cache.
     """
     if name not in DOWNLOADS:
         raise InputError(f"there is no download {name!r}{suggest(name, DOWNLOADS)}")
-    path, sha256 = cache_folder() / f"{name}.txt", DOWNLOADS[name].sha256
+    path = cache_folder() / f"{name}.txt"
+    sha256 = DOWNLOADS[name].sha256
     if path.is_file() and hashlib.sha256(_read_bytes(path, str(path))).hexdigest() == sha256:
         return path
     url = url or DOWNLOADS[name].url
-    by_hand = f"fetch {url} by hand and give the file's path with --corpus"
     if not url.startswith(("https://", "http://")):
         raise InputError(f"cannot download from {url!r}: give an http or https address")
+    by_hand = f"fetch {url} by hand and give the file's path with --corpus"
+    import requests
+
     try:
-        import pooch
-        import requests
-        from tqdm import tqdm
-    except ImportError as error:
-        need = f"downloads need the package {error.name}"
-        raise InputError(f"{need}: pip install pooch tqdm, or {by_hand}") from error
-    pooch.get_logger().setLevel("WARNING")  # it announces every download on standard error
-    try:
-        # Our own bar, because pooch leaves its bar open on a failure, and the error message would
-        # share its line. It starts from a total that is not 0, or else it is false, and not used.
-        with tqdm(total=1, unit="B", unit_scale=True, disable=not progress) as bar:
-            pooch.retrieve(
-                url,
-                known_hash=f"sha256:{sha256}",
-                fname=path.name,
-                path=path.parent,
-                progressbar=bar if progress else False,
-            )
+        _fetch(url, path, sha256, progress)
     except requests.HTTPError as error:
         status = error.response.status_code
         raise InputError(f"{name}: the server answered with status {status}: {by_hand}") from error
-    except requests.RequestException as error:  # an OSError too, hence before it
+    except requests.RequestException as error:  # an OSError too, so it must come before OSError
         kind = type(error).__name__
         raise InputError(
             f"{name}: no connection, or it broke ({kind}): try again, or {by_hand}"
         ) from error
     except OSError as error:
-        why = error.strerror or type(error).__name__
         raise InputError(
-            f"cannot write to the cache folder {str(path.parent)!r} ({why}): "
+            f"cannot write to the cache folder {str(path.parent)!r} ({reason(error)}): "
             "set MINITX_CACHE to a folder that you may write to"
         ) from error
     except ValueError as error:
-        raise InputError(f"{name}: what came is not the right file (sha256): {by_hand}") from error
+        raise InputError(f"{name}: this is not the right file (sha256): {by_hand}") from error
     return path
 
 
-def _known_file(name: str) -> Path:
+def _fetch(url: str, path: Path, sha256: str, progress: bool) -> None:
+    """Download a file to `path`; ValueError if its hash is wrong, and the errors of requests."""
+    import pooch
+    from tqdm import tqdm
+
+    pooch.get_logger().setLevel("WARNING")  # it announces every download on standard error
+    # Our own bar: pooch leaves its bar open after a failure, and the error message would share the
+    # bar's line. The total must not be 0, or the bar counts as false and pooch does not use it.
+    with tqdm(total=1, unit="B", unit_scale=True, disable=not progress) as bar:
+        pooch.retrieve(
+            url,
+            known_hash=f"sha256:{sha256}",
+            fname=path.name,
+            path=path.parent,
+            progressbar=bar if progress else False,
+        )
+
+
+def _path_of_text(name: str) -> Path:
+    """Return the file of a text of `TEXTS`; InputError if it is missing or not downloaded yet."""
     if name in SHIPPED:
         path = DATA / SHIPPED[name]
         if not path.is_file():
@@ -198,24 +204,26 @@ def _known_file(name: str) -> Path:
 
 
 def _read_bytes(path: Path, name: str) -> bytes:
+    """Return what a file holds; InputError, with the name that the user gave, if it cannot."""
     try:
         return path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"no text and no file is called {name!r}{suggest(name, NAMES)}") from None
     except IsADirectoryError:
         raise InputError(f"{name!r} is a folder: give the path of a text file in it") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path
-        why = getattr(error, "strerror", None) or error
-        raise InputError(
-            f"cannot read {name!r} ({why}): check the path and its permissions"
-        ) from None
+    except OSError as error:
+        why = reason(error)
+    except ValueError as error:  # a NUL character in the path
+        why = str(error)
+    raise InputError(f"cannot read {name!r} ({why}): check the path and its permissions")
 
 
 def _decode(data: bytes, path: str) -> str:
+    """Return the text that UTF-8 bytes hold; InputError names the first byte that is not text."""
     if 0 in data:
         raise InputError(
-            f"{path} has a NUL byte at offset {data.index(0)}, so it is no UTF-8 text (binary, or "
-            "UTF-16): give a text file, or save it as UTF-8"
+            f"{path} has a NUL byte at offset {data.index(0)}, so it is not UTF-8 text (it is "
+            "binary, or UTF-16): give a text file, or save it as UTF-8"
         )
     try:
         text = data.decode("utf-8").removeprefix("\ufeff")
@@ -225,6 +233,6 @@ def _decode(data: bytes, path: str) -> str:
             "as UTF-8, for example with iconv -t UTF-8"
         ) from None
     if len(text) < 2:
-        what = "is empty" if not text else "has one character"
+        what = "has one character" if text else "is empty"
         raise InputError(f"{path} {what}: give a text of at least two characters")
     return text

@@ -1,6 +1,6 @@
-"""Sentences made by rule: `kingdom`, where analogies are exact, and `errands`, who gave whom what.
+"""Sentences made by rule: `kingdom`, where analogies are exact, and `errands`: who gave whom what.
 
-Both are `Source`s, so that their true next-word distribution and entropy are known.
+Both are `Source`s, so their true next-word distribution and entropy are known.
 """
 
 import math
@@ -10,7 +10,8 @@ from itertools import combinations, product
 from typing import Literal
 
 from minitx.errors import InputError
-from minitx.text.sources import Source, evenly, seeded, unfold
+from minitx.text.phrases import evenly, unfold
+from minitx.text.sources import Source, seeded
 
 VALUES = {
     "rank": ("royal", "noble", "holy", "common", "serving", "rural"),
@@ -25,7 +26,7 @@ NOUNS = (  # by rank; in each a man, a woman, a boy, a girl
     "steward matron page maid",
     "shepherd shepherdess lad lass",
 )
-SLOTS = {  # slot: the one attribute that it depends on, and words for each value of that
+SLOTS = {  # slot: the one attribute that it depends on, and words for each value of it
     "place": "rank: palace treasury, castle manor, abbey chapel, market street, kitchen cellar, "
     "meadow barn",
     "bearing": "rank: crowned jewelled, gallant courtly, pious hooded, thrifty chatty, "
@@ -41,7 +42,7 @@ SLOTS = {  # slot: the one attribute that it depends on, and words for each valu
 }
 ANIMALS = ("badger", "crow", "fox", "goat", "goose", "hare", "mouse", "owl")
 THINGS = ("basket", "bucket", "candle", "drum", "kettle", "ladder", "lantern", "spoon")
-NOISE = 0.1  # the part of a slot's probability that all of its words share alike
+NOISE = 0.1  # the fraction of a slot's probability that all of its words share evenly
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,28 +50,30 @@ class Kingdom(Source):
     """Sentences about people of known rank, gender and age; see `kingdom`."""
 
     attributes: dict[str, dict[str, str]] = field(kw_only=True, repr=False)
-    """Of each person noun: attributes["king"]["rank"] is "royal"."""
+    """The attributes of each person noun: attributes["king"]["rank"] is "royal"."""
     contexts: dict[str, dict[str, str]] = field(kw_only=True, repr=False)
-    """Of each context word, the one attribute that it depends on and the value it speaks for."""
+    """For each context word, its one attribute and the value that makes the word likely."""
     decoys: tuple[str, ...] = field(kw_only=True, repr=False)
-    """Nouns without attributes: animals, who do whatever people do, and things."""
+    """Nouns without attributes: animals, which do everything that people do, and things."""
 
 
 def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdom:
-    """Return sentences in which each context word depends on one attribute of the noun alone.
+    """Return sentences in which each context word depends on only one attribute of the noun.
 
-    Rank x gender x age are fully crossed, and given the noun its context words are independent.
-    Hence log p(word | noun) is a sum of one term per attribute, and so is log p(noun | words
-    before), but for a term that all nouns share: king - man + woman = queen is exact in both.
+    Rank, gender and age are fully crossed, and the context words are independent given the noun.
+    Therefore log p(word | noun) is a sum of one term per attribute. So is log p(noun | words
+    before), up to a term that all nouns share: king - man + woman = queen is exact in both.
+
     `seed` draws how frequent nouns and words are. A pair (noun, context word) in `held_out` never
-    meets in a sentence; the other words of that slot fill the gap, and sums that need the pair
-    fail. InputError for a pair that is none.
+    meets in a sentence: the other words of that slot take over its probability, and sums that need
+    the pair fail. Raises InputError for a pair that is not a noun and a context word.
     """
     random = seeded(seed)
-    chance = {}  # of a value of an attribute
+    chance = {}  # value of an attribute: its probability
     for values in VALUES.values():
         chance |= zip(values, random.dirichlet([20] * len(values)).tolist(), strict=True)
-    attributes, prior = {}, {}
+    attributes = {}
+    prior = {}  # noun: its probability before any word is heard
     for rank, nouns in zip(VALUES["rank"], NOUNS, strict=True):
         crossed = product(VALUES["age"], VALUES["gender"])
         for noun, (age, gender) in zip(nouns.split(), crossed, strict=True):
@@ -78,26 +81,31 @@ def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdo
             prior[noun] = 0.8 * chance[rank] * chance[gender] * chance[age]
     prior |= dict.fromkeys(ANIMALS, 0.2 / len(ANIMALS))
 
-    contexts, fills, given = {}, {}, {}  # given[word][noun]: its probability in its slot
+    contexts = {}
+    words_of = {}  # slot: its words
+    given = {}  # given[word][noun]: the probability of the word in its slot, given the noun
     for slot, line in SLOTS.items():
         attribute, _, groups = line.partition(": ")
-        own = {}
+        frequency = {}
         for value, group in zip(VALUES[attribute], groups.split(", "), strict=True):
             words = group.split()
-            own |= zip(words, random.dirichlet([5] * len(words)).tolist(), strict=True)
+            frequency |= zip(words, random.dirichlet([5] * len(words)).tolist(), strict=True)
             contexts |= {word: {attribute: value} for word in words}
-        fills[slot] = tuple(own)
-        for word in own:
-            given[word] = dict.fromkeys(prior, 1 / len(own))
+        words_of[slot] = tuple(frequency)
+        for word in frequency:
+            given[word] = dict.fromkeys(prior, 1 / len(frequency))
             for noun in attributes:
-                speaks = contexts[word][attribute] == attributes[noun][attribute]
-                given[word][noun] = NOISE / len(own) + (1 - NOISE) * own[word] * speaks
+                agrees = contexts[word][attribute] == attributes[noun][attribute]
+                share = NOISE / len(frequency)
+                given[word][noun] = share + (1 - NOISE) * frequency[word] * agrees
     for noun, word in held_out:
         if noun not in prior or word not in given:
-            raise InputError(f"held_out has no use for ({noun!r}, {word!r}): give pairs of a noun "
-                             "such as 'queen' and a context word such as 'palace'")  # fmt: skip
+            raise InputError(
+                f"held_out has no use for ({noun!r}, {word!r}): give pairs of a noun such as "
+                "'queen' and a context word such as 'palace'"
+            )
         given[word][noun] = 0.0
-    for slot, words in fills.items():
+    for slot, words in words_of.items():
         for noun in prior:
             total = sum(given[word][noun] for word in words)
             if not total:
@@ -106,19 +114,27 @@ def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdo
                 given[word][noun] /= total
 
     def believe(heard):
-        """The noun to come, as far as the words before it give it away (Bayes)."""
+        """Return the probability of each noun, given the words before it (Bayes)."""
         joint = {n: p * math.prod(given[word][n] for word in heard) for n, p in prior.items()}
         total = sum(joint.values())
         return {noun: p / total for noun, p in joint.items()}
 
-    def name(part, heard):
-        return [(part * p, noun, ("did", noun)) for noun, p in believe(heard).items()]
+    def name(total, heard):
+        """Yield options of total probability `total`: to name each noun."""
+        for noun, p in believe(heard).items():
+            yield total * p, noun, ("did", noun)
 
-    def fill(part, slot, nouns, then, phrase="{}", keep=False):
-        """Options for a slot, given how probable each noun is; `keep`: the state after knows."""
-        for word in fills[slot]:
+    def fill(total, slot, nouns, then, phrase="{}"):
+        """Yield options for a slot, given the probability of each noun."""
+        for word in words_of[slot]:
             p = sum(given[word][noun] * nouns[noun] for noun in nouns)
-            yield part * p, phrase.format(word), (*then, word) if keep else then
+            yield total * p, phrase.format(word), then
+
+    def hear(total, slot, nouns, then, phrase="{}"):
+        """Yield the options of `fill`; the state after them remembers the word."""
+        for p, said, _ in fill(total, slot, nouns, then, phrase):
+            word = said.split()[0]
+            yield p, said, (*then, word)
 
     def rules(state):
         match state:
@@ -126,12 +142,12 @@ def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdo
                 yield 0.6, "the", ("person",)
                 yield 0.4, "in the", "where"
             case "where":
-                yield from fill(1, "place", believe(()), ("person",), "{} , the", keep=True)
+                yield from hear(1, "place", believe(()), ("person",), "{} , the")
             case "person", *heard:
                 yield from name(0.4, heard)
                 for slot in ("bearing", "looks", "years"):
                     then = ("described", *heard)
-                    yield from fill(0.2, slot, believe(heard), then, keep=True)
+                    yield from hear(0.2, slot, believe(heard), then)
             case "described", *heard:
                 yield from name(1, heard)
             case "did", noun:
@@ -199,20 +215,22 @@ class Errands(Source):
     names: tuple[str, ...] = field(kw_only=True, repr=False)
     """The people."""
     pairs: tuple[tuple[str, str], ...] = field(kw_only=True, repr=False)
-    """Who meets whom in this source, each pair once, its names in the order of `names`."""
+    """Who meets whom in this source: each pair once, its names in the order of `names`."""
 
 
 def errands(
     names: int = 24, seed: int = 0, pairs: Literal["train", "held_out", "all"] = "train"
 ) -> Errands:
-    """Return indirect-object sentences: "then Mary and John went to the park . John gave a hat to
-    Mary ."
+    """Return sentences whose last name follows from the others (indirect object identification).
 
-    Either of the two may be the giver; who receives is then certain. Phrases of several lengths
-    before, between and after the names leave no position to go by. Everybody sits at a round
-    table, in an order that `seed` draws: those at most two seats apart are the held-out pairs,
-    so that everybody is in four of them. All three choices of `pairs` have the same words.
-    Raises InputError for too few or too many names, or an unknown choice of pairs.
+    An example: "then Mary and John went to the park . John gave a hat to Mary ." Either of the two
+    may be the giver; then the receiver is certain. Phrases of several lengths before, between and
+    after the names make sure that no fixed position gives the answer away.
+
+    Everybody sits at a round table, in an order that `seed` draws. Two people who sit at most two
+    seats apart are a held-out pair, so everybody is in four of them. All three choices of `pairs`
+    have the same vocabulary. Raises InputError for too few or too many names, or an unknown choice
+    of pairs.
     """
     if not 6 <= names <= len(NAMES) or pairs not in ("train", "held_out", "all"):
         raise InputError(
@@ -222,27 +240,29 @@ def errands(
     people = NAMES[:names]
     seat = dict(zip(people, seeded(seed).permutation(names).tolist(), strict=True))
 
-    def meet(a, b):
-        apart = abs(seat[a] - seat[b])
-        return pairs == "all" or (min(apart, names - apart) <= 2) == (pairs == "held_out")
+    def meet(first, second):
+        apart = abs(seat[first] - seat[second])
+        neighbours = min(apart, names - apart) <= 2
+        return pairs == "all" or neighbours == (pairs == "held_out")
 
-    met = tuple(pair for pair in combinations(people, 2) if meet(*pair))
+    meetings = tuple(pair for pair in combinations(people, 2) if meet(*pair))
 
-    def giver(part, pair):
-        for a, b in (pair, pair[::-1]):
-            yield part / 2, a, ("gives", b)
+    def giver(total, pair):
+        for giver, receiver in (pair, pair[::-1]):
+            yield total / 2, giver, ("gives", receiver)
 
     def rules(state):
         match state:
             case "start":
                 yield from evenly(1, OPENINGS, "first")
             case "first":
-                for a in people:
-                    yield 1 / names, f"{a} and", ("second", a)
-            case "second", a:
-                mine = [pair for pair in met if a in pair]
-                for pair in mine:
-                    yield 1 / len(mine), pair[1 - pair.index(a)], ("met", pair)
+                for first in people:
+                    yield 1 / names, f"{first} and", ("second", first)
+            case "second", first:
+                possible = [pair for pair in meetings if first in pair]
+                for pair in possible:
+                    second = pair[1 - pair.index(first)]
+                    yield 1 / len(possible), second, ("met", pair)
             case "met", pair:
                 yield from evenly(1, JOURNEYS, ("going", pair))
             case "going", pair:
@@ -264,4 +284,4 @@ def errands(
                 yield from evenly(0.5, [f"{how} to {receiver} ." for how in MANNERS], "start")
 
     words, moves, share = unfold(rules)
-    return Errands("errands", words, moves, share, names=people, pairs=met)
+    return Errands("errands", words, moves, share, names=people, pairs=meetings)

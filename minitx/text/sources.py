@@ -1,8 +1,8 @@
 """Corpora made by rule, whose true next-token distribution and entropy are known exactly.
 
-All of them are one thing, a `Source`: a machine that is in some state, says one word, and is then
-in the state that this word leads to. The words heard so far therefore give its state away, so the
-true distribution of the next word is looked up, not estimated:
+Each of them is a `Source`: a machine that is in some state, says one word, and moves on to the
+state that this word leads to. The words so far therefore determine its state, and the true
+distribution of the next word is looked up, not estimated:
 
 >>> source = chain("cyclic", vocab=3)
 >>> source.sample(6, seed=4).tolist()
@@ -11,14 +11,12 @@ true distribution of the next word is looked up, not estimated:
 array([[1., 0., 0.],
        [0., 1., 0.]])
 
-Here are `chain` and `zipf`, and `unfold`, which makes a source of sentences from rules; the
-sentences themselves are in `grammars.py`.
+This module has `chain` and `zipf`. Sources of sentences are in `grammars.py`.
 """
 
 import math
 from bisect import bisect
-from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -34,7 +32,10 @@ Move = tuple[float, str, State]  # its probability, what is said, the state that
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A stationary source of words; InputError if its moves are no distribution, or ambiguous."""
+    """A stationary source of words.
+
+    Raises InputError if the moves of a state do not sum to one, or two of them start with one word.
+    """
 
     name: str
     words: tuple[str, ...] = field(repr=False)
@@ -42,7 +43,7 @@ class Source:
     moves: dict[State, tuple[Move, ...]] = field(repr=False)
     """What can happen in each state: one word per move, no word twice."""
     share: dict[State, float] = field(repr=False)
-    """The part of its time that the source spends in each state, in the long run; sums to one."""
+    """The fraction of its time that the source spends in each state in the long run."""
     start: State = "start"
 
     def __post_init__(self):
@@ -54,25 +55,32 @@ class Source:
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {word: i for i, word in enumerate(self.words)}
+        return {word: id for id, word in enumerate(self.words)}
+
+    @cached_property
+    def _next_state(self) -> dict[State, dict[int, State]]:
+        """The state that follows each state and each id that is possible there."""
+        return {
+            state: {self._ids[word]: then for _, word, then in moves}
+            for state, moves in self.moves.items()
+        }
 
     def sample(self, length: int, seed: int) -> np.ndarray:
-        """Return ids_T (int32): the first `length` tokens of a stream that `seed` alone decides."""
+        """Return ids_T (int32): the first `length` tokens of a stream that `seed` determines."""
         if length < 0:
             raise InputError(f"length={length} is negative: choose 0 or more tokens")
-        dice = {}
-        for state, moves in self.moves.items():
-            chances, words, then = zip(*moves, strict=True)
-            # The last bound is 1 but for rounding; without it no draw can fall beyond the last.
-            bounds = list(accumulate(chances))[:-1]
-            dice[state] = bounds, [self._ids[word] for word in words], then
-        ids, state = [], self.start
-        # A stream of its own (the 1): the same seed may have drawn the rules.
+        # The last bound is left out: it is 1 up to rounding, and a draw must not fall beyond it.
+        bounds = {
+            state: list(accumulate(probability for probability, _, _ in moves))[:-1]
+            for state, moves in self.moves.items()
+        }
+        ids = []
+        state = self.start
+        # The 1 makes this stream differ from the one that drew the rules with the same seed.
         for draw in seeded(seed, 1).random(length).tolist():
-            bounds, words, then = dice[state]
-            k = bisect(bounds, draw)
-            ids.append(words[k])
-            state = then[k]
+            _, word, then = self.moves[state][bisect(bounds[state], draw)]
+            ids.append(self._ids[word])
+            state = then
         return np.array(ids, np.int32)
 
     def next_probs(self, ids_T) -> np.ndarray:
@@ -83,27 +91,28 @@ class Source:
         ids_T = np.asarray(ids_T)
         if ids_T.ndim != 1 or (ids_T.size and ids_T.dtype.kind not in "iu"):
             raise InputError(f"{self.name}: token ids must be a row of whole numbers")
-        paths = {s: {self._ids[w]: then for _, w, then in m} for s, m in self.moves.items()}
-        rows, order, state = {}, [], self.start  # a state's row is written once, however often met
-        for t, i in enumerate(ids_T.tolist()):
-            if i not in paths[state]:
-                word = repr(self.words[i]) if 0 <= i < len(self.words) else "no token"
+        state = self.start
+        row_of = {}  # state: its row in a table that has each state once, however often it comes
+        rows_T = []
+        for position, id in enumerate(ids_T.tolist()):
+            if id not in self._next_state[state]:
+                word = repr(self.words[id]) if 0 <= id < len(self.words) else "no token"
                 raise InputError(
-                    f"{self.name}: impossible at position {t}: id {i} ({word}) cannot come there; "
-                    "give a stream that this source can say, from its first token on"
+                    f"{self.name}: impossible at position {position}: id {id} ({word}) cannot come "
+                    "there; give a stream that this source can say, from its first token on"
                 )
-            state = paths[state][i]
-            order.append(rows.setdefault(state, len(rows)))
-        probs_SV = np.zeros((len(rows), len(self.words)))
-        for state, row in rows.items():
+            state = self._next_state[state][id]
+            rows_T.append(row_of.setdefault(state, len(row_of)))
+        table = np.zeros((len(row_of), len(self.words)))
+        for state, row in row_of.items():
             for probability, word, _ in self.moves[state]:
-                probs_SV[row, self._ids[word]] = probability
-        return probs_SV[order] if order else probs_SV
+                table[row, self._ids[word]] = probability
+        return table[np.array(rows_T, int)]
 
     def entropy(self) -> float:
         """Return the entropy rate in nats per token: no model's loss on a long stream beats it.
 
-        Exact: the words give the states away, so it is the entropy of one move, averaged.
+        It is exact: the words determine the states, so it is the mean entropy of one move.
         """
         return math.fsum(
             self.share[state] * p * math.log(1 / p)
@@ -114,7 +123,7 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Chain(Source):
-    """A Markov chain: the next token depends on the present one alone."""
+    """A Markov chain: the next token depends only on the present one."""
 
     transition_VV: np.ndarray = field(kw_only=True, repr=False)
     """Row i: the distribution of the token after i."""
@@ -131,11 +140,13 @@ def chain(
 ) -> Chain:
     """Return a Markov chain over `vocab` tokens.
 
-    random      every row is drawn from a Dirichlet distribution: the lower, the spikier
+    random      every row is drawn from a Dirichlet distribution; a low `concentration` gives
+                each token a few likely successors
     cyclic      every token is followed by the next one
     reversible  the average of the random chain and the same chain run backwards
-    `noise` is the part of every row of the first two that is spread over all tokens alike.
-    Raises InputError for values out of range, and for a chain that falls into separate parts.
+    `noise` is the fraction of every row that is spread evenly over all tokens; in a reversible
+    chain, of the rows before the average. Raises InputError for values out of range, and for a
+    chain that falls into separate parts.
     """
     if vocab < 2 or concentration <= 0 or not 0 <= noise <= 1:
         raise InputError(
@@ -143,45 +154,54 @@ def chain(
             "choose at least 2, above 0, and between 0 and 1"
         )
     if kind == "cyclic":
-        P_VV = np.roll(np.eye(vocab), 1, axis=1)
+        transition_VV = np.roll(np.eye(vocab), 1, axis=1)
     elif kind in ("random", "reversible"):
-        P_VV = seeded(seed).dirichlet(np.full(vocab, concentration), size=vocab)
+        transition_VV = seeded(seed).dirichlet(np.full(vocab, concentration), size=vocab)
     else:
         raise InputError(f"no chain is {kind!r}: choose random, cyclic or reversible")
-    P_VV = (1 - noise) * P_VV + noise / vocab
-    pi_V = _stationary(P_VV)
+    transition_VV = (1 - noise) * transition_VV + noise / vocab
+    stationary_V = _stationary(transition_VV)
     if kind == "reversible":
-        # Backwards, j comes before i as often as i after j: pi_i Q_ij = pi_j P_ji. The average of
-        # the two has the same pi, and flows as much from i to j as from j to i.
-        P_VV = (P_VV + pi_V * P_VV.T / pi_V[:, None]) / 2
+        # With P the transitions and pi the stationary distribution, the chain run backwards has
+        # transitions Q with pi_i Q_ij = pi_j P_ji. The average of P and Q has the same pi, and goes
+        # from i to j as often as from j to i.
+        backwards_VV = stationary_V * transition_VV.T / stationary_V[:, None]
+        transition_VV = (transition_VV + backwards_VV) / 2
     words = _numbered("s", vocab)
 
-    def moves(p_V):
-        return tuple((p, word, word) for p, word in zip(p_V.tolist(), words, strict=True) if p)
+    def moves(probs_V):
+        pairs = zip(probs_V.tolist(), words, strict=True)
+        return tuple((probability, word, word) for probability, word in pairs if probability)
 
-    rows = dict(zip(words, map(moves, P_VV), strict=True))
+    rows = dict(zip(words, map(moves, transition_VV), strict=True))
     return Chain(
         name="chain" if kind == "random" else f"chain-{kind}",
         words=words,
-        moves={"start": moves(pi_V)} | rows,
-        share=dict(zip(words, pi_V.tolist(), strict=True)),  # the start is passed only once
-        transition_VV=P_VV,
-        stationary_V=pi_V,
+        moves={"start": moves(stationary_V)} | rows,
+        share=dict(zip(words, stationary_V.tolist(), strict=True)),  # the start is left for good
+        transition_VV=transition_VV,
+        stationary_V=stationary_V,
     )
 
 
-def _stationary(P_VV: np.ndarray) -> np.ndarray:
-    """Return pi_V with pi P = pi and sum 1: V equations, of which one can go, and the sum."""
-    A_VV = P_VV.T - np.eye(len(P_VV))
-    A_VV[-1] = 1
+def _stationary(transition_VV: np.ndarray) -> np.ndarray:
+    """Return pi_V with pi P = pi and sum 1; InputError for a chain that has no unique one.
+
+    The V equations pi P = pi depend on each other, so the sum takes the place of the last one.
+    """
+    identity_VV = np.eye(len(transition_VV))
+    equations_VV = transition_VV.T - identity_VV
+    equations_VV[-1] = 1
     try:
-        pi_V = np.linalg.solve(A_VV, np.eye(len(P_VV))[-1])
+        stationary_V = np.linalg.solve(equations_VV, identity_VV[-1])
     except np.linalg.LinAlgError:
-        pi_V = np.zeros(len(P_VV))
-    # What comes next must be what there was, token by token, even for the rarest.
-    if (pi_V <= 0).any() or not np.allclose(pi_V @ P_VV / pi_V, 1, rtol=0, atol=1e-9):
+        stationary_V = np.zeros(len(transition_VV))
+    # One step must leave every token's probability as it was, even that of the rarest.
+    if (stationary_V <= 0).any() or not np.allclose(
+        stationary_V @ transition_VV / stationary_V, 1, rtol=0, atol=1e-9
+    ):
         raise InputError("the parts of this chain hardly meet: raise concentration or noise")
-    return pi_V / pi_V.sum()
+    return stationary_V / stationary_V.sum()
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,8 +217,8 @@ class Zipf(Source):
 def zipf(vocab: int = 200, unseen: int = 20, exponent: float = 1.0, seed: int = 0) -> Zipf:
     """Return independent draws whose r-th most frequent token has probability ~ 1 / r**exponent.
 
-    `vocab` tokens occur and `unseen` more never do; `seed` scatters both over the ids, so that an
-    id says nothing about a frequency. InputError for values out of range.
+    `vocab` tokens occur and `unseen` more never do. `seed` draws which id has which frequency, so
+    that an id says nothing about a frequency. Raises InputError for values out of range.
     """
     if vocab < 1 or unseen < 0 or not 0 <= exponent <= 10:
         raise InputError(
@@ -221,59 +241,15 @@ def zipf(vocab: int = 200, unseen: int = 20, exponent: float = 1.0, seed: int = 
 
 
 def _numbered(letter: str, count: int) -> tuple[str, ...]:
+    """Return words such as s07, all of one length."""
     return tuple(f"{letter}{i:0{len(str(count - 1))}}" for i in range(count))
 
 
-# --- sentences ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rest:
-    """A state inside a phrase: what is still to be said, and the state after it."""
-
-    phrase: str
-    then: State
-
-
-Rules = Callable[[State], Iterable[tuple[float, str, State]]]  # as moves, but with whole phrases
-
-
-def unfold(rules: Rules) -> tuple[tuple[str, ...], dict[State, tuple[Move, ...]], dict]:
-    """Return the words, moves and shares (as in `Source`) of all that `rules` can say.
-
-    A phrase of several words becomes one move per word. Every sentence must return to "start".
-    """
-    moves, flow, visits = {}, {"start": 1.0}, Counter()
-    while flow:  # one sentence, all its possible versions at once, a word further each time
-        ahead = Counter()
-        for state, mass in flow.items():
-            if state not in moves:
-                inside = isinstance(state, Rest)
-                options = [(1.0, state.phrase, state.then)] if inside else rules(state)
-                moves[state] = tuple(_first_word(*option) for option in options if option[0])
-            visits[state] += mass
-            for probability, _, then in moves[state]:
-                if then != "start":
-                    ahead[then] += mass * probability
-        flow = ahead
-    length = math.fsum(visits.values())  # of the mean sentence
-    words = sorted({word for options in moves.values() for _, word, _ in options})
-    return tuple(words), moves, {state: mass / length for state, mass in visits.items()}
-
-
-def evenly(part: float, phrases: Collection[str], then: State):
-    """Options that share a probability evenly and lead to one state."""
-    return ((part / len(phrases), phrase, then) for phrase in phrases)
-
-
-def _first_word(probability: float, phrase: str, then: State) -> Move:
-    word, _, rest = phrase.partition(" ")
-    return float(probability), word, Rest(rest, then) if rest else then
-
-
 def seeded(*seed: int) -> np.random.Generator:
-    """Return numpy's generator for a seed; InputError if it is none."""
+    """Return numpy's generator for a seed; InputError for anything but a whole number from 0 on."""
     try:
         return np.random.default_rng(seed)
     except (TypeError, ValueError):
-        raise InputError(f"seed={seed[0]!r} is no seed: choose a whole number, 0 or more") from None
+        raise InputError(
+            f"seed={seed[0]!r} cannot be a seed: choose a whole number, 0 or more"
+        ) from None

@@ -31,7 +31,7 @@ def relative_error(a, b) -> float:
 def errors_of(config, params, expected) -> list[float]:
     """Of the logits, then of each state."""
     trace = Transformer.of(config, params).trace(expected["tokens_BT"])
-    states = zip(trace.stream_RBTD[::2], expected["hidden_LBTD"], strict=True)
+    states = zip(trace.states_LBTD, expected["hidden_LBTD"], strict=True)
     return [
         relative_error(trace.logits_BTV, expected["logits_BTV"]),
         *(relative_error(ours, theirs) for ours, theirs in states),
@@ -119,8 +119,8 @@ def swapped(tensors, a, b):
     "name, tensors",
     [
         ("gpt2", {
-            key: line._replace(third=2 - line.third) if line.third is not None else line
-            for key, line in architectures.GPT2.tensors.items()
+            key: tensor._replace(third=2 - tensor.third) if tensor.third is not None else tensor
+            for key, tensor in architectures.GPT2.tensors.items()
         }),
         ("opt", swapped(
             architectures.OPT.tensors,
@@ -130,8 +130,8 @@ def swapped(tensors, a, b):
             architectures.LLAMA_TENSORS, "blocks.{n}.mlp.gate.weight", "blocks.{n}.mlp.up.weight"
         )),
         ("llama", {
-            key: line._replace(paired="query.weight" in key)
-            for key, line in architectures.LLAMA_TENSORS.items()
+            key: tensor._replace(interleaved="query.weight" in key)
+            for key, tensor in architectures.LLAMA_TENSORS.items()
         }),
         ("qwen2", swapped(
             architectures.LLAMA_TENSORS,
@@ -140,9 +140,9 @@ def swapped(tensors, a, b):
     ],
 )  # fmt: skip
 def test_each_line_of_the_tables_matters(name, tensors):
-    a = dataclasses.replace(architectures.ARCHITECTURES[name], tensors=tensors)
+    architecture = dataclasses.replace(architectures.ARCHITECTURES[name], tensors=tensors)
     config, _ = load_folder(FIXTURES / name, "float32")
-    params = fill(config, a, Safetensors(FIXTURES / name), "float32")
+    params = fill(config, architecture, Safetensors(FIXTURES / name), "float32")
     assert errors_of(config, params, expected_of(name))[0] > 1e-4
 
 
@@ -220,9 +220,9 @@ def test_a_sliding_window_shorter_than_the_context_becomes_the_context(copy):
         ("llama", {"quantization_config": {"bits": 4}}, ["quantization_config"]),
         ("llama", {"head_dim": 7}, ["7 wide", "even"]),
         ("llama", {"head_dim": "4"}, ["head_width='4'"]),
-        ("gpt2", {"head_dim": 7}, ["head_dim", "not understood"]),
+        ("gpt2", {"head_dim": 7}, ["head_dim", "not supported"]),
         ("llama", {"hidden_act": "gelu"}, ["gelu", "silu"]),
-        ("mistral", {"attention_bias": True}, ["attention_bias", "not understood"]),
+        ("mistral", {"attention_bias": True}, ["attention_bias", "not supported"]),
         ("llama", {"hidden_size": ...}, ["hidden_size"]),
         ("llama", {"hidden_size": "24"}, ["width", "24"]),
         ("llama", {"num_attention_heads": 5}, ["heads=5"]),
@@ -280,11 +280,11 @@ def put(name, value):
         (drop("transformer.h.1.ln_1.weight"), ["lacks the tensor", "h.1.ln_1.weight"]),
         (put("transformer.h.3.ln_1.weight", np.ones(35, "f4")), ["h.3.ln_1.weight", "no place"]),
         (put("transformer.ln_f.bias", np.ones(34, "f4")), ["ln_f.bias", "[34]", "[35]"]),
-        (put("transformer.ln_f.bias", np.full(35, np.nan, "f4")), ["ln_f.bias", "no numbers"]),
+        (put("transformer.ln_f.bias", np.full(35, np.nan, "f4")), ["ln_f.bias", "not finite"]),
         (put("transformer.ln_f.bias", np.ones(35, "i1")), ["ln_f.bias", "int8"]),
         (put("transformer.h.0.attn.c_attn.bias", np.ones(104, "f4")), ["c_attn.bias", "104"]),
         (put("transformer.h.0.attn.c_attn.bias", np.array(1, "f4")), ["c_attn.bias", "[]"]),
-        (put("transformer.ln_f.bias", np.full(35, 1e300)), ["ln_f.bias", "no numbers"]),
+        (put("transformer.ln_f.bias", np.full(35, 1e300)), ["ln_f.bias", "not finite"]),
         (put("ln_f.bias", np.ones(35, "f4")), ["both ln_f.bias and transformer.ln_f.bias"]),
         (put("lm_head.weight", np.ones((53, 35), "f4")), ["lm_head.weight", "tie_word_embeddings"]),
     ],
@@ -312,7 +312,7 @@ def test_broken_files_are_refused_in_one_line(copy):
     whole = path.read_bytes()
     for size in (0, 4, 1000, len(whole) - 1):
         path.write_bytes(whole[:size])
-        refused(lambda: minitx.load(folder), path, "no whole safetensors file")
+        refused(lambda: minitx.load(folder), path, "not a whole safetensors file")
     path.unlink()
     refused(lambda: minitx.load(folder), folder, "no model.safetensors")
     (folder / "pytorch_model.bin").write_bytes(b"")
@@ -334,10 +334,10 @@ def test_shards_that_are_missing_or_elsewhere_are_refused(copy):
     refused(lambda: minitx.load(folder), two[0].name, two[1].name, name)
     safetensors.numpy.save_file(second, two[1])
     for weights, word in (
-        ({"a": "../llama/model-00001-of-00002.safetensors"}, "no file beside it"),
+        ({"a": "../llama/model-00001-of-00002.safetensors"}, "not a file beside it"),
         (values["weight_map"] | {"more": "model-00001-of-00002.safetensors"}, "more"),
         ({}, "weight_map"),
-        ({"a": ["model-00001-of-00002.safetensors"]}, "no file beside it"),
+        ({"a": ["model-00001-of-00002.safetensors"]}, "not a file beside it"),
     ):
         index.write_text(json.dumps({"weight_map": weights}))
         refused(lambda: minitx.load(folder), index, word)

@@ -218,9 +218,9 @@ def test_files_that_are_cut_or_no_gguf_are_refused_in_one_line(tmp_path):
     whole = path.read_bytes()
     for size in (0, 3, 30, 200, 1500, len(whole) // 2, len(whole) - 40):
         path.write_bytes(whole[:size])
-        refused(lambda: minitx.load(path), path, "no whole GGUF file")
+        refused(lambda: minitx.load(path), path, "not a whole GGUF file")
     path.write_bytes(b"x" * 5000)
-    refused(lambda: minitx.load(path), path, "no whole GGUF file")
+    refused(lambda: minitx.load(path), path, "not a whole GGUF file")
 
 
 @pytest.mark.parametrize("kind", [0, 6, 8])  # of an array's items: bytes, floats, strings
@@ -228,10 +228,10 @@ def test_absurd_counts_neither_hang_nor_fill_the_memory(tmp_path, kind):
     path = tmp_path / "a.gguf"
     array = struct.pack("<QcIIQ", 1, b"x", 9, kind, 100_000_000) + bytes(40)
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + array)
-    refused(lambda: minitx.load(path), path, "no whole GGUF file")
+    refused(lambda: minitx.load(path), path, "not a whole GGUF file")
     text = struct.pack("<QcIQ", 1, b"x", 8, 2**62) + b"cut"
     path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text)
-    refused(lambda: minitx.load(path), path, "no whole GGUF file", "too early")
+    refused(lambda: minitx.load(path), path, "not a whole GGUF file", "too early")
 
 
 def test_an_offset_beyond_all_numbers_is_refused_without_a_warning(tmp_path):
@@ -239,7 +239,7 @@ def test_an_offset_beyond_all_numbers_is_refused_without_a_warning(tmp_path):
     (tmp_path / "a.gguf").write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + tensor + bytes(99))
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        refused(lambda: minitx.load(tmp_path / "a.gguf"), "no whole GGUF file")
+        refused(lambda: minitx.load(tmp_path / "a.gguf"), "not a whole GGUF file")
     assert not said
 
 

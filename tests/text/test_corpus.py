@@ -126,6 +126,12 @@ def test_what_cannot_be_opened_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", locked)
     refused("cannot read 'diary.txt' (Permission denied)", call=lambda: read("diary.txt"))
 
+    def stuck(path):
+        raise TimeoutError
+
+    monkeypatch.setattr(Path, "read_bytes", stuck)
+    refused("cannot read 'diary.txt' (TimeoutError)", call=lambda: read("diary.txt"))
+
 
 def test_a_name_that_is_nothing_lists_what_there_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -297,7 +303,7 @@ def test_an_unwritable_cache(server, cache, monkeypatch, tmp_path):
         raise PermissionError("denied | Pooch could not create data cache folder")
 
     monkeypatch.setattr("pooch.retrieve", locked)
-    refused("cannot write", "(PermissionError)", "set MINITX_CACHE", call=get)
+    refused("cannot write", "(denied | Pooch could", "set MINITX_CACHE", call=get)
     assert server.seen == []
 
 
@@ -306,8 +312,6 @@ def test_what_cannot_be_downloaded(cache, monkeypatch):
     refused("'fables'", "known names: tinyshakespeare", call=lambda: get("fables"))
     refused("did you mean 'tinyshakespeare'?", call=lambda: get("tinyshakespear"))
     refused("'ftp://x/y'", "http", call=lambda: get("tinyshakespeare", "ftp://x/y"))
-    monkeypatch.setitem(sys.modules, "pooch", None)  # as if it were not installed
-    refused("pip install pooch", "by hand", call=lambda: get("tinyshakespeare"))
 
 
 def test_the_cache_is_where_pooch_would_put_it(monkeypatch, tmp_path):
@@ -319,9 +323,6 @@ def test_the_cache_is_where_pooch_would_put_it(monkeypatch, tmp_path):
     assert corpus.cache_folder() == pooch.os_cache("minitx")
     monkeypatch.setenv("MINITX_CACHE", "~/mine")
     assert corpus.cache_folder() == Path.home() / "mine"
-    monkeypatch.delenv("MINITX_CACHE")
-    monkeypatch.setitem(sys.modules, "platformdirs", None)
-    assert corpus.cache_folder() == Path.home() / ".cache" / "minitx"
 
 
 def test_the_real_address_and_hash_are_complete():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from minitx.errors import InputError
-from minitx.text import corpus, grammars, sources
+from minitx.text import corpus, grammars, phrases, sources
 
 LENGTH = 40_000
 HELD_OUT = [("queen", "palace"), ("king", "jewelled"), ("girl", "young"), ("fox", "his")]
@@ -177,14 +177,14 @@ def test_rules_unfold_phrase_by_phrase():
         else:
             yield 1, ".", "start"
 
-    words, moves, share = sources.unfold(rules)
+    words, moves, share = phrases.unfold(rules)
     assert words == (".", "four", "one", "three", "two")
     # Sentences of 4 and of 2 words: 3 on average, of which one is the full stop.
     assert share == pytest.approx(
         {"start": 1 / 3, "end": 1 / 3}
-        | {sources.Rest(rest, "end"): 1 / 6 for rest in ("two three", "three")}
+        | {phrases.Rest(rest, "end"): 1 / 6 for rest in ("two three", "three")}
     )
-    assert moves["start"] == ((0.5, "one", sources.Rest("two three", "end")), (0.5, "four", "end"))
+    assert moves["start"] == ((0.5, "one", phrases.Rest("two three", "end")), (0.5, "four", "end"))
     assert sources.Source("own", words, moves, share).entropy() == pytest.approx(math.log(2) / 3)
 
 
