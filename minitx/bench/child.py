@@ -1,4 +1,4 @@
-"""What has to be measured in a process of its own: start-up, compilation, peak memory."""
+"""Measurements that need a process of their own: start-up, compilation, peak memory."""
 
 import dataclasses
 import json
@@ -22,32 +22,38 @@ from minitx.text.data import prepare
 
 
 def time_to_loss(name: str, corpus: str, target: float | None) -> dict[str, Any]:
-    """From the start of a process to a validation loss: with an empty cache, and started again.
+    """Return how long a new process takes to reach a validation loss.
 
-    The clock runs through imports, compilation and evaluations, up to the first evaluation, over
-    the whole validation split, at or below the target; without one, up to the last.
+    "cold" starts with an empty cache of compiled programs, "cached" with the programs of the cold
+    run. The clock includes imports, compilation and evaluations. It stops at the first evaluation
+    at or below the target; without a target, at the last evaluation.
     """
     with tempfile.TemporaryDirectory() as cache:
-        return {
-            "preset": name,
-            "corpus": corpus,
-            "target": target,
-            "cold": reached(child(cache, "whole_run", name, corpus), target),
-            "cached": reached(child(cache, "whole_run", name, corpus), target),
-        }
+        cold = in_new_process(cache, "whole_run", name, corpus)
+        cached = in_new_process(cache, "whole_run", name, corpus)
+    return {
+        "preset": name,
+        "corpus": corpus,
+        "target": target,
+        "cold": end_of_clock(cold, target),
+        "cached": end_of_clock(cached, target),
+    }
 
 
-def reached(evaluations: list[dict[str, float]], target: float | None) -> dict[str, Any]:
-    """The evaluation at which the target was reached, or the last one, and whether it was."""
+def end_of_clock(evaluations: list[dict[str, float]], target: float | None) -> dict[str, Any]:
+    """Return the evaluation at which the clock stops, and whether it reached the target."""
     for evaluation in evaluations:
         if target is not None and evaluation["val_loss"] <= target:
             return {**evaluation, "reached": True}
     return {**evaluations[-1], "reached": target is None}
 
 
-def child(cache: str, task: str, *arguments) -> Any:
-    """What a task of `TASKS` returns in a new process that keeps compiled programs in `cache`."""
-    # On the path that this process has, and not on the folder that it happens to stand in.
+def in_new_process(cache: str, task: str, *arguments) -> Any:
+    """Return what a task of `TASKS` returns in a new process.
+
+    The process keeps compiled programs in the folder `cache`. Raises InputError if it fails.
+    """
+    # The new process imports from where this one does, whatever folder it is started in.
     code = (
         f"import sys; sys.path[:] = {sys.path!r}; from minitx.bench import child; "
         "child.serve(*sys.argv[1:])"
@@ -55,50 +61,51 @@ def child(cache: str, task: str, *arguments) -> Any:
     call = [sys.executable, "-c", code, task, json.dumps(arguments), repr(time.time())]
     settings = {
         "JAX_COMPILATION_CACHE_DIR": cache,
-        "TMPDIR": cache,  # what a killed process leaves there goes with it
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",  # as the command line has it
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # this process has a part of the GPU's memory
+        "TMPDIR": cache,  # a killed process leaves files there, which are deleted with the cache
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.3",  # as on the command line
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",  # this process already has part of the GPU
     }
     done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, **settings})
     if done.returncode:
-        words = done.stderr.strip().splitlines() or ["no word why"]
-        raise InputError(f"measuring in a new process failed ({words[-1]}): run `minitx doctor`")
+        why = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise InputError(f"measuring in a new process failed ({why}): run `minitx doctor`")
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def serve(task: str, arguments: str, started: str) -> None:
-    """The other end of `child`: print what the task returns as the last line."""
+    """Run a task in the new process, and print what it returns as the last line."""
     print(json.dumps(TASKS[task](float(started), *json.loads(arguments))))
 
 
 def first_step(started: float, name: str, vocab: int) -> dict[str, float]:
-    """How long the training loop takes to trace and to compile, and the peak memory of 3 steps."""
+    """Return how long the training loop takes to trace and compile, and the memory of 3 steps."""
     config = dataclasses.replace(PRESETS[name].model, vocab=vocab)
-    recipe, mesh = PRESETS[name].train, make_mesh(1)
+    recipe = PRESETS[name].train
+    mesh = make_mesh(1)
     tokens = np.random.default_rng(0).integers(0, vocab, 100_000, np.int32)
-    state = jax.tree.map(lambda a: a[None], step.init_state(config, recipe))
+    state = jax.tree.map(lambda leaf: leaf[None], step.init_state(config, recipe))
     state, tokens = jax.block_until_ready(put((state, tokens), mesh))
-    clock = time.perf_counter()
+    start = time.perf_counter()
     program = step.program_of(recipe)
     traced = step.compiled_steps.lower(config, program, mesh, state, tokens, 3)
-    between = time.perf_counter()
+    middle = time.perf_counter()
     compiled = traced.compile()
     end = time.perf_counter()
     jax.block_until_ready(compiled(state, tokens, 3))
     return {
-        "trace_seconds": between - clock,
-        "compile_seconds": end - between,
+        "trace_seconds": middle - start,
+        "compile_seconds": end - middle,
         "peak_memory_mib": peak_memory() / 2**20,
     }
 
 
 def peak_memory() -> int:
-    """Bytes: of the accelerator, or of this process where it has none."""
-    of_device = jax.devices()[0].memory_stats()
-    if of_device and "peak_bytes_in_use" in of_device:
-        return of_device["peak_bytes_in_use"]
+    """Return the peak memory in bytes: the accelerator's, or else this process's."""
+    statistics = jax.devices()[0].memory_stats()
+    if statistics and "peak_bytes_in_use" in statistics:
+        return statistics["peak_bytes_in_use"]
     status = Path("/proc/self/status")
-    if status.exists():  # there getrusage would tell of the parent too
+    if status.exists():  # on Linux, getrusage may give the peak of the parent process
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         return int(lines["VmHWM"].split()[0]) * 1024
     import resource  # not on Windows
@@ -108,7 +115,7 @@ def peak_memory() -> int:
 
 
 def whole_run(started: float, name: str, corpus: str) -> list[dict[str, float]]:
-    """Train a preset as the command line does; its evaluations, with seconds since the start."""
+    """Train a preset as the command line does; return evaluations, with seconds since `started`."""
     data = prepare(corpus, PRESETS[name].tokenizer)
     config = dataclasses.replace(PRESETS[name].model, vocab=len(data.tokenizer))
     recipe = PRESETS[name].train
@@ -117,9 +124,14 @@ def whole_run(started: float, name: str, corpus: str) -> list[dict[str, float]]:
         state = run.begin(Path(folder) / "run", config, recipe, data, resume=False)
         for report in run.train_run(Path(folder) / "run", config, recipe, data, state):
             if report.evaluation:
-                e = report.evaluation
-                seconds = time.time() - started
-                evaluations.append({"seconds": seconds, "step": e.step, "val_loss": e.val_loss})
+                evaluation = report.evaluation
+                evaluations.append(
+                    {
+                        "seconds": time.time() - started,
+                        "step": evaluation.step,
+                        "val_loss": evaluation.val_loss,
+                    }
+                )
     return evaluations
 
 

@@ -15,72 +15,79 @@ from minitx.errors import InputError
 from minitx.pretrained import loader
 from minitx.text.corpus import read_text
 
-ROUNDS = 5  # each measures everything in turn, so that a busy moment hits both alike
-TRACE_T = 128  # tokens of the forward pass that keeps all hidden states
-PROMPT_T, MADE_T = 16, 64  # tokens of the greedy continuation
+ROUNDS = 5  # each measures everything in turn, so that a busy moment slows both alike
+TRACE_TOKENS = 128  # of the forward pass that keeps all hidden states
+PROMPT_TOKENS = 16
+NEW_TOKENS = 64  # of the greedy continuation
 
 
 def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[str, Any]:
-    """Medians in seconds of a trace and of greedy generation with a cache, and how they agree.
+    """Measure a trace and greedy generation with a cache here and in transformers; compare results.
 
-    `name` is what `load` takes, but no run. Logits and states are compared as the largest
-    difference over the largest value. Raises InputError without torch and transformers.
+    Times are medians in seconds. `name` is a model that `load` takes, except a run of minitx.
+    Logits and states are compared by the largest difference over the largest value. Raises
+    InputError without torch and transformers.
     """
     torch, transformers = import_both()
     loaded = loader.load(name)
     model, params = loaded.model, loaded.model.params()
     theirs = load_theirs(transformers, torch, loader.locate(name))
     ids = loader.tokenizer_of(loaded).encode(read_text("fables").text[:2000])
-    tokens_BT, prompt_BT = ids[None, :TRACE_T], ids[None, :PROMPT_T]
-    tokens, prompt = (torch.tensor(a.astype(np.int64)) for a in (tokens_BT, prompt_BT))
+    tokens_BT = ids[None, :TRACE_TOKENS]
+    prompt_BT = ids[None, :PROMPT_TOKENS]
+    their_tokens = torch.tensor(tokens_BT.astype(np.int64))
+    their_prompt = torch.tensor(prompt_BT.astype(np.int64))
 
     def our_trace():
         fields = ("states_LBTD", "logits_BTV")
         return jax.block_until_ready(trace_fields(loaded.config, fields, params, tokens_BT))
 
     def their_trace():
-        return theirs(tokens, output_hidden_states=True)
+        return theirs(their_tokens, output_hidden_states=True)
 
     def our_text():
-        return np.concatenate(list(sample.generate(model, prompt_BT, MADE_T, 0.0)), axis=1)
+        return np.concatenate(list(sample.generate(model, prompt_BT, NEW_TOKENS, 0.0)), axis=1)
 
     def their_text():
-        made = theirs.generate(prompt, max_new_tokens=MADE_T, do_sample=False, use_cache=True)
-        return made.numpy()[:, PROMPT_T:]
+        text = theirs.generate(
+            their_prompt, max_new_tokens=NEW_TOKENS, do_sample=False, use_cache=True
+        )
+        return text.numpy()[:, PROMPT_TOKENS:]
 
     with torch.no_grad():
         seconds, results = in_turn([our_trace, their_trace, our_text, their_text], rounds)
-    (states_LBTD, logits_BTV), out, ours_BT, theirs_BT = results
-    # Their last entry is taken after the final norm.
-    pairs = zip(np.asarray(states_LBTD), out.hidden_states[:-1], strict=False)
-    ours_s, theirs_s = seconds["our_trace"], seconds["their_trace"]
+    (states_LBTD, logits_BTV), their_output, our_tokens_BT, their_tokens_BT = results
+    # Their last hidden state is taken after the final norm, so it is left out.
+    pairs = zip(np.asarray(states_LBTD), their_output.hidden_states[:-1], strict=False)
     return {
         "model": loaded.name,
         "rounds": rounds,
         "threads": {"torch": torch.get_num_threads(), "jax_devices": jax.device_count()},
         "trace": {
-            "tokens": TRACE_T,
-            "minitx_seconds": ours_s,
-            "transformers_seconds": theirs_s,
-            "times_as_fast": theirs_s / ours_s,
+            "tokens": TRACE_TOKENS,
+            "minitx_seconds": seconds["our_trace"],
+            "transformers_seconds": seconds["their_trace"],
+            "times_as_fast": seconds["their_trace"] / seconds["our_trace"],
         },
         "generate": {
-            "tokens": MADE_T,
-            "minitx_tokens_per_second": MADE_T / seconds["our_text"],
-            "transformers_tokens_per_second": MADE_T / seconds["their_text"],
+            "tokens": NEW_TOKENS,
+            "minitx_tokens_per_second": NEW_TOKENS / seconds["our_text"],
+            "transformers_tokens_per_second": NEW_TOKENS / seconds["their_text"],
             "times_as_fast": seconds["their_text"] / seconds["our_text"],
         },
         "agreement": {
-            "logits_relative_error": relative_error(logits_BTV, out.logits.numpy()),
-            "states_relative_error": max(relative_error(a, b.numpy()) for a, b in pairs),
-            "same_tokens": int((ours_BT == theirs_BT).sum()),
+            "logits_relative_error": relative_error(logits_BTV, their_output.logits.numpy()),
+            "states_relative_error": max(
+                relative_error(ours, their.numpy()) for ours, their in pairs
+            ),
+            "same_tokens": int((our_tokens_BT == their_tokens_BT).sum()),
         },
     }
 
 
 def in_turn(calls: list[Callable], rounds: int) -> tuple[dict[str, float], list]:
-    """The median seconds of each call over the rounds, by name, and what each returned last."""
-    results = [call() for call in calls]  # compiles, and warms the caches
+    """Return the median seconds of each call over the rounds, by name, and what each returned."""
+    results = [call() for call in calls]  # compiles, and fills the caches
     seconds: dict[str, list[float]] = {call.__name__: [] for call in calls}
     for _ in range(rounds):
         for call in calls:
@@ -90,18 +97,19 @@ def in_turn(calls: list[Callable], rounds: int) -> tuple[dict[str, float], list]
     return {name: statistics.median(values) for name, values in seconds.items()}, results
 
 
-def relative_error(a, b) -> float:
-    """The largest difference over the largest value of b.
+def relative_error(values, reference) -> float:
+    """Return the largest difference from `reference` over the largest value of `reference`.
 
     >>> relative_error([1.0, 4.0], [1.0, 5.0])
     0.2
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    return float(np.abs(a - b).max() / np.abs(b).max())
+    values = np.asarray(values, np.float64)
+    reference = np.asarray(reference, np.float64)
+    return float(np.abs(values - reference).max() / np.abs(reference).max())
 
 
 def import_both():
-    """torch and transformers. Raises InputError naming what is missing."""
+    """Return torch and transformers. Raises InputError that names a missing package."""
     try:
         import accelerate  # noqa: F401 (transformers reads GGUF files through it)
         import torch
@@ -116,8 +124,10 @@ def import_both():
 
 
 def load_theirs(transformers, torch, path: Path):
-    """The same weights as a model of transformers that never stops early."""
-    where, more = (path.parent, {"gguf_file": path.name}) if path.is_file() else (path, {})
-    theirs = transformers.AutoModelForCausalLM.from_pretrained(where, dtype=torch.float32, **more)
-    theirs.generation_config.eos_token_id = None
+    """Return the same weights as a model of transformers, which generates without an early stop."""
+    folder = path.parent if path.is_file() else path
+    options = {"gguf_file": path.name} if path.is_file() else {}
+    auto = transformers.AutoModelForCausalLM
+    theirs = auto.from_pretrained(folder, dtype=torch.float32, **options)
+    theirs.generation_config.eos_token_id = None  # so that it does not stop early
     return theirs.eval()

@@ -97,7 +97,7 @@ class Bench:
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx.bench import machine, nanogpt, real_model
+        from minitx.bench import machine, nanogpt, real_model, summary
 
         machine.check(self.presets, self.rounds, self.target)
         parts = {"machine": lambda found: machine.about()}
@@ -117,7 +117,7 @@ class Bench:
         for n, (name, measure) in enumerate(parts.items(), 1):
             say(f"[{n}/{len(parts)}] {name} ...")
             found[name] = measure(found)
-        print_json(found) if self.json else print(machine.words(found))
+        print_json(found) if self.json else print(summary.summary(found))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,131 @@
+"""What the bench measured, as tables to read."""
+
+from typing import Any
+
+from minitx.presets import PRESETS
+from minitx.tables import aligned
+
+PRESET_COLUMNS = [
+    "preset", "parameters", "ms a step (min to max)", "tokens/s", "of the limit", "memory MiB",
+    "sampled tokens/s", "s to trace", "s to compile", "compiled again",
+]  # fmt: skip
+
+
+def summary(results: dict[str, Any]) -> str:
+    """Return everything that was measured, as tables with a line of text before or after each."""
+    machine = results["machine"]
+    versions = f"Python {machine['python']}, jax {machine['jax']}"
+    sections = [f"{machine['date']}  {machine['device']}, {machine['cores']} cores, {versions}"]
+    if "ceiling" in results:
+        sections += [
+            ceiling_line(results["ceiling"]),
+            presets_table(results),
+            seeds_table(results["seeds"]),
+            time_to_loss_lines(results["time to loss"]),
+        ]
+    if "against nanoGPT" in results:
+        sections.append(nanogpt_table(results["against nanoGPT"]))
+    if "against transformers" in results:
+        sections.append(transformers_table(results["against transformers"]))
+    return "\n\n".join(sections)
+
+
+def ceiling_line(ceiling: dict[str, float]) -> str:
+    """Return the largest rate of a matrix product for each dtype, in a line."""
+    rates = (f"{rate / 1e9:.0f} GFLOP/s in {dtype}" for dtype, rate in ceiling.items())
+    return f"largest rate of a plain matrix product: {', '.join(rates)}"
+
+
+def presets_table(results: dict[str, Any]) -> str:
+    """Return a table of the presets that were measured."""
+    rows = [PRESET_COLUMNS]
+    for name in PRESETS:
+        if name in results:
+            rows.append(preset_row(name, results[name]))
+    return aligned(rows)
+
+
+def preset_row(name: str, measured: dict[str, Any]) -> list[str]:
+    """Return a preset's row of the table."""
+    step = measured["step_seconds"]
+    compiling = measured["compile_seconds"]
+    return [
+        name,
+        str(measured["parameters"]),
+        f"{milliseconds(step['median'])} "
+        f"({milliseconds(step['min'])} to {milliseconds(step['max'])})",
+        f"{measured['tokens_per_second']:.0f}",
+        f"{measured['share_of_ceiling']:.0%}",
+        f"{measured['peak_memory_mib']:.0f}",
+        f"{measured['sampled_tokens_per_second']:.0f}",
+        f"{measured['trace_seconds']:.2f}",
+        f"{compiling['cold']:.2f}",
+        f"{compiling['cached']:.2f}",
+    ]
+
+
+def seeds_table(measured: list[dict[str, float]]) -> str:
+    """Return a table of the time of a step by the number of seeds that train at once."""
+    rows = [["seeds at once", "ms a step", "times one seed"]]
+    for one in measured:
+        times = f"{one['times_one_seed']:.2f}"
+        rows.append([str(one["seeds"]), milliseconds(one["step_seconds"]), times])
+    return aligned(rows)
+
+
+def time_to_loss_lines(sprint: dict[str, Any]) -> str:
+    """Return how long a new process took to reach a loss, without and with compiled programs."""
+    lines = [f"from the start of a process, {sprint['preset']} on {sprint['corpus']}:"]
+    for which in ("cold", "cached"):
+        end = sprint[which]
+        missed = "" if end["reached"] else f", which misses the target of {sprint['target']}"
+        lines.append(
+            f"  {which:6} {end['seconds']:6.1f} s to a validation loss of {end['val_loss']:.4f} "
+            f"after {end['step']} steps{missed}"
+        )
+    return "\n".join(lines)
+
+
+def nanogpt_table(both: dict[str, Any]) -> str:
+    """Return a table of nanoGPT's seconds, ours, and how many times as fast ours is."""
+    header = [f"{both['rounds']} times in turn", "nanoGPT s", "minitx s"]
+    rows = [[*header, "times as fast (min to max)"]]
+    for what in ("step", "sampling", "whole_run"):
+        theirs = both[what]["nanogpt_seconds"]["median"]
+        ours = both[what]["minitx_seconds"]["median"]
+        ratio = both[what]["times_as_fast"]
+        times = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
+        rows.append([what.replace("_", " "), f"{theirs:.4g}", f"{ours:.4g}", times])
+    return aligned(rows)
+
+
+def transformers_table(both: dict[str, Any]) -> str:
+    """Return a table of transformers beside minitx, and a line on how far they agree."""
+    trace = both["trace"]
+    text = both["generate"]
+    agreement = both["agreement"]
+    rows = [
+        [f"{both['model']}, median of {both['rounds']}", "transformers", "minitx", "times as fast"],
+        [
+            f"trace of {trace['tokens']} tokens, ms",
+            milliseconds(trace["transformers_seconds"]),
+            milliseconds(trace["minitx_seconds"]),
+            f"{trace['times_as_fast']:.2f}",
+        ],
+        [
+            f"{text['tokens']} greedy tokens, tokens/s",
+            f"{text['transformers_tokens_per_second']:.1f}",
+            f"{text['minitx_tokens_per_second']:.1f}",
+            f"{text['times_as_fast']:.2f}",
+        ],
+    ]
+    return (
+        f"{aligned(rows)}\nlogits differ by {agreement['logits_relative_error']:.1e}, states by "
+        f"{agreement['states_relative_error']:.1e}; {agreement['same_tokens']} of {text['tokens']} "
+        "tokens are the same"
+    )
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time in milliseconds, without the unit."""
+    return f"{1000 * seconds:.1f}"
