@@ -92,6 +92,15 @@ def test_a_python_without_torch_is_refused_before_anything_is_measured(stand_in)
         nanogpt.check(stand_in / "nano", str(stand_in / "nowhere"), "fables")
 
 
+def test_an_error_without_words_of_the_system_still_has_a_reason(stand_in, monkeypatch):
+    def stuck(*arguments, **options):
+        raise TimeoutError
+
+    monkeypatch.setattr(nanogpt.subprocess, "run", stuck)
+    with pytest.raises(InputError, match=r"cannot start .* \(TimeoutError\): check --python"):
+        nanogpt.check(stand_in / "nano", sys.executable, "fables")
+
+
 def test_a_text_that_nanogpt_cannot_read_is_refused_before_anything_is_measured(stand_in):
     with pytest.raises(InputError, match="'kingdom' is a generator"):
         nanogpt.check(stand_in / "nano", str(stand_in / "python"), "kingdom")

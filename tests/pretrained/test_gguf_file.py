@@ -223,6 +223,15 @@ def test_files_that_are_cut_or_no_gguf_are_refused_in_one_line(tmp_path):
     refused(lambda: minitx.load(path), path, "not a whole GGUF file")
 
 
+def test_an_error_without_words_of_the_system_still_has_a_reason(tmp_path, monkeypatch):
+    def stuck(*arguments):
+        raise TimeoutError
+
+    monkeypatch.setattr(gguf.GGUFReader, "__init__", stuck)
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    refused(lambda: minitx.load(tmp_path / "a.gguf"), "cannot read", "(TimeoutError)")
+
+
 @pytest.mark.parametrize("kind", [0, 6, 8])  # of an array's items: bytes, floats, strings
 def test_absurd_counts_neither_hang_nor_fill_the_memory(tmp_path, kind):
     path = tmp_path / "a.gguf"

@@ -87,6 +87,15 @@ def test_a_cache_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         refused(lambda name=name: pull.pull(name), tmp_path / "file", "MINITX_CACHE")
 
 
+def test_an_error_without_words_of_the_system_still_has_a_reason(monkeypatch):
+    def stuck(*arguments, **options):
+        raise TimeoutError
+
+    monkeypatch.setattr(Path, "mkdir", stuck)
+    for name in ("smollm2", "gpt2"):
+        refused(lambda name=name: pull.pull(name), "(TimeoutError)", "MINITX_CACHE")
+
+
 def test_names_that_cannot_be_pulled_are_refused():
     for name in ("nonsense", "", "a/b/c", "../x", "/x", "x/"):
         refused(lambda name=name: pull.pull(name), repr(name), "smollm2")
