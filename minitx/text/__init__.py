@@ -1,1 +1,1 @@
-"""Text to tokens: tokenisers, corpora, and generators whose true distribution is known."""
+"""Text to tokens: tokenizers, corpora, and generators whose true distribution is known."""

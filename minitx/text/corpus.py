@@ -1,7 +1,7 @@
 """Every corpus by name: the shipped text, texts to download, any UTF-8 file, and the generators.
 
-`read_text` reads a text. `generate` makes a generator, whose true next-token distribution is known;
-the generators are in sources.py and grammars.py. `NAMES` lists every name of the command line.
+`read_text` reads a text. `generate` makes a generator, whose true next-token distribution is known
+(see sources.py, kingdom.py and errands.py). `NAMES` lists every name that the command line takes.
 """
 
 import hashlib
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minitx.errors import InputError, reason, suggest
-from minitx.text.grammars import errands, kingdom
+from minitx.text.errands import errands
+from minitx.text.kingdom import kingdom
 from minitx.text.sources import Source, chain, zipf
 
 PACKAGE = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ distribution of the next word is looked up, not estimated:
 array([[1., 0., 0.],
        [0., 1., 0.]])
 
-This module has `chain` and `zipf`. Sources of sentences are in `grammars.py`.
+This module has `chain` and `zipf`. Sources of sentences are in `kingdom.py` and `errands.py`.
 """
 
 import math

@@ -936,7 +936,7 @@ def test_help_and_the_light_modules_load_no_jax(home):
         """
         import sys
         import minitx, minitx.errors, minitx.config, minitx.text.tokenizer, minitx.text.corpus
-        import minitx.text.grammars, minitx.text.sources
+        import minitx.text.kingdom, minitx.text.sources
         heavy = {"jax", "flax", "optax", "matplotlib", "safetensors", "tokenizers"}
         assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
         assert not {"tyro", "tqdm", "pooch"} & sys.modules.keys()
