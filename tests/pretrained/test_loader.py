@@ -134,18 +134,29 @@ def test_sample_and_inspect_take_any_model(tmp_path, monkeypatch, capsys):
     refused(lambda: Inspect((one,), prompt="the fox " * 5).run(), "40 tokens", "19")
 
 
+@pytest.mark.long
+def test_a_model_is_set_beside_an_untrained_one_of_its_config(tmp_path, monkeypatch, capsys):
+    from minitx.cli.commands import Inspect
+
+    monkeypatch.chdir(tmp_path)
+    Inspect((str(readable(tmp_path)),), prompt="the fox and", json=True).run()
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["untrained"]["norm_median"]) == len(found["layers"]["norm_median"])
+    assert found["untrained"]["norm_median"] != found["layers"]["norm_median"]
+
+
 def test_several_models_are_set_side_by_side(tmp_path, monkeypatch, capsys):
     from minitx.cli.commands import Inspect
 
     monkeypatch.chdir(tmp_path)
     models = tuple(str(readable(tmp_path, name)) for name in ("gpt2", "opt"))
-    Inspect(models, prompt="the fox and", json=True).run()
+    Inspect(models, prompt="the fox ands", untrained=False, json=True).run()
     found = json.loads(capsys.readouterr().out)
     assert list(found) == list(models)
     lines = (tmp_path / "comparison" / "comparison.csv").read_text().splitlines()
     assert len(lines) == 1 + 4  # gpt2 is the deeper one, with three blocks and the embedding
     assert all(model in lines[0] for model in models) and lines[4].endswith(",,")
-    Inspect(models, prompt="the fox and", untrained=False, figures=tmp_path / "f").run()
+    Inspect(models, prompt="the fox ands", untrained=False, figures=tmp_path / "f").run()
     assert "side by side" in capsys.readouterr().out
     assert (tmp_path / "f" / "comparison.png").exists()
     refused(lambda: Inspect(()).run(), "no MODEL is named")
