@@ -69,19 +69,20 @@ class BPE:
     def _bytes(self) -> tuple[bytes, ...] | None:
         """The bytes of each id, b"" for an id without a token; None if this is not byte-level BPE.
 
-        Added tokens are plain text. In every other token each letter stands for a byte.
+        Added tokens are plain text, and so is a token with a letter outside the alphabet. In every
+        other token each letter stands for a byte.
         """
-        added = {token.content for token in self._library.get_added_tokens_decoder().values()}
         byte = byte_of_letter()
-        if type(self._library.model).__name__ != "BPE":
+        added = {token.content for token in self._library.get_added_tokens_decoder().values()}
+        outside = {token for token in self._ids.keys() - added if set(token) - byte.keys()}
+        decoder = type(self._library.decoder).__name__
+        byte_level = not outside if self.strict else decoder == "ByteLevel"
+        if type(self._library.model).__name__ != "BPE" or not byte_level:
             return None
-        if set("".join(self._ids.keys() - added)) - byte.keys():
-            return None
-        if not self.strict and type(self._library.decoder).__name__ != "ByteLevel":
-            return None  # its letters happen to be in the alphabet, but stand for themselves
+        plain = added | outside
         table = [b""] * len(self)
         for token, id in self._ids.items():
-            table[id] = utf8(token) if token in added else bytes(byte[letter] for letter in token)
+            table[id] = utf8(token) if token in plain else bytes(byte[letter] for letter in token)
         return tuple(table)
 
     @cached_property

@@ -128,7 +128,7 @@ def test_sample_and_inspect_take_any_model(tmp_path, monkeypatch, capsys):
     Inspect((one,), prompt="the fox and", bos=True, untrained=False).run()
     out, err = capsys.readouterr()
     assert "1 x 12 tokens, BOS; the first is '<s>'" in err and "norm pos 0" in out
-    assert "UNTESTED here: the untrained model was left out" in out
+    assert "UNTESTED here" in out
     assert (tmp_path / "gpt2-figures" / "dashboard.png").exists()
     assert not (tmp_path / "gpt2-figures" / "dashboard-untrained.csv").exists()
     refused(lambda: Inspect((one,), prompt="the fox " * 5).run(), "40 tokens", "19")

@@ -109,6 +109,19 @@ def test_only_a_strict_tokenizer_needs_the_alphabet_of_bytes():
     assert BPE(library.to_str(), strict=False).decode([2, 0]) == "ACA"
 
 
+def test_a_token_outside_the_alphabet_stands_for_itself():
+    file = json.loads(BYTES.to_json())
+    file["model"]["vocab"] |= {"▁狐": 256, "Ġé": 257}
+    t = BPE(json.dumps(file), strict=False)
+    assert t.tokens[256] == t.decode([256]) == "▁狐"
+    assert t.tokens[257] == " <0xE9>" and t.decode([257]) == " \ufffd"
+    library = Tokenizer.from_str(json.dumps(file))
+    for ids in ([256], [257], [256, 257, 256]):
+        assert t.decode(ids) == library.decode(ids, skip_special_tokens=False)
+    with refused("byte-level"):
+        BPE(json.dumps(file))
+
+
 def test_the_bos_token_is_part_of_a_tokenizer():
     assert OURS.bos is None and THEIRS.bos == 0
     assert THEIRS.encode("fox").tolist() == OURS.encode("fox").tolist()
