@@ -20,9 +20,7 @@ import re
 
 import numpy as np
 
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.runs import zoo
 from minitx.text import corpus, tokenizer

@@ -21,9 +21,7 @@ import jax
 import numpy as np
 
 from minitx import TrainConfig, measure, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.model import init_params
 from minitx.objective import batch_loss
@@ -41,8 +39,8 @@ predict("L06.b", "And if the norms stand after the sums (post)?",
 # an exponential, updates must grow with the state, as without norms: then each block multiplies.
 
 # %%
-walk_ND = np.random.default_rng(0).standard_normal((16, 100)).cumsum(axis=0)
-print(walk_ND.shape, "lengths after 1, 4, 16:", measure.norms(walk_ND)[[0, 3, 15]].round(1))
+walk = np.random.default_rng(0).standard_normal((16, 100)).cumsum(axis=0)
+print(walk.shape, "lengths after 1, 4, 16:", measure.norms(walk)[[0, 3, 15]].round(1))
 
 # %% [markdown]
 # ## The rules, before the result
@@ -103,12 +101,12 @@ laws = {"exponential": lambda b, n: b * n, "linear": lambda b, n: np.log1p(b * n
 def left_out_error(law, norm_N):
     """Root mean square error of the log of each length by the law fitted to the others."""
     l_N, misses = np.arange(len(norm_N)), []
-    b_X = np.concatenate([np.linspace(-0.9 / l_N[-1], 1, 300), np.geomspace(1, 1e4, 200)])
-    rest_XN = np.log(norm_N) - laws[law](b_X[:, None], l_N)  # log a, if the law were exact
+    slopes = np.concatenate([np.linspace(-0.9 / l_N[-1], 1, 300), np.geomspace(1, 1e4, 200)])
+    rest = np.log(norm_N) - laws[law](slopes[:, None], l_N)  # log a, if the law were exact
     for out in l_N:
-        kept_XN = np.delete(rest_XN, out, axis=1)
-        best = np.argmin(kept_XN.var(axis=1))
-        misses.append(rest_XN[best, out] - kept_XN[best].mean())
+        kept = np.delete(rest, out, axis=1)
+        best = np.argmin(kept.var(axis=1))
+        misses.append(rest[best, out] - kept[best].mean())
     return np.sqrt(np.mean(np.square(misses)))
 
 for law in laws:
@@ -173,8 +171,8 @@ def output_scale(depth):
 
 # %% exercise L06.e3
 @check("L06.e3")
-def random_sum_lengths(first, update_N):
-    """The lengths after each of N updates at right angles; `first` is the length before."""
+def random_sum_lengths(first, updates):
+    """The lengths after each of the updates at right angles; `first` is the length before."""
     ...
 
 # %% [markdown]
@@ -206,7 +204,8 @@ claim("A10", a10, families["pre"], grows=(np.diff(update_EN) > 0).mean(1),
       grows_beside_state=(np.diff(update_EN / norm_EL[:, :-1]) > 0).mean(1))
 claim("A12", a12, "at initialisation, 3 seeds", ratio_with=with_EN[:, 0] / with_EN[:, -1],
       ratio_without=without_EN[:, 0] / without_EN[:, -1])
-equal_EL = lengths(families["pre"].stages[100])[0]  # after as many steps as "no residual" has
+equal_steps = max(families["no residual"].stages)  # a shorter training: compare equal ones
+equal_EL = lengths(families["pre"].stages[equal_steps])[0]
 claim("A13", a13, families["pre"], families["no residual"],
       growth_with=equal_EL[:, -1] / equal_EL[:, 1], growth_without=cut_EL[:, -1] / cut_EL[:, 1])
 
