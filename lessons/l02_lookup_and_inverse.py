@@ -139,7 +139,7 @@ for way in ways:
     p.line(1, sizes, recovered[way], way)
 p.null(0, sizes, np.minimum(1, D / sizes), "pseudo-inverse must give min(1, d/V)")
 p.guess(0, diagonal_guess, at=512)
-p.dots(1, [len(tokens)] * 3, back, "transpose, trained tables")
+p.dots(1, [len(tokens)] * len(back), back, "transpose, trained tables")
 p.null(1, sizes, 1 / sizes, "guessing, 1/V")
 p.line(2, sizes, noise["cosine"], "spread of the other peaks")
 p.null(2, sizes, np.full(len(sizes), D**-0.5), "random directions, 1/sqrt(d)")

@@ -131,22 +131,24 @@ with_EN, without_EN = map(block_gradients, (config, dataclasses.replace(config, 
 print("gradients", with_EN.mean(0).round(2), "without residual", without_EN.mean(0).round(2))
 
 p = Picture("l06_growth", "Why do states get longer?", panels=3)
+layers = np.arange(config.depth + 1)
 for words in ("pre", "post", "no norm", "no residual"):
-    p.line(0, np.arange(7), trained[words][0], words)
-p.untrained(0, np.arange(7), fresh, "pre, untrained")
-p.level(0, 96**0.5, "sqrt(D), what a norm leaves")
+    p.line(0, layers, trained[words][0], words)
+p.untrained(0, layers, fresh, "pre, untrained")
+p.level(0, config.width**0.5, "sqrt(D), what a norm leaves")
 if growth_guess is not None:
-    p.guess(0, round(growth_guess * trained["pre"][0][:, 1].mean(), 1), at=6)
+    p.guess(0, round(growth_guess * trained["pre"][0][:, 1].mean(), 1), at=config.depth)
 p.dress(0, "Length of the state", "layer (0: embedding)", "median norm", yscale="log")
-deep_EN, blocks = trained["pre, 12 blocks"][0][:, 1:], np.arange(1, 13)
+deep_EN = trained["pre, 12 blocks"][0][:, 1:]
+blocks = np.arange(1, deep_EN.shape[1] + 1)
 first, end = deep_EN.mean(0)[[0, -1]]
 p.line(1, blocks, deep_EN, "12 blocks, trained")
 p.untrained(1, blocks, fresh_deep[:, 1:])
 p.null(1, blocks, first * np.sqrt(blocks), "independent updates, square root")
-p.line(1, blocks, np.geomspace(first, end, 12), "exponential through both ends")
+p.line(1, blocks, np.geomspace(first, end, len(blocks)), "exponential through both ends")
 p.dress(1, "Which law?", "block", "median norm", ylim=(0, None))
-p.line(2, blocks[:6], with_EN, "with residual")
-p.line(2, blocks[:6], without_EN, "without")
+p.line(2, layers[1:], with_EN, "with residual")
+p.line(2, layers[1:], without_EN, "without")
 p.dress(2, "Gradients at the start of training", "block", "their length", ylim=(0, None))
 p.save()
 

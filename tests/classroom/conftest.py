@@ -9,10 +9,11 @@ import jax
 import numpy as np
 import pytest
 
+from minitx import report
 from minitx.classroom import lessons
 from minitx.classroom.learner import Session, session
 from minitx.runs import zoo
-from minitx.train import initial_params
+from minitx.step import initial_params
 
 LESSON = '''# %% [markdown]
 # # L00 Toy
@@ -98,9 +99,12 @@ def type_in(monkeypatch):
     return set_input
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def untrained_zoo(tmp_path_factory):
-    """The zoo without training: the models of each stage are untrained ones of other seeds."""
+    """A zoo that costs seconds: two shallow models of each species, which nobody trained.
+
+    The models of each stage are untrained ones of other seeds, and lessons measure short texts.
+    """
 
     def train(name, config, recipe, data):
         steps = range(recipe.eval_every, recipe.steps + 1, recipe.eval_every)
@@ -112,10 +116,24 @@ def untrained_zoo(tmp_path_factory):
         losses = np.random.default_rng(0).uniform(2, 4, shape)
         return {"losses": losses.astype(np.float32), "stages": stages}
 
+    def short_sequences(tokens, context, limit=128):
+        return sequences(tokens, context, min(limit, 128))
+
+    sequences = report.sequences
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINITX_CACHE", str(tmp_path_factory.mktemp("untrained-zoo")))
         patch.setattr(zoo, "train", train)
+        patch.setattr(zoo, "SEEDS", (0, 1))
+        patch.setattr(report, "sequences", short_sequences)
         for name, species in zoo.ZOO.items():
-            recipe = dataclasses.replace(species.train, steps=4, eval_every=2)
-            patch.setitem(zoo.ZOO, name, dataclasses.replace(species, train=recipe))
+            depth = {1: 1, 2: 2, 6: 3, 12: 4}[species.model.depth]
+            shallow = dataclasses.replace(
+                species,
+                model=dataclasses.replace(species.model, depth=depth),
+                train=dataclasses.replace(species.train, steps=4, eval_every=2),
+            )
+            patch.setitem(zoo.ZOO, name, shallow)
+        optimizations_are_off = jax.config.read("jax_disable_most_optimizations")
+        jax.config.update("jax_disable_most_optimizations", True)  # they compile faster
         yield
+        jax.config.update("jax_disable_most_optimizations", optimizations_are_off)
