@@ -41,7 +41,7 @@ print("pieces", [bpe.tokens[i] for i in ids_T])
 print("ids   ", ids_T.tolist(), "shape", ids_T.shape)
 print("back  ", repr(bpe.decode(ids_T)))
 print("variants of 'the':", [x for x in bpe.tokens if x.removeprefix(" ").lower() == "the"])
-rare = max(set(re.findall(r"[a-z]+", text)), key=lambda word: len(bpe.encode(" " + word)))
+rare = max(sorted(set(re.findall("[a-z]+", text))), key=lambda word: len(bpe.encode(" " + word)))
 print("the worst word:", repr(rare), [bpe.tokens[i] for i in bpe.encode(" " + rare)])
 
 # %% [markdown]

@@ -12,8 +12,8 @@ import pytest
 from minitx import report
 from minitx.classroom import lessons
 from minitx.classroom.learner import Session, session
+from minitx.model import init_params
 from minitx.runs import zoo
-from minitx.step import initial_params
 
 LESSON = '''# %% [markdown]
 # # L00 Toy
@@ -99,11 +99,23 @@ def type_in(monkeypatch):
     return set_input
 
 
+def random_params(config, seed):
+    """Weights like those of an untrained model, made without compiling anything."""
+    random = np.random.default_rng(seed)
+    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+
+    def weights(leaf):
+        mean = 1.0 if leaf.ndim == 1 else 0.0  # gains
+        return random.normal(mean, 0.02, leaf.shape).astype(np.float32)
+
+    return jax.tree.map(weights, shapes)
+
+
 @pytest.fixture(scope="module")
 def untrained_zoo(tmp_path_factory):
-    """A zoo that costs seconds: two shallow models of each species, which nobody trained.
+    """A zoo that costs seconds: two shallow models of each species with random weights.
 
-    The models of each stage are untrained ones of other seeds, and lessons measure short texts.
+    Each stage has other weights, and lessons measure short texts.
     """
 
     def train(name, config, recipe, data):
@@ -111,7 +123,7 @@ def untrained_zoo(tmp_path_factory):
         stages = {}
         for step in steps:
             seeds = [1000 * step + seed for seed in zoo.SEEDS]
-            stages[str(step)] = [jax.device_get(initial_params(config, seed)) for seed in seeds]
+            stages[str(step)] = [random_params(config, seed) for seed in seeds]
         shape = (2, len(zoo.SEEDS), len(steps))
         losses = np.random.default_rng(0).uniform(2, 4, shape)
         return {"losses": losses.astype(np.float32), "stages": stages}
@@ -123,6 +135,7 @@ def untrained_zoo(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINITX_CACHE", str(tmp_path_factory.mktemp("untrained-zoo")))
         patch.setattr(zoo, "train", train)
+        patch.setattr(zoo, "initial_params", random_params)
         patch.setattr(zoo, "SEEDS", (0, 1))
         patch.setattr(report, "sequences", short_sequences)
         for name, species in zoo.ZOO.items():
