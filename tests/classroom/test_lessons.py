@@ -1,6 +1,8 @@
 """The files of lessons: their parts, how they are found, and what comes next."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -65,3 +67,17 @@ def test_progress_is_the_part_and_the_exercises_solved(toy):
     assert lessons.progress("L00") == "part 3 of 5     0 of 1 exercises"
     remember("L00", {"done": True, "L00.e1": True})
     assert lessons.progress("L00") == "done            1 of 1 exercises"
+
+
+def test_the_list_hints_and_the_ledger_need_neither_jax_nor_matplotlib():
+    code = """
+import sys
+from minitx.classroom import claims, hint, lessons
+for name in lessons.paths():
+    lessons.title(name), lessons.progress(name)
+lessons.next_command()
+hint("L07.e1")
+claims.full_ledger()
+assert not {"jax", "flax", "matplotlib", "scipy"} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
