@@ -21,9 +21,7 @@
 import numpy as np
 
 from minitx import generate, measure
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.runs import zoo
 
@@ -109,10 +107,10 @@ print(f"largest difference by hand: {max(errors_E):.1e} of the largest logit")
 
 # %%
 kinds = ("none", "learned", "sinusoidal", "rope")
-loss_KE = np.array([zoo.load(f"positions-{kind}").val_loss_EA[:, -1] for kind in kinds])
+losses = np.array([zoo.load(f"positions-{kind}").val_losses[:, -1] for kind in kinds])
 share_V = np.bincount(learned.data.train_tokens, minlength=learned.config.vocab) + 1e-9
 unigram = -np.log(share_V / share_V.sum())[learned.data.val_tokens].mean()
-for kind, loss_E in zip(kinds, loss_KE, strict=True):
+for kind, loss_E in zip(kinds, losses, strict=True):
     print(f"loss with {kind:10} {loss_E.mean():.3f} ({loss_E.min():.3f} to {loss_E.max():.3f})")
 print(f"frequencies alone: {unigram:.3f}; all alike: {np.log(learned.config.vocab):.3f}")
 
@@ -126,10 +124,10 @@ layers = {"Pythia 70M": 6, "GPT-2": 12, "OPT 125M": 12, "GPT-2 medium": 24, "Smo
           "Llama 2 7B": 32, "GPT-2 XL": 48, "Llama 2 70B": 80, "GPT-3": 96, "Llama 3.1 405B": 126}
 
 p = Picture("l00_first_run", "The pieces, and what positions are worth", panels=2)
-p.bars(0, kinds, loss_KE.T)
+p.bars(0, kinds, losses.T)
 p.level(0, unigram, "frequencies of characters alone")
 if cost_guess is not None:
-    p.guess(0, round(loss_KE[1].mean() + cost_guess, 3), words="none", at=0)
+    p.guess(0, round(losses[1].mean() + cost_guess, 3), words="none", at=0)
 p.dress(0, "Held-out loss by kind of position (whiskers: seeds)", "positions",
         "loss (nats per token)")
 p.dots(1, list(layers.values()), range(len(layers)), "a model")
@@ -191,7 +189,7 @@ quiz("L00.q3", "A loss of ln V nats means that the model", ["is perfect", "knows
 claim("A7", a7, "published configs", fewest_layers=min(layers.values()),
       most_layers=max(layers.values()))
 claim("B3", b3, learned, error=errors_E)
-claim("B15", b15, zoo.load("positions-none"), learned, cost_of_none=loss_KE[0] - loss_KE[1:].min(0))
+claim("B15", b15, zoo.load("positions-none"), learned, cost_of_none=losses[0] - losses[1:].min(0))
 claim("C12", c12, learned, token_error=token_errors_E, position_share=shares_E)
 
 # %% [markdown]

@@ -20,9 +20,7 @@ import re
 
 import numpy as np
 
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.runs import zoo
 from minitx.text import corpus, tokenizer
@@ -43,7 +41,7 @@ print("pieces", [bpe.tokens[i] for i in ids_T])
 print("ids   ", ids_T.tolist(), "shape", ids_T.shape)
 print("back  ", repr(bpe.decode(ids_T)))
 print("variants of 'the':", [x for x in bpe.tokens if x.removeprefix(" ").lower() == "the"])
-rare = max(set(re.findall(r"[a-z]+", text)), key=lambda word: len(bpe.encode(" " + word)))
+rare = max(sorted(set(re.findall("[a-z]+", text))), key=lambda word: len(bpe.encode(" " + word)))
 print("the worst word:", repr(rare), [bpe.tokens[i] for i in bpe.encode(" " + rare)])
 
 # %% [markdown]

@@ -18,9 +18,7 @@
 import numpy as np
 
 from minitx import measure
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.runs import zoo
 
 diagonal_guess = predict("L02.a", "512 tokens, 64 dimensions, pseudo-inverse: what comes back at "
@@ -141,7 +139,7 @@ for way in ways:
     p.line(1, sizes, recovered[way], way)
 p.null(0, sizes, np.minimum(1, D / sizes), "pseudo-inverse must give min(1, d/V)")
 p.guess(0, diagonal_guess, at=512)
-p.dots(1, [len(tokens)] * 3, back, "transpose, trained tables")
+p.dots(1, [len(tokens)] * len(back), back, "transpose, trained tables")
 p.null(1, sizes, 1 / sizes, "guessing, 1/V")
 p.line(2, sizes, noise["cosine"], "spread of the other peaks")
 p.null(2, sizes, np.full(len(sizes), D**-0.5), "random directions, 1/sqrt(d)")
@@ -204,13 +202,13 @@ TABLES = {"GPT-2": (50257, 768), "OPT 125M": (50272, 768), "SmolLM2 135M": (4915
           "Llama 2 7B": (32000, 4096), "Mistral 7B": (32000, 4096), "Llama 2 70B": (32000, 8192)}
 for name, (V, d) in TABLES.items():
     print(f"{name:14} {V} x {d}, {V / d:.1f} times as tall as wide")
-height_X, width_X = np.array(list(TABLES.values())).T
+heights, widths = np.array(list(TABLES.values())).T
 right_VD = np.linalg.qr(np.random.default_rng(0).standard_normal((D, D)))[0][:32] * 1.7
 _, normalised_VV, pinv_VV, _ = ways_back(right_VD).values()  # of rows at right angles
 equal, eightfold = (diagonal["pseudo-inverse"][:, sizes == n].ravel() for n in (D, 8 * D))
 claim("B4", b4, bpe, transpose_brings_back=back)
-claim("B9", b9, "published configs", least_width=width_X.min(), most_width=width_X.max(),
-      least_ratio=(height_X / width_X).min())
+claim("B9", b9, "published configs", least_width=widths.min(), most_width=widths.max(),
+      least_ratio=(heights / widths).min())
 claim("B10", b10, bpe, times_the_work=len(w_VD),
       error=np.abs(np.eye(len(w_VD))[:100] @ w_VD - w_VD[:100]).max())
 claim("B11", b11, "random tables", diagonal_at_equal=equal, diagonal_at_eightfold=eightfold)

@@ -21,9 +21,7 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.runs import zoo
 
@@ -93,21 +91,21 @@ def c10(pole_over_equator):
 # be neighbours, by cosine once the mean is removed. The null shuffles the labels.
 
 # %%
-context_N = np.array([words.index(word) for word in source.contexts])
-label_N = np.array([str(value) for value in source.contexts.values()])
+context_Z = np.array([words.index(word) for word in source.contexts])
+label_Z = np.array([str(value) for value in source.contexts.values()])
 random = np.random.default_rng(0)
 
-def purity(model, label_N):
+def purity(model, label_Z):
     """The share of context words whose nearest has the same label."""
-    x_ND = np.asarray(model.unembedding_VD, float)[context_N]
-    x_ND = x_ND - x_ND.mean(0)
-    near_N = (measure.cosines(x_ND[:, None], x_ND) - 2 * np.eye(len(x_ND))).argmax(1)  # not itself
-    return np.mean(label_N[near_N] == label_N)
+    x_ZD = np.asarray(model.unembedding_VD, float)[context_Z]
+    x_ZD = x_ZD - x_ZD.mean(0)
+    near_Z = (measure.cosines(x_ZD[:, None], x_ZD) - 2 * np.eye(len(x_ZD))).argmax(1)  # not itself
+    return np.mean(label_Z[near_Z] == label_Z)
 
 steps, stages = [0, *family.stages], [family.untrained, *family.stages.values()]
-pure_ES = np.transpose([[purity(m, label_N) for m in stage] for stage in stages])
-null_ES = np.transpose([[purity(m, random.permutation(label_N)) for m in stage]
-                        for stage in stages])
+pure = np.transpose([[purity(m, label_Z) for m in stage] for stage in stages])
+shuffled_pure = np.transpose([[purity(m, random.permutation(label_Z)) for m in stage]
+                              for stage in stages])
 
 # %% [markdown]
 # ## Run 2: do analogies hold on it?
@@ -124,29 +122,29 @@ quads = [(a, noun_of[rank, other[gender], age], noun_of[rank_2, other[gender], a
           noun_of[rank_2, gender, age])
          for (rank, gender, age), a in noun_of.items()
          for rank_2 in dict.fromkeys(rank for rank, _, _ in noun_of) if rank_2 != rank]
-a_Q, b_Q, c_Q, d_Q = np.transpose(quads)
+a_Z, b_Z, c_Z, d_Z = np.transpose(quads)
 print(len(quads), "analogies, the first:", *(words[n] for n in quads[0]))
 
-def hits(x_QD, w_VD, rule):
+def hits(x_ZD, w_VD, rule):
     """The share of Q answers that are first of all words, and first of those not asked about."""
-    dot_QV, length_V = x_QD @ w_VD.T, measure.norms(w_VD)
-    score_QV = {"distance": dot_QV - length_V**2 / 2,  # -|x - w|^2 / 2, without |x|^2
-                "dot": dot_QV, "cosine": dot_QV / length_V}[rule]  # |x| is one for all words
-    of_all = np.mean(score_QV.argmax(1) == d_Q)
-    score_QV[np.arange(len(d_Q)), [a_Q, b_Q, c_Q]] = -np.inf
-    return of_all, np.mean(score_QV.argmax(1) == d_Q)
+    dot_ZV, length_V = x_ZD @ w_VD.T, measure.norms(w_VD)
+    score_ZV = {"distance": dot_ZV - length_V**2 / 2,  # -|x - w|^2 / 2, without |x|^2
+                "dot": dot_ZV, "cosine": dot_ZV / length_V}[rule]  # |x| is one for all words
+    of_all = np.mean(score_ZV.argmax(1) == d_Z)
+    score_ZV[np.arange(len(d_Z)), [a_Z, b_Z, c_Z]] = -np.inf
+    return of_all, np.mean(score_ZV.argmax(1) == d_Z)
 
 def every_way(w_VD):
     """Hits on one table, by each way to put vectors and to choose among them."""
     forms = {"raw": w_VD, "centred": w_VD - w_VD.mean(0),
              "unit": w_VD / measure.norms(w_VD)[:, None]}
     ways = [(form, rule) for form in ("raw", "centred") for rule in ("distance", "dot", "cosine")]
-    found = {f"{form}\n{rule}": hits(forms[form][a_Q] - forms[form][b_Q] + forms[form][c_Q],
+    found = {f"{form}\n{rule}": hits(forms[form][a_Z] - forms[form][b_Z] + forms[form][c_Z],
                                      forms[form], rule)
              for form, rule in [*ways, ("unit", "cosine")]}  # at one length all rules agree
-    i_Q, j_Q = np.random.default_rng(0).integers(0, len(words), (2, len(a_Q)))
-    found["null:\nc alone"] = hits(w_VD[c_Q], w_VD, "distance")
-    found["null:\nrandom"] = hits(w_VD[c_Q] + w_VD[i_Q] - w_VD[j_Q], w_VD, "distance")
+    i_Z, j_Z = np.random.default_rng(0).integers(0, len(words), (2, len(a_Z)))
+    found["null:\nc alone"] = hits(w_VD[c_Z], w_VD, "distance")
+    found["null:\nrandom"] = hits(w_VD[c_Z] + w_VD[i_Z] - w_VD[j_Z], w_VD, "distance")
     return found
 
 tables = {"embedding": [np.asarray(m.embedding.table[...], float) for m in family.models],
@@ -161,14 +159,14 @@ def share(table, way, excluded):
     return np.array([of_seed[way][excluded] for of_seed in found[table]])
 
 p = Picture("l03_static_map", "A map of meaning?", panels=3)
-p.line(0, steps, pure_ES, "neighbours of one value")
-p.null(0, steps, null_ES, "labels shuffled")
+p.line(0, steps, pure, "neighbours of one value")
+p.null(0, steps, shuffled_pure, "labels shuffled")
 p.dress(0, "Does training draw a map?", "training steps", "share near its own kind", ylim=(0, 1.03))
 for excluded, title in enumerate(("first of all words", "question's words excluded")):
     for place, table in enumerate(tables):
-        share_EX = np.transpose([share(table, way, excluded) for way in ways])
-        print(f"{title}, {table}:", share_EX.mean(0).round(2))
-        p.bars(1 + excluded, ways, share_EX, table, of=3, place=place)
+        shares = np.transpose([share(table, way, excluded) for way in ways])
+        print(f"{title}, {table}:", shares.mean(0).round(2))
+        p.bars(1 + excluded, ways, shares, table, of=3, place=place)
     p.dress(1 + excluded, f"The analogy: {title}", "vectors and rule", "share of hits",
             ylim=(0, 1.03))
     p.axes[1 + excluded].tick_params("x", labelsize=8)
@@ -184,21 +182,21 @@ p.save()
 
 # %%
 ids_BT = report.sequences(family.data.val_tokens, family.config.context, 2048)
-noun_N, one_VV = np.array(list(noun_of.values())), np.eye(len(words))
-has_NA = np.array(list(noun_of))
-alike_NN = (has_NA[:, None] == has_NA).sum(-1) == 2
+noun_Z, one_VV = np.array(list(noun_of.values())), np.eye(len(words))
+attributes = np.array(list(noun_of))
+alike_ZZ = (attributes[:, None] == attributes).sum(-1) == 2
 
 def around(w_VD):
     """How far sums miss (median), and how often the nearest noun is alike in all but one thing."""
     apart_VV = measure.norms(w_VD[:, None] - w_VD) + 1e9 * np.eye(len(w_VD))
-    miss_Q = measure.norms(w_VD[a_Q] - w_VD[b_Q] + w_VD[c_Q] - w_VD[d_Q]) / apart_VV[d_Q].min(1)
-    nearest_N = apart_VV[np.ix_(noun_N, noun_N)].argmin(1)
-    return np.median(miss_Q), alike_NN[range(len(noun_N)), nearest_N].mean()
+    miss_Z = measure.norms(w_VD[a_Z] - w_VD[b_Z] + w_VD[c_Z] - w_VD[d_Z]) / apart_VV[d_Z].min(1)
+    nearest_Z = apart_VV[np.ix_(noun_Z, noun_Z)].argmin(1)
+    return np.median(miss_Z), alike_ZZ[range(len(noun_Z)), nearest_Z].mean()
 
 def places(w_VD, longer):
     """The place of a royal noun's partner, made `longer`, by distance and by cosine (2, pairs)."""
     of_pairs = []
-    for a, b in zip(a_Q[:20:5], b_Q[:20:5], strict=True):  # a noun has five analogies; four nouns
+    for a, b in zip(a_Z[:20:5], b_Z[:20:5], strict=True):  # a noun has five analogies; four nouns
         v_VD = w_VD.copy()
         v_VD[b] *= longer
         far_V, cos_V = measure.norms(v_VD - v_VD[a]), measure.cosines(v_VD, v_VD[a])
@@ -216,8 +214,8 @@ def costs(model, seed):
     return equal - loss, exchanged - loss
 
 miss_E, right_E = np.transpose([around(w_VD) for w_VD in tables["unembedding"]])
-place_ERP = np.array([places(w_VD, 1) for w_VD in tables["unembedding"]])  # R: the two rules
-longer_ERP = np.array([places(w_VD, 3) for w_VD in tables["unembedding"]])  # P: four pairs
+place_before = np.array([places(w_VD, 1) for w_VD in tables["unembedding"]])  # seeds, rules, pairs
+place_after = np.array([places(w_VD, 3) for w_VD in tables["unembedding"]])
 equal_E, exchanged_E = np.transpose([costs(m, seed) for seed, m in enumerate(family.models)])
 print("miss", miss_E.round(2), "cost of one length", equal_E.round(2), "of exchanged directions",
       exchanged_E.round(1))
@@ -237,13 +235,13 @@ def cosine_rank(x_D, w_VD, target):
 
 # %% exercise L03.e2
 @check("L03.e2")
-def from_polar(radius, angle_A):
-    """The vector of A + 1 coordinates: r cos a0, r sin a0 cos a1, ..., r sin a0 ... sin aA."""
+def from_polar(radius, angles):
+    """The vector of A + 1 coordinates, for A angles: r cos a0, r sin a0 cos a1, ..., all sines."""
     ...
 
 # %% exercise L03.e3
 @check("L03.e3")
-def purity_of(neighbour_N, label_N):
+def purity_of(neighbours, labels):
     """The share of N items whose neighbour (an index into the items) has the same label."""
     ...
 
@@ -271,17 +269,17 @@ quiz("L03.q3", "From L02: tied rows of unequal length, transposed. The token its
 
 # %%
 all_E, others_E = (share("unembedding", "raw\ndistance", excluded) for excluded in (0, 1))
-claim("A1", a1, family, purity=pure_ES[:, -1], shuffled=null_ES[:, -1])
+claim("A1", a1, family, purity=pure[:, -1], shuffled=shuffled_pure[:, -1])
 claim("A3", a3, family, first_of_all=all_E, first_of_others=others_E)
 claim("A4", a4, family, miss=miss_E)
-claim("A5", a5, family, rank_before=place_ERP[:, 0].mean(1),
-      rank_after=longer_ERP[:, 0].mean(1),
-      cosine_rank_change=np.abs(longer_ERP[:, 1] - place_ERP[:, 1]).max(1))
+claim("A5", a5, family, rank_before=place_before[:, 0].mean(1),
+      rank_after=place_after[:, 0].mean(1),
+      cosine_rank_change=np.abs(place_after[:, 1] - place_before[:, 1]).max(1))
 claim("A6", a6, family, hits_raw_distance=all_E,
       hits_unit_cosine=share("unembedding", "unit\ncosine", 0))
 claim("B1", b1, family, cost_of_equal_lengths=equal_E, cost_of_shuffled_directions=exchanged_E)
 claim("B14", b14, family, right_neighbour=right_E,
-      by_chance=alike_NN.sum() / (len(noun_N) * (len(noun_N) - 1)))
+      by_chance=alike_ZZ.sum() / (len(noun_Z) * (len(noun_Z) - 1)))
 claim("C10", c10, "arithmetic", pole_over_equator=np.arctan2(1e-6, 1e-4) / np.arctan2(1e-6, 1))
 
 # %% [markdown]

@@ -18,9 +18,7 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.runs import zoo
 
@@ -36,11 +34,11 @@ cosine_guess = predict("L04.b", "And for the row with the largest cosine?", low=
 # all rows are of one length, the three rules agree; and the longer x, the less the bias weighs.
 
 # %%
-def scores(x_ND, w_VD):
+def scores(x_ZD, w_VD):
     """Of V rows for each of N states, by three rules; each rule chooses the largest."""
-    dot_NV, length_1V = x_ND @ np.swapaxes(w_VD, -1, -2), measure.norms(w_VD)[..., None, :]
-    return {"dot": dot_NV, "cosine": dot_NV / length_1V,  # |x| is left out: all rows share it
-            "nearest": dot_NV - length_1V**2 / 2}
+    dot_ZV, length_1V = x_ZD @ np.swapaxes(w_VD, -1, -2), measure.norms(w_VD)[..., None, :]
+    return {"dot": dot_ZV, "cosine": dot_ZV / length_1V,  # |x| is left out: all rows share it
+            "nearest": dot_ZV - length_1V**2 / 2}
 
 x_1D, w_VD = np.array([[2.0, 1.0]]), np.array([[2.0, 1.2], [6.0, 0.0], [0.8, 0.42]])
 print("shapes", x_1D.shape, w_VD.shape, "distances", measure.norms(x_1D - w_VD).round(2))
@@ -95,27 +93,27 @@ def c9(error_unembedding, error_with_norm):
 
 # %%
 def look(models, tokens_BT):
-    """Of E models, for N predictions: last states x_END, rows w_EVD, and logits z_ENV."""
+    """Of E models, for N predictions: last states x_EZD, rows w_EVD, and logits z_EZV."""
     seen, sizes = [trace(model, tokens_BT) for model in models], models[0].config
     x = [trace.after_final_norm_BTD[:, :-1].reshape(-1, sizes.width) for trace in seen]
     z = [trace.logits_BTV[:, :-1].reshape(-1, sizes.vocab) for trace in seen]
     return np.array(x, float), np.array([m.unembedding_VD for m in models], float), np.array(z)
 
-def agreement(rule, x_END, w_EVD):
+def agreement(rule, x_EZD, w_EVD):
     """For each seed, how often the rule chooses the row with the largest dot product."""
-    by = scores(x_END, w_EVD)
+    by = scores(x_EZD, w_EVD)
     return np.mean(by[rule].argmax(-1) == by["dot"].argmax(-1), axis=-1)
 
-def rank_correlation(*scores_ENV):
+def rank_correlation(*scores_EZV):
     """1 where two scores put all tokens in one order; the mean over states, for each seed."""
-    ranks = [z_ENV.argsort(-1).argsort(-1) - (z_ENV.shape[-1] - 1) / 2 for z_ENV in scores_ENV]
+    ranks = [z_EZV.argsort(-1).argsort(-1) - (z_EZV.shape[-1] - 1) / 2 for z_EZV in scores_EZV]
     return measure.cosines(*ranks).mean(-1)
 
 fables, bpe = zoo.load("fables"), zoo.load("bpe")
 tokens_BT, pieces_BT = (report.sequences(f.data.val_tokens, 64, 1024) for f in (fables, bpe))
-x_END, w_EVD, z_ENV = look(fables.models, tokens_BT)
-by = scores(x_END, w_EVD)
-agree = {rule: agreement(rule, x_END, w_EVD) for rule in ("cosine", "nearest")}
+x_EZD, w_EVD, z_EZV = look(fables.models, tokens_BT)
+by = scores(x_EZD, w_EVD)
+agree = {rule: agreement(rule, x_EZD, w_EVD) for rule in ("cosine", "nearest")}
 tied_E = agreement("nearest", *look(bpe.models, pieces_BT)[:2])
 right = {rule: np.mean(by[rule].argmax(-1) == tokens_BT[:, 1:].ravel(), axis=-1) for rule in by}
 rank = {rule: rank_correlation(by["dot"][:, ::8], by[rule][:, ::8]) for rule in agree}
@@ -126,13 +124,13 @@ spreads, scales, V = np.array([0, 0.5, 1, 2, 4]), 2.0 ** np.arange(-3, 4), w_EVD
 length_EV1 = measure.norms(w_EVD)[..., None]
 stretched = [w_EVD * length_EV1 ** (s - 1) * length_EV1.mean(1, keepdims=True)
              / (length_EV1**s).mean(1, keepdims=True) for s in spreads]
-by_spread = {rule: np.transpose([agreement(rule, x_END, rows_EVD) for rows_EVD in stretched])
+by_spread = {rule: np.transpose([agreement(rule, x_EZD, rows_EVD) for rows_EVD in stretched])
              for rule in agree}
-by_scale = {rule: np.transpose([agreement(rule, c * x_END, w_EVD) for c in scales])
+by_scale = {rule: np.transpose([agreement(rule, c * x_EZD, w_EVD) for c in scales])
             for rule in agree}
 v_EVD = np.random.default_rng(0).standard_normal(w_EVD.shape)
 v_EVD *= length_EV1 / measure.norms(v_EVD)[..., None]
-by_chance = np.transpose([agreement("nearest", c * x_END, v_EVD) for c in scales])
+by_chance = np.transpose([agreement("nearest", c * x_EZD, v_EVD) for c in scales])
 centred_EVD = w_EVD - w_EVD.mean(axis=1, keepdims=True)
 _, singular_ED, axes_EDD = np.linalg.svd(centred_EVD, full_matrices=False)
 share_ED = singular_ED**2 / (singular_ED**2).sum(axis=1, keepdims=True)
@@ -215,7 +213,7 @@ quiz("L04.q3", "From L02: with more tokens than channels, can rows all be at rig
 
 # %%
 claim("B2", b2, fables, cosine=agree["cosine"], distance=agree["nearest"])
-claim("B21", b21, fables, error=np.abs(by["dot"] - z_ENV).max((1, 2)) / np.abs(z_ENV).max((1, 2)),
+claim("B21", b21, fables, error=np.abs(by["dot"] - z_EZV).max((1, 2)) / np.abs(z_EZV).max((1, 2)),
       triangles_broken=broken)
 claim("B24", b24, fables, bpe, nearest_differs=1 - np.append(agree["nearest"], tied_E))
 claim("B25", b25, fables, directions=agree["cosine"], points=agree["nearest"], map_share=shown_E)

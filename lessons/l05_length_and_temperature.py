@@ -18,13 +18,13 @@
 # ## Predict
 
 # %%
+from functools import partial
+
 import jax
 import numpy as np
 
 from minitx import ModelConfig, TrainConfig, Transformer, generate, measure, objective, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.optimizer import make_optimizer
 from minitx.runs import zoo
@@ -109,29 +109,29 @@ fables, bpe = zoo.load("fables"), zoo.load("bpe")
 V, text = fables.config.vocab, fables.data.train_tokens
 tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 512)
 seen_E = [trace(model, tokens_BT) for model in fables.models]
-z_ENV = np.array([seen.logits_BTV.reshape(-1, V) for seen in seen_E], float)
-noise_ENV = np.random.default_rng(0).standard_normal(z_ENV.shape)
+z_EZV = np.array([seen.logits_BTV.reshape(-1, V) for seen in seen_E], float)
+noise_EZV = np.random.default_rng(0).standard_normal(z_EZV.shape)
 temperatures = np.array([1e-4, 0.01, 0.1, 0.3, 1, 3, 10, 100, 1e4])
 
-def best_token(z_ENV):
+def best_token(z_EZV):
     """The mean probability of the likeliest token, for each seed and temperature."""
-    return np.transpose([measure.softmax(z_ENV / t).max(-1).mean(-1) for t in temperatures])
+    return np.transpose([measure.softmax(z_EZV / t).max(-1).mean(-1) for t in temperatures])
 
 def short_of_uniform(model):
     """ln V, the entropy of tokens all alike, less that of what a state of zeros predicts."""
     nothing_1D = np.zeros((1, model.config.width), np.float32)
     return np.log(model.config.vocab) - measure.entropy(model.readout(nothing_1D))[0]
 
-best_EX, random_EX = best_token(z_ENV), best_token(noise_ENV)
-hot_E, half_E, twice_E = (measure.entropy(c * z_ENV).mean(-1) for c in (1e-4, 0.5, 2))
-error_E, before_EC = [], []
+best, best_of_noise = best_token(z_EZV), best_token(noise_EZV)
+hot_E, half_E, twice_E = (measure.entropy(c * z_EZV).mean(-1) for c in (1e-4, 0.5, 2))
+error_E, entropy_before = [], []
 for model, seen in zip(fables.models, seen_E, strict=True):
     doubled_BTV = model.unembed(2 * seen.after_final_norm_BTD)
     at_half_T_BTV = measure.softmax(seen.logits_BTV / 0.5)
     error_E.append(np.abs(measure.softmax(doubled_BTV) - at_half_T_BTV).max())
-    before_EC.append([measure.entropy(model.readout(c * seen.before_final_norm_BTD)).mean()
-                      for c in (0.5, 2)])
-half, twice = np.mean(before_EC, axis=0)
+    entropy_before.append([measure.entropy(model.readout(c * seen.before_final_norm_BTD)).mean()
+                           for c in (0.5, 2)])
+half, twice = np.mean(entropy_before, axis=0)
 print(f"entropy from half to twice the length: after the norm {half_E.mean():.3f} to "
       f"{twice_E.mean():.3f}, before it {half:.3f} to {twice:.3f}")
 
@@ -153,7 +153,7 @@ def right_token(model):
 
 stages = {0: fables.untrained} | fables.stages
 found = np.array([[right_token(model) for model in stage] for stage in stages.values()])
-margin_SE, align_SE, length_SE = np.moveaxis(found, -1, 0)
+margins, alignments, lengths = np.moveaxis(found, -1, 0)
 
 # %% [markdown]
 # ## Run 3: one pass, many predictions; and a loop that writes
@@ -170,22 +170,23 @@ def loss_BT(params, ids_BT):
     logits_BTV = Transformer.of(config, params)(ids_BT[:, :-1])
     return objective.losses("cross_entropy", logits_BTV, ids_BT[:, 1:])
 
-def train(seed, scored):
-    """Held-out loss at the last position, after 150 passes that count the `scored` ones only."""
-    @jax.jit
-    def one_pass(params, state, ids_BT):
-        gradient = jax.grad(lambda params: loss_BT(params, ids_BT)[:, scored].mean())(params)
-        updates, state = optimizer.update(gradient, state, params)
-        return jax.tree.map(jax.numpy.add, params, updates), state
+@partial(jax.jit, static_argnums=3)
+def one_pass(params, state, ids_BT, first):
+    """One step that learns from the predictions at position `first` and later."""
+    gradient = jax.grad(lambda params: loss_BT(params, ids_BT)[:, first:].mean())(params)
+    updates, state = optimizer.update(gradient, state, params)
+    return jax.tree.map(jax.numpy.add, params, updates), state
 
+def train(seed, first):
+    """Held-out loss at the last position, after 150 passes."""
     params, random = Transformer(config, seed).params(), np.random.default_rng(100 + seed)
     state = optimizer.init(params)
     for start_B in random.integers(len(text) - 33, size=(150, 12)):
-        params, state = one_pass(params, state, text[start_B[:, None] + np.arange(33)])
+        params, state = one_pass(params, state, text[start_B[:, None] + np.arange(33)], first)
     return float(loss_BT(params, report.sequences(fables.data.val_tokens, 33))[:, -1].mean())
 
-every_E = [train(seed, slice(None)) for seed in range(3)]
-last_E = [train(seed, slice(-1, None)) for seed in range(3)]
+every_E = [train(seed, first=0) for seed in range(3)]
+last_E = [train(seed, first=-1) for seed in range(3)]
 
 def cache_error(model, ids_BT):
     """How far logits are off, relative to the largest, if the first 12 tokens come from a cache."""
@@ -214,13 +215,13 @@ cache_E, leak_E, same_E = ([f(model, tokens_BT[:1, :24]) for model in fables.mod
 
 # %%
 p = Picture("l05_length_and_temperature", "What makes a choice bold or timid?", panels=3)
-p.line(0, temperatures, best_EX, "our model")
-p.null(0, temperatures, random_EX, "random logits, deviation 1")
+p.line(0, temperatures, best, "our model")
+p.null(0, temperatures, best_of_noise, "random logits, deviation 1")
 p.level(0, 1 / V, "all alike, 1/n")
 p.guess(0, top_guess, at=1)
 p.dress(0, "Temperature", "temperature T", "best token's probability", xscale="log", ylim=(0, 1.03))
-for name, grown_SE in {"margin": margin_SE, "alignment": align_SE, "lengths": length_SE}.items():
-    p.line(1, list(stages), (grown_SE / grown_SE[-1]).T, name)
+for name, grown in {"margin": margins, "alignment": alignments, "lengths": lengths}.items():
+    p.line(1, list(stages), (grown / grown[-1]).T, name)
 p.level(1, 0, "right no better than wrong")
 p.dress(1, "The right token, while training", "training steps", "share of the value at the end")
 p.bars(2, lessons[:2], np.transpose([every_E, last_E]))
@@ -282,16 +283,16 @@ quiz("L05.q3", "From L04: doubling the last state changes which token has the la
 claim("B17", b17, fables, steps_equal=same_E)
 claim("B18", b18, fables, cache_error=cache_E, leak_from_later=leak_E)
 claim("B19", b19, "fables.txt", loss_every=every_E, loss_last=last_E)
-claim("B22", b22, fables, top_when_cold=best_EX[:, 0], short_of_uniform_when_hot=np.log(V) - hot_E)
-claim("B23", b23, fables, lowest_times_n=V * best_EX[:, -1], highest=best_EX[:, 0])
+claim("B22", b22, fables, top_when_cold=best[:, 0], short_of_uniform_when_hot=np.log(V) - hot_E)
+claim("B23", b23, fables, lowest_times_n=V * best[:, -1], highest=best[:, 0])
 claim("B28", b28, fables, error_after_norm=error_E,
-      entropy_fall_before_norm=-np.diff(before_EC)[:, 0])
+      entropy_fall_before_norm=-np.diff(entropy_before)[:, 0])
 claim("B29", b29, fables, bpe, short_of_uniform=[short_of_uniform(m) for m in fables.models],
       short_of_uniform_with_bias=[short_of_uniform(m) for m in bpe.models])
-claim("C3", c3, fables, kl_of_shift=measure.kl(z_ENV, z_ENV + 7).mean(-1),
-      kl_of_doubling=measure.kl(z_ENV, 2 * z_ENV).mean(-1))
-claim("C4", c4, fables, margin_gained=margin_SE[-1] - margin_SE[1],
-      alignment_grew=align_SE[-1] / align_SE[1], lengths_grew=length_SE[-1] / length_SE[1])
+claim("C3", c3, fables, kl_of_shift=measure.kl(z_EZV, z_EZV + 7).mean(-1),
+      kl_of_doubling=measure.kl(z_EZV, 2 * z_EZV).mean(-1))
+claim("C4", c4, fables, margin_gained=margins[-1] - margins[1],
+      alignment_grew=alignments[-1] / alignments[1], lengths_grew=lengths[-1] / lengths[1])
 claim("C5", c5, fables, entropy_range=half_E - twice_E)
 
 # %% [markdown]

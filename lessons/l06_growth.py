@@ -21,9 +21,7 @@ import jax
 import numpy as np
 
 from minitx import TrainConfig, measure, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import trace
 from minitx.model import init_params
 from minitx.objective import batch_loss
@@ -41,8 +39,8 @@ predict("L06.b", "And if the norms stand after the sums (post)?",
 # an exponential, updates must grow with the state, as without norms: then each block multiplies.
 
 # %%
-walk_ND = np.random.default_rng(0).standard_normal((16, 100)).cumsum(axis=0)
-print(walk_ND.shape, "lengths after 1, 4, 16:", measure.norms(walk_ND)[[0, 3, 15]].round(1))
+walk = np.random.default_rng(0).standard_normal((16, 100)).cumsum(axis=0)
+print(walk.shape, "lengths after 1, 4, 16:", measure.norms(walk)[[0, 3, 15]].round(1))
 
 # %% [markdown]
 # ## The rules, before the result
@@ -103,12 +101,12 @@ laws = {"exponential": lambda b, n: b * n, "linear": lambda b, n: np.log1p(b * n
 def left_out_error(law, norm_N):
     """Root mean square error of the log of each length by the law fitted to the others."""
     l_N, misses = np.arange(len(norm_N)), []
-    b_X = np.concatenate([np.linspace(-0.9 / l_N[-1], 1, 300), np.geomspace(1, 1e4, 200)])
-    rest_XN = np.log(norm_N) - laws[law](b_X[:, None], l_N)  # log a, if the law were exact
+    slopes = np.concatenate([np.linspace(-0.9 / l_N[-1], 1, 300), np.geomspace(1, 1e4, 200)])
+    rest = np.log(norm_N) - laws[law](slopes[:, None], l_N)  # log a, if the law were exact
     for out in l_N:
-        kept_XN = np.delete(rest_XN, out, axis=1)
-        best = np.argmin(kept_XN.var(axis=1))
-        misses.append(rest_XN[best, out] - kept_XN[best].mean())
+        kept = np.delete(rest, out, axis=1)
+        best = np.argmin(kept.var(axis=1))
+        misses.append(rest[best, out] - kept[best].mean())
     return np.sqrt(np.mean(np.square(misses)))
 
 for law in laws:
@@ -133,22 +131,24 @@ with_EN, without_EN = map(block_gradients, (config, dataclasses.replace(config, 
 print("gradients", with_EN.mean(0).round(2), "without residual", without_EN.mean(0).round(2))
 
 p = Picture("l06_growth", "Why do states get longer?", panels=3)
+layers = np.arange(config.depth + 1)
 for words in ("pre", "post", "no norm", "no residual"):
-    p.line(0, np.arange(7), trained[words][0], words)
-p.untrained(0, np.arange(7), fresh, "pre, untrained")
-p.level(0, 96**0.5, "sqrt(D), what a norm leaves")
+    p.line(0, layers, trained[words][0], words)
+p.untrained(0, layers, fresh, "pre, untrained")
+p.level(0, config.width**0.5, "sqrt(D), what a norm leaves")
 if growth_guess is not None:
-    p.guess(0, round(growth_guess * trained["pre"][0][:, 1].mean(), 1), at=6)
+    p.guess(0, round(growth_guess * trained["pre"][0][:, 1].mean(), 1), at=config.depth)
 p.dress(0, "Length of the state", "layer (0: embedding)", "median norm", yscale="log")
-deep_EN, blocks = trained["pre, 12 blocks"][0][:, 1:], np.arange(1, 13)
+deep_EN = trained["pre, 12 blocks"][0][:, 1:]
+blocks = np.arange(1, deep_EN.shape[1] + 1)
 first, end = deep_EN.mean(0)[[0, -1]]
 p.line(1, blocks, deep_EN, "12 blocks, trained")
 p.untrained(1, blocks, fresh_deep[:, 1:])
 p.null(1, blocks, first * np.sqrt(blocks), "independent updates, square root")
-p.line(1, blocks, np.geomspace(first, end, 12), "exponential through both ends")
+p.line(1, blocks, np.geomspace(first, end, len(blocks)), "exponential through both ends")
 p.dress(1, "Which law?", "block", "median norm", ylim=(0, None))
-p.line(2, blocks[:6], with_EN, "with residual")
-p.line(2, blocks[:6], without_EN, "without")
+p.line(2, layers[1:], with_EN, "with residual")
+p.line(2, layers[1:], without_EN, "without")
 p.dress(2, "Gradients at the start of training", "block", "their length", ylim=(0, None))
 p.save()
 
@@ -173,8 +173,8 @@ def output_scale(depth):
 
 # %% exercise L06.e3
 @check("L06.e3")
-def random_sum_lengths(first, update_N):
-    """The lengths after each of N updates at right angles; `first` is the length before."""
+def random_sum_lengths(first, updates):
+    """The lengths after each of the updates at right angles; `first` is the length before."""
     ...
 
 # %% [markdown]
@@ -206,7 +206,8 @@ claim("A10", a10, families["pre"], grows=(np.diff(update_EN) > 0).mean(1),
       grows_beside_state=(np.diff(update_EN / norm_EL[:, :-1]) > 0).mean(1))
 claim("A12", a12, "at initialisation, 3 seeds", ratio_with=with_EN[:, 0] / with_EN[:, -1],
       ratio_without=without_EN[:, 0] / without_EN[:, -1])
-equal_EL = lengths(families["pre"].stages[100])[0]  # after as many steps as "no residual" has
+equal_steps = max(families["no residual"].stages)  # a shorter training: compare equal ones
+equal_EL = lengths(families["pre"].stages[equal_steps])[0]
 claim("A13", a13, families["pre"], families["no residual"],
       growth_with=equal_EL[:, -1] / equal_EL[:, 1], growth_without=cut_EL[:, -1] / cut_EL[:, 1])
 

@@ -19,14 +19,10 @@
 # many dimensions. Commit yourself before you look; you may also skip.
 
 # %%
-from itertools import pairwise
-
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import continue_from, trace
 from minitx.runs import zoo
 
@@ -48,11 +44,11 @@ growth = measure.norms(x_D + u_D) / measure.norms(x_D)
 print(f"shapes {x_D.shape} {u_D.shape}, growth {growth:.3f}, cosine "
       f"{measure.cosines(x_D, x_D + u_D):.3f}, 1/g {1 / growth:.3f}")
 
-steps_SXD = np.random.default_rng(0).standard_normal((3, 33, 1000))  # 3 walkers, 33 steps
-walk_SXD = steps_SXD.cumsum(axis=1)
-successive_SX = measure.cosines(walk_SXD[:, 1:], walk_SXD[:, :-1])
-print(f"eleventh step {successive_SX[:, 9].mean():.3f}; first place against last "
-      f"{measure.cosines(walk_SXD[:, 0], walk_SXD[:, -1]).mean():.3f}")
+moves = np.random.default_rng(0).standard_normal((3, 33, 1000))  # 3 walkers, 33 steps
+walks = moves.cumsum(axis=1)
+successive = measure.cosines(walks[:, 1:], walks[:, :-1])
+print(f"eleventh step {successive[:, 9].mean():.3f}; first place against last "
+      f"{measure.cosines(walks[:, 0], walks[:, -1]).mean():.3f}")
 
 # %% [markdown]
 # ## The rules, before the result
@@ -85,20 +81,17 @@ tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 1024
 
 def by_layer(model, tokens_BT):
     """Medians over tokens of cosines, nulls and growth of one model, for each of its layers L."""
-    x_LBTD = trace(model, tokens_BT).states_LBTD.astype(float)
-    x_LND = x_LBTD[:, :, 1:].reshape(len(x_LBTD), -1, x_LBTD.shape[-1])
-    centred_LND = x_LND - x_LND.mean(axis=1, keepdims=True)
-    top_LD = np.stack([np.linalg.svd(c_ND, full_matrices=False)[2][0] for c_ND in centred_LND])
-    along_LN = np.einsum("LND,LD->LN", centred_LND, top_LD)
-    plain_LND = centred_LND - along_LN[:, :, None] * top_LD[:, None]
-    norm_L = np.median(measure.norms(x_LND), axis=1)
+    states_LBTD = trace(model, tokens_BT).states_LBTD
+    row = measure.layers(states_LBTD)  # the columns that `minitx inspect` prints
+    norm_L = np.array(row["norm_median"])
+    plain_LZD = np.array([measure.without_top_component(x_BTD[:, 1:]) for x_BTD in states_LBTD])
     return {
-        "successive": np.median(measure.cosines(x_LND[1:], x_LND[:-1]), axis=1),
-        "1/g": measure.orthogonal_null(norm_L[1:] / norm_L[:-1]),
-        "pairs": [measure.random_pair_cosine(a_ND, b_ND) for a_ND, b_ND in pairwise(x_LND)],
-        "centred": np.median(measure.cosines(centred_LND[1:], centred_LND[:-1]), axis=1),
-        "top removed": np.median(measure.cosines(plain_LND[1:], plain_LND[:-1]), axis=1),
-        "embedding": np.median(measure.cosines(x_LND[1:], x_LND[:1]), axis=1),
+        "successive": row["cos_prev"][1:],  # without the embedding, which has no layer before it
+        "1/g": row["null_cos"][1:],
+        "pairs": row["cos_random_pairs"][1:],
+        "centred": row["cos_prev_centred"][1:],
+        "top removed": np.median(measure.cosines(plain_LZD[1:], plain_LZD[:-1]), axis=1),
+        "embedding": row["cos_embedding"][1:],
         "growth": norm_L / norm_L[0],
     }
 
@@ -125,7 +118,7 @@ p.untrained(1, blocks, fresh["embedding"])
 p.null(1, blocks, 1 / np.sqrt(blocks + 1), "random walk, 1/sqrt(l+1)")
 p.guess(1, end_guess, at=blocks[-1])
 p.dress(1, "Cosine with the embedding", "block", "cosine", ylim=(-0.05, 1.05))
-p.line(2, steps, successive_SX, "random walkers")
+p.line(2, steps, successive, "random walkers")
 p.null(2, steps, np.sqrt(steps / (steps + 1)), "sqrt(l/(l+1))")
 p.guess(2, walk_guess, at=11)
 p.dress(2, "A walker who knows nothing", "step", "cosine with the place before", ylim=(0.6, 1.02))

@@ -20,9 +20,7 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom.figures import Picture
-from minitx.classroom.lesson import check, claim, predict, quiz, verdict
-from minitx.classroom.real import real_model
+from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
 from minitx.compiled import continue_from, trace
 from minitx.runs import zoo
 
@@ -82,7 +80,7 @@ def c6(with_norm, without_norm):
 
 # %%
 tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 512)
-order_N = np.random.default_rng(0).permutation(tokens_BT.size)
+order_Z = np.random.default_rng(0).permutation(tokens_BT.size)
 last, stations = 2 * fables.config.depth, range(0, 2 * fables.config.depth + 1, 4)
 
 def written(model, x_RBTD):
@@ -92,12 +90,12 @@ def written(model, x_RBTD):
         yield np.asarray(block.attention(block.attention_norm(x_RBTD[2 * n]), position_T)[0])
         yield np.asarray(block.mlp(block.mlp_norm(x_RBTD[2 * n + 1])))
 
-def of_others(a_RBTX):
+def of_others(values):
     """What other tokens have, in an order that is always the same."""
-    return a_RBTX.reshape(len(a_RBTX), len(order_N), -1)[:, order_N].reshape(a_RBTX.shape)
+    return values.reshape(len(values), len(order_Z), -1)[:, order_Z].reshape(values.shape)
 
 def effects(model):
-    """What each edit changes in one model: in its sublayers, and from each of X stations on."""
+    """What each edit changes in one model: in its sublayers, and from each of the stations on."""
     seen, found = trace(model, tokens_BT), {}
     x_RBTD, z_BTV = seen.stream_RBTD, seen.logits_BTV
     length_RBT1 = np.linalg.norm(x_RBTD, axis=-1, keepdims=True)
@@ -107,11 +105,11 @@ def effects(model):
     for edit, new_RBTD in edits.items():
         pairs = zip(written(model, x_RBTD), written(model, new_RBTD), strict=True)
         changes = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in pairs]
-        new_XBTV = np.array([continue_from(model, r, new_RBTD[r]) for r in stations])
+        new_RBTV = np.array([continue_from(model, r, new_RBTD[r]) for r in stations])
         found[f"{edit}: sublayers"] = np.mean(changes)
-        found[f"{edit}: KL"] = measure.kl(z_BTV, new_XBTV).mean((1, 2))
-        found[f"{edit}: top token"] = (new_XBTV.argmax(-1) != z_BTV.argmax(-1)).mean()
-        found[f"{edit}: entropy"] = np.mean(abs(measure.entropy(new_XBTV) - measure.entropy(z_BTV)))
+        found[f"{edit}: KL"] = measure.kl(z_BTV, new_RBTV).mean((1, 2))
+        found[f"{edit}: top token"] = (new_RBTV.argmax(-1) != z_BTV.argmax(-1)).mean()
+        found[f"{edit}: entropy"] = np.mean(abs(measure.entropy(new_RBTV) - measure.entropy(z_BTV)))
     return found
 
 def over_seeds(family):
@@ -144,33 +142,33 @@ def entropy_from(model, x_BTD):
 
 def unseen(model):
     """Directions, one a row, at right angles to the mean and to all rows, gain included."""
-    rows_XD = np.vstack([np.ones((1, 96)), model.unembedding_VD * model.final_norm.gain[...]])
-    return np.linalg.svd(rows_XD)[2][len(rows_XD):]  # the 96 directions less those that rows use
+    rows = np.vstack([np.ones((1, 96)), model.unembedding_VD * model.final_norm.gain[...]])
+    return np.linalg.svd(rows)[2][len(rows):]  # the 96 directions less those that rows use
 
-after_EC, before_EC, bare_EC, diluted_EK, formula_EK, length_EN = [], [], [], [], [], []
+entropy_after, entropy_before, entropy_bare, diluted, formula, length_EZ = [], [], [], [], [], []
 for model, bare_model in zip(fables.models, nonorm.models, strict=True):
     seen, bare_seen = trace(model, tokens_BT), trace(bare_model, tokens_BT)
     x_BTD, bare_BTD = seen.before_final_norm_BTD, bare_seen.before_final_norm_BTD
-    after_EC.append([measure.entropy(c * seen.logits_BTV).mean() for c in scales])
-    before_EC.append([entropy_from(model, c * x_BTD) for c in scales])
-    bare_EC.append([entropy_from(bare_model, c * bare_BTD) for c in scales])
-    length_EN.append(measure.norms(plain_norm(x_BTD)).ravel())
-    null_XD, x_BTD = unseen(model), x_BTD - x_BTD.mean(-1, keepdims=True)
-    on_BTD = x_BTD - x_BTD @ null_XD.T @ null_XD
-    side_BTD = np.linalg.norm(on_BTD, axis=-1, keepdims=True) * null_XD[0]
-    diluted_EK.append([entropy_from(model, on_BTD + k * side_BTD) for k in shares])
+    entropy_after.append([measure.entropy(c * seen.logits_BTV).mean() for c in scales])
+    entropy_before.append([entropy_from(model, c * x_BTD) for c in scales])
+    entropy_bare.append([entropy_from(bare_model, c * bare_BTD) for c in scales])
+    length_EZ.append(measure.norms(plain_norm(x_BTD)).ravel())
+    unseen_rows, x_BTD = unseen(model), x_BTD - x_BTD.mean(-1, keepdims=True)
+    on_BTD = x_BTD - x_BTD @ unseen_rows.T @ unseen_rows
+    side_BTD = np.linalg.norm(on_BTD, axis=-1, keepdims=True) * unseen_rows[0]
+    diluted.append([entropy_from(model, on_BTD + k * side_BTD) for k in shares])
     z_BTV = continue_from(model, last, on_BTD)
-    formula_EK.append([measure.entropy(z_BTV / np.sqrt(1 + k**2)).mean() for k in shares])
+    formula.append([measure.entropy(z_BTV / np.sqrt(1 + k**2)).mean() for k in shares])
 
 p = Picture("l08_what_a_norm_sees", "What is the length of a state good for?", panels=3)
-p.line(0, np.log2(scales), after_EC, "scaled after the final norm")
-p.line(0, np.log2(scales), before_EC, "scaled before it")
-p.line(0, np.log2(scales), bare_EC, "in a model without norms")
+p.line(0, np.log2(scales), entropy_after, "scaled after the final norm")
+p.line(0, np.log2(scales), entropy_before, "scaled before it")
+p.line(0, np.log2(scales), entropy_bare, "in a model without norms")
 p.level(0, np.log(fables.config.vocab), "all tokens alike")
 p.dress(0, "A longer last state: a surer one?", "length, times what it is", "entropy (nats)",
         ylim=(0, None), xticks=np.log2(scales), xticklabels=["1/4", "1/2", "1", "2", "4"])
-p.line(1, shares, diluted_EK, "measured")
-p.null(1, shares, formula_EK, "all logits divided by sqrt(1 + k^2)")
+p.line(1, shares, diluted, "measured")
+p.null(1, shares, formula, "all logits divided by sqrt(1 + k^2)")
 p.dress(1, "Length that no token sees", "k: length off the vocabulary / on it", "entropy (nats)")
 for edit, words in (("directions", "of others"), ("lengths", "of others"), ("doubled", "length")):
     p.line(2, np.array(stations) / 2, normed[f"{edit}: KL"], f"{edit} {words}")
@@ -230,12 +228,12 @@ quiz("L08.q3", "From L07: a cosine of 0.95 between layers is surprising if a lay
 # ## Verdicts
 
 # %%
-claim("C1", c1, fables, length=np.mean(length_EN, 1),
-      spread=np.std(length_EN, 1) / np.mean(length_EN, 1))
+claim("C1", c1, fables, length=np.mean(length_EZ, 1),
+      spread=np.std(length_EZ, 1) / np.mean(length_EZ, 1))
 claim("B16", b16, fables, sublayer_change=normed["doubled: sublayers"],
       output_kl=normed["doubled: KL"][:, 1])  # after block 2
-_, before_half_E, _, before_twice_E, _ = np.transpose(before_EC)
-_, after_half_E, _, after_twice_E, _ = np.transpose(after_EC)
+_, before_half_E, _, before_twice_E, _ = np.transpose(entropy_before)
+_, after_half_E, _, after_twice_E, _ = np.transpose(entropy_after)
 claim("B31", b31, fables, fall_before_norm=before_half_E - before_twice_E,
       fall_after_norm=after_half_E - after_twice_E)
 claim("B37", b37, fables, kl_directions=normed["directions: KL"].mean(1),

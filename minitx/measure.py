@@ -113,6 +113,20 @@ def layers(states_LBTD) -> dict[str, list]:
     }
 
 
+def without_top_component(x_BTD):
+    """Return the states of all tokens, x_ZD, without their mean and first principal component.
+
+    >>> without_top_component([[[3.0, 1.0], [-3.0, 1.0], [0.0, 1.0]]]).round(9).tolist()
+    [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    """
+    x_BTD = np.asarray(x_BTD, np.float64)
+    x_ZD = x_BTD.reshape(-1, x_BTD.shape[-1])
+    centred_ZD = x_ZD - x_ZD.mean(axis=0)
+    top_D = np.linalg.svd(centred_ZD, full_matrices=False)[2][0]
+    along_Z = np.einsum("ZD,D->Z", centred_ZD, top_D)
+    return centred_ZD - along_Z[:, None] * top_D
+
+
 def lens(logits_BTV, final_BTV) -> dict[str, float]:
     """Compare what a layer would predict if it were the last with the final prediction.
 

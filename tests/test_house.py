@@ -55,7 +55,7 @@ def imported(tree: ast.Module) -> list[str]:
         ),
         ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),
         ("rich", {"classroom.walk"}),
-        ("jupytext", {"classroom.walk"}),
+        ("jupytext", {"classroom.notebook"}),
         ("scipy", {"ablation.effects", "measure"}),
         ("pooch", {"text.corpus"}),
         ("safetensors", {"runs.checkpoint", "pretrained.folder"}),

@@ -82,6 +82,19 @@ def test_the_orthogonal_null_of_a_shrinking_state_is_one():
     assert measure.orthogonal_null([0.25, 0.999, 1.0]).tolist() == [1, 1, 1]
 
 
+def test_the_top_component_is_gone_and_all_else_is_kept(rng):
+    top_D = np.array([0.6, 0.0, 0.8, 0.0, 0.0])
+    rest_ZD = rng.standard_normal((12, 5))
+    rest_ZD -= np.outer(rest_ZD @ top_D, top_D)
+    rest_ZD -= rest_ZD.mean(axis=0)
+    along_Z = np.linalg.qr(np.column_stack([np.ones(12), rest_ZD, rng.standard_normal(12)]))[0][
+        :, -1
+    ]
+    x_ZD = rest_ZD + 1000 * np.outer(along_Z, top_D) + 7  # along: at right angles to all of rest
+    found_ZD = measure.without_top_component(x_ZD.reshape(4, 3, 5))
+    np.testing.assert_allclose(found_ZD, rest_ZD, atol=1e-9)
+
+
 def test_the_random_pair_cosine_is_the_mean_over_all_pairs_of_two_tokens(rng):
     a, b = rng.normal(size=(2, 6, D))
     pairs = [cosine(a[i], b[j]) for i in range(6) for j in range(6) if i != j]

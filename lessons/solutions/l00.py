@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom.exercises import Exercise
+from minitx.classroom import Exercise
 
 
 def shapes(B, T, D, H, V, N):

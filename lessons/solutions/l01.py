@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from minitx.classroom.exercises import Exercise
+from minitx.classroom import Exercise
 
 
 def merge(ids, pair, new):

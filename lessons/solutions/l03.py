@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom.exercises import Exercise
+from minitx.classroom import Exercise
 
 
 def cosine_rank(x_D, w_VD, target):
@@ -11,16 +11,16 @@ def cosine_rank(x_D, w_VD, target):
     return int((cos_V > cos_V[target]).sum())
 
 
-def from_polar(radius, angle_A):
+def from_polar(radius, angles):
     """The vector of A + 1 coordinates at a radius and A angles."""
-    sines = np.concatenate([[1.0], np.cumprod(np.sin(angle_A))])
-    cosines = np.concatenate([np.cos(angle_A), [1.0]])
+    sines = np.concatenate([[1.0], np.cumprod(np.sin(angles))])
+    cosines = np.concatenate([np.cos(angles), [1.0]])
     return radius * sines * cosines
 
 
-def purity(neighbour_N, label_N):
+def purity(neighbours, labels):
     """The share of items whose nearest neighbour has the same label."""
-    return np.mean(label_N[neighbour_N] == label_N)
+    return np.mean(labels[neighbours] == labels)
 
 
 EXERCISES = {
@@ -63,8 +63,8 @@ EXERCISES = {
     "L03.e3": Exercise(
         purity,
         (
-            "label_N[neighbour_N] are the neighbours' labels.",
-            "The mean of where they equal label_N.",
+            "labels[neighbours] are the neighbours' labels.",
+            "The mean of where they equal `labels`.",
         ),
         lambda random: (random.integers(0, 30, 30), random.integers(0, 4, 30)),
         {

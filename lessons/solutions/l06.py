@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom.exercises import Exercise
+from minitx.classroom import Exercise
 
 
 def next_station(x_BD, f, norm, residual):
@@ -16,9 +16,9 @@ def output_scale(depth):
     return 1 / np.sqrt(2 * depth)
 
 
-def random_sum_lengths(first, update_N):
+def random_sum_lengths(first, updates):
     """Lengths of a state to which updates of these lengths are added at right angles."""
-    return np.sqrt(first**2 + np.cumsum(update_N**2))
+    return np.sqrt(first**2 + np.cumsum(updates**2))
 
 
 def double(x):

@@ -1,65 +1,143 @@
 """Exercises: a learner's function is tried beside the solution, and its mistake is named.
 
-A mistake is a function too: the one that a learner writes who misunderstands in a typical way.
+A mistake is a function too: what a learner writes who misunderstands in a typical way.
 """
 
+import functools
+import inspect
+import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minitx.classroom.answers import recall, remember
+from minitx.classroom.learner import session, tell
+from minitx.classroom.lessons import lesson_of, solutions
+from minitx.errors import InputError, suggest
+
+TRIALS = 5  # times that a function is called, each time with other random arguments
+
 
 @dataclass(frozen=True)
 class Exercise:
-    """What a solution file says of one exercise."""
+    """What a file of solutions says about one exercise."""
 
     solve: Callable
     """The solution."""
     hints: tuple[str, str]
-    """A nudge, then the way; after these the solution itself."""
+    """A nudge, then the way; the third hint is the solution itself."""
     inputs: Callable[[np.random.Generator], tuple] = lambda random: ()
-    """Arguments to try it on, drawn at random."""
+    """Draws the arguments of one trial."""
     mistakes: dict[str, Callable] = field(default_factory=dict)
     """What to say to a learner whose function does the same as this one."""
     judge: Callable[..., str | None] | None = None
-    """Where many answers are right: judge(answer, *arguments) gives what is wrong with one."""
+    """If many answers are right: judge(answer, *arguments) says what is wrong with one, or None."""
     tolerance: float = 1e-5
 
 
+def exercise(id: str) -> Exercise:
+    """Return the exercise of that id, such as L07.e1. Raises InputError for an unknown one."""
+    lesson = lesson_of(id)
+    known = exercises_of(lesson)
+    if id not in known:
+        raise InputError(f"{lesson} has no exercise {id!r}{suggest(id, known)}")
+    return known[id]
+
+
+def exercises_of(lesson: str) -> dict[str, Exercise]:
+    """Return the exercises of a lesson by id."""
+    return _read_solutions(solutions(lesson))
+
+
+@functools.cache
+def _read_solutions(path: Path) -> dict[str, Exercise]:
+    return runpy.run_path(str(path))["EXERCISES"]
+
+
+def check(id: str) -> Callable[[Callable], Callable]:
+    """Return a decorator that tries the learner's function and prints what is wrong with it.
+
+    Raises InputError for an unknown exercise.
+    """
+    wanted = exercise(id)
+
+    def decorate(function: Callable) -> Callable:
+        complaint = complaint_about(wanted, function)
+        session.passed[id] = complaint is None
+        if complaint is None:
+            print(f"CHECK {id}: right.")
+            remember(lesson_of(id), {id: True})
+        else:
+            tell(f"CHECK {id}: {complaint}")
+            print(f"  (help: minitx hint {id})")
+        return function
+
+    return decorate
+
+
+def hint(id: str) -> str:
+    """Return the next hint to an exercise: a nudge, then the way, then the solution."""
+    wanted = exercise(id)
+    lesson = lesson_of(id)
+    level = min(int(recall(lesson).get(f"{id}.hints", 0)), len(wanted.hints))
+    remember(lesson, {f"{id}.hints": level + 1})
+    if level < len(wanted.hints):
+        return f"{id}, hint {level + 1} of {len(wanted.hints) + 1}: {wanted.hints[level]}"
+    return f"{id}, solution:\n\n{inspect.getsource(wanted.solve)}"
+
+
 def complaint_about(exercise: Exercise, function: Callable) -> str | None:
-    """What is wrong with a solution, named as its likely mistake; None if nothing is."""
-    trials = []
-    for trial in range(5):
-        arguments = exercise.inputs(np.random.default_rng(trial))
+    """Return what is wrong with a learner's function, or None if it is right.
+
+    If the function does the same as a typical mistake, the complaint is about that mistake.
+    """
+    trials = []  # pairs of arguments and answer
+    for seed in range(TRIALS):
+        arguments = exercise.inputs(np.random.default_rng(seed))
         try:
             answer = function(*_copies(arguments))
         except Exception as error:
-            shapes = ", ".join(_shape(a) for a in arguments) or "nothing"
+            shapes = ", ".join(map(_shape, arguments)) or "nothing"
             return f"it broke with {type(error).__name__}: {error} (given {shapes})"
         if answer is None or answer is ...:
             return "not done yet: it returns nothing. Replace the `...` by your code."
         trials.append((arguments, answer))
     if exercise.judge:
-        verdicts = (exercise.judge(answer, *arguments) for arguments, answer in trials)
-        return next(filter(None, verdicts), None)
-    wanted = [exercise.solve(*_copies(arguments)) for arguments, _ in trials]
-    if all(_same(a, w, exercise.tolerance) for (_, a), w in zip(trials, wanted, strict=True)):
+        complaints = (exercise.judge(answer, *arguments) for arguments, answer in trials)
+        return next(filter(None, complaints), None)
+    if _does_the_same(exercise.solve, trials, exercise.tolerance):
         return None
     for message, mistake in exercise.mistakes.items():
-        if all(_same(a, mistake(*_copies(args)), exercise.tolerance) for args, a in trials):
+        if _does_the_same(mistake, trials, exercise.tolerance):
             return message
-    for (arguments, answer), right in zip(trials, wanted, strict=True):
+    return _first_difference(exercise, trials)
+
+
+def _does_the_same(function: Callable, trials: list, tolerance: float) -> bool:
+    """Return whether a function gives the learner's answers to all arguments."""
+    for arguments, answer in trials:
+        if not _same(answer, function(*_copies(arguments)), tolerance):
+            return False
+    return True
+
+
+def _first_difference(exercise: Exercise, trials: list) -> str | None:
+    """Return in words where the learner's answers differ from the solution's."""
+    for arguments, answer in trials:
+        right = exercise.solve(*_copies(arguments))
         if _shape(answer) != _shape(right):
-            return f"the shape is off: it returns {_shape(answer)}, where {_shape(right)} is meant"
+            return f"it returns {_shape(answer)}, but the shape should be {_shape(right)}"
         if not _same(answer, right, exercise.tolerance):
-            given = ", ".join(_brief(a) for a in arguments)
-            return f"given {given} it returns {_brief(answer)}, where {_brief(right)} is meant"
+            given = ", ".join(map(_brief, arguments))
+            return f"given {given}, it returns {_brief(answer)}, but it should be {_brief(right)}"
     return None
 
 
 def _copies(arguments: tuple) -> tuple:
-    """So that a function that changes its arguments spoils nothing."""
+    """Copy arrays, so that a function that changes its arguments does not change ours."""
     return tuple(a.copy() if isinstance(a, np.ndarray) else a for a in arguments)
 
 
@@ -67,7 +145,8 @@ def _same(a: Any, b: Any, tolerance: float) -> bool:
     if isinstance(b, (str, list)):  # words
         return type(a) is type(b) and a == b
     try:
-        a, b = np.asarray(a, float), np.asarray(b, float)
+        a = np.asarray(a, float)
+        b = np.asarray(b, float)
     except (TypeError, ValueError):
         return False
     return a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)

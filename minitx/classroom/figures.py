@@ -1,118 +1,132 @@
-"""The figures of lessons: curves with bands over seeds, nulls dashed, the learner's guess marked.
+"""The figures of lessons: curves with bands over seeds, baselines, and the learner's prediction.
 
-A `Picture` is drawn curve by curve, and saved as PNG with a CSV of all that was drawn beside it;
-in a notebook it shows itself. Colours are Okabe and Ito's; lines differ in style and marker too,
-for print in grey.
+A `Picture` is drawn curve by curve. It is saved as PNG, with a CSV of all that was drawn beside
+it; in a notebook it shows itself. Curves differ in colour (Okabe and Ito's), line style and marker,
+so that colour-blind people and readers of a print in grey can tell them apart.
 """
 
-import io
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minitx.classroom.lesson import folder, keep
+from minitx import plots
+from minitx.classroom.answers import attempt, folder
+from minitx.classroom.learner import session
 from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRAINED
-from minitx.tables import to_csv
 
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
 FIFTH = {"color": "#56B4E9", "linestyle": "--", "marker": "*", "linewidth": 1.5}
-STYLES = (MAIN, OTHER, THIRD, CHANCE, FOURTH, FIFTH)
-GUESS = "#7B3294"
+STYLES = (MAIN, OTHER, THIRD, CHANCE, FOURTH, FIFTH)  # of a panel's curves, in turn
 HATCHES = ("", "//", "..", "xx", "--", "oo")
+PREDICTION = "#7B3294"
+HEIGHT = 5.0  # inches
+WIDTHS = {1: 7.6, 2: 11.4, 3: 15.2}  # by number of panels
+LONG_LABEL = 36  # characters; a legend with a longer label has one column
 
 
 class Picture:
-    """One or more panels side by side; a method call draws, `save` writes PNG and CSV."""
+    """One to three panels side by side; a method call draws, `save` writes PNG and CSV.
+
+    Values of several seeds, `y`, have one row for each seed.
+    """
 
     def __init__(self, name: str, title: str, panels: int = 1):
         self.name = name
-        width = {1: 7.6, 2: 11.4}.get(panels, 15.2)
-        self.figure = Figure(figsize=(width, 5.0), dpi=120, layout="constrained")
+        self.figure = Figure(figsize=(WIDTHS[panels], HEIGHT), dpi=120, layout="constrained")
         self.figure.get_layout_engine().set(w_pad=0.1)
         self.figure.suptitle(title, fontsize=13, fontweight="bold")
-        self.axes = list(self.figure.subplots(1, panels, squeeze=False).flat)
-        self.rows: list[tuple] = []
-        self.drawn = [0] * panels
-        self.guesses: list[tuple] = []
+        self.axes: list[Axes] = list(self.figure.subplots(1, panels, squeeze=False).flat)
+        self.rows: list[tuple] = []  # of the CSV
+        self.curves = [0] * panels  # drawn so far in a style of STYLES
+        self.guesses: list[tuple[Axes, str, float]] = []  # panel, axis, value
 
     def line(self, panel: int, x, y, label: str, style: dict | None = None) -> None:
-        """A curve over x (X): the mean of y (E, X), its band from lowest to highest seed."""
-        ax, y_EX = self.axes[panel], np.atleast_2d(np.asarray(y, float))
-        mean_X, low_X, high_X = y_EX.mean(0), y_EX.min(0), y_EX.max(0)
-        if style is None:
-            style = STYLES[self.drawn[panel] % len(STYLES)]
-            self.drawn[panel] += 1
-        every = {"markevery": max(1, len(mean_X) // 12)}
-        ax.plot(x, mean_X, label=label, **({"linewidth": 1.8, "markersize": 5} | every | style))
-        if len(y_EX) > 1:
-            ax.fill_between(x, low_X, high_X, color=style["color"], alpha=0.2, linewidth=0)
-        self._note(panel, label, x, mean_X, low_X, high_X)
+        """Draw a curve over x: the mean of y, in a band from its lowest to its highest seed."""
+        mean, low, high = self._over_seeds(panel, x, y, label)
+        style = style or self._next_style(panel)
+        defaults = {"linewidth": 1.8, "markersize": 5, "markevery": max(1, len(mean) // 12)}
+        ax = self.axes[panel]
+        ax.plot(x, mean, label=label, **(defaults | style))
+        if len(np.atleast_2d(y)) > 1:
+            ax.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
     def null(self, panel: int, x, y, label: str) -> None:
-        """What chance alone would give: a dashed black line."""
+        """Draw a baseline, which chance or arithmetic alone would give: a dashed black line."""
         self.line(panel, x, y, f"null: {label}", NULL)
 
     def untrained(self, panel: int, x, y, label: str = "untrained") -> None:
-        """The same model before training: dashed grey."""
+        """Draw the same model before training: a dashed grey line."""
         self.line(panel, x, y, label, UNTRAINED)
 
-    def dots(self, panel: int, x, y, label: str, style: dict | None = None, words=()) -> None:
-        """One mark for each pair; `words`, if any, stand beside the first of them."""
-        x, y = np.asarray(x, float).ravel(), np.asarray(y, float).ravel()
-        if style is None:
-            style = STYLES[self.drawn[panel] % len(STYLES)]
-            self.drawn[panel] += 1
-        kept = {"color": style["color"], "marker": style["marker"], "zorder": 3}
-        self.axes[panel].scatter(x, y, s=16, alpha=0.7, linewidths=0.8, label=label, **kept)
-        for px, py, word in zip(x, y, words, strict=False):
-            self.axes[panel].annotate(
-                word, (px, py), (3, 3), textcoords="offset points", fontsize=SMALL
-            )
-        self._note(panel, label, x, y, y, y)
+    def dots(self, panel: int, x, y, label: str, words: Sequence[str] = ()) -> None:
+        """Draw one mark for each pair of x and y; each of the `words` stands beside its mark."""
+        x = np.asarray(x, float).ravel()
+        y = np.asarray(y, float).ravel()
+        style = self._next_style(panel)
+        ax = self.axes[panel]
+        ax.scatter(
+            x, y, s=16, alpha=0.7, linewidths=0.8, label=label, zorder=3,
+            color=style["color"], marker=style["marker"],
+        )  # fmt: skip
+        for x_here, y_here, word in zip(x, y, words, strict=False):
+            offset = {"xytext": (3, 3), "textcoords": "offset points"}
+            ax.annotate(word, (x_here, y_here), **offset, fontsize=SMALL)
+        self._record(panel, label, x, y, y, y)
 
-    def bars(self, panel: int, names, y, label: str = "", of: int = 1, place: int = 0) -> None:
-        """A bar for each name: the mean of y (E, names), a whisker from lowest to highest seed.
+    def bars(
+        self, panel: int, names: Sequence[str], y, label: str = "", of: int = 1, place: int = 0
+    ) -> None:
+        """Draw a bar for each name: the mean of y, and a whisker from lowest to highest seed.
 
-        `place` counts from 0 to `of` - 1 where several groups stand side by side.
+        If several groups stand side by side, `of` is their number, and `place` counts from 0.
         """
-        ax, y_EX = self.axes[panel], np.atleast_2d(np.asarray(y, float))
-        mean_X, low_X, high_X = y_EX.mean(0), y_EX.min(0), y_EX.max(0)
-        at_X = np.arange(len(mean_X)) + (place - (of - 1) / 2) * 0.8 / of
+        mean, low, high = self._over_seeds(panel, names, y, label)
+        middles = np.arange(len(mean)) + (place - (of - 1) / 2) * 0.8 / of
+        ax = self.axes[panel]
         ax.bar(
-            at_X, mean_X, 0.76 / of, label=label or None, color=COLOURS[place % len(COLOURS)],
+            middles, mean, 0.76 / of, label=label or None, color=COLOURS[place % len(COLOURS)],
             hatch=HATCHES[place % len(HATCHES)], edgecolor="white", linewidth=0.6,
         )  # fmt: skip
-        if len(y_EX) > 1:
-            reach = mean_X - low_X, high_X - mean_X
-            ax.errorbar(at_X, mean_X, reach, fmt="none", color="black", capsize=3)
-        ax.set_xticks(range(len(mean_X)), names)
-        self._note(panel, label, names, mean_X, low_X, high_X)
+        if len(np.atleast_2d(y)) > 1:
+            reach = (mean - low, high - mean)
+            ax.errorbar(middles, mean, reach, fmt="none", color="black", capsize=3)
+        ax.set_xticks(range(len(mean)), names)
 
     def level(self, panel: int, y: float, label: str, axis: str = "y") -> None:
-        """A null that is one number: a dashed line across the panel."""
-        draw = self.axes[panel].axhline if axis == "y" else self.axes[panel].axvline
-        draw(y, color="black", linestyle="--", linewidth=1.2, zorder=1, label=f"null: {label}")
-        self._note(panel, f"null: {label}", [""], [y], [y], [y])
+        """Draw a baseline that is one number: a dashed line across the panel."""
+        self._line_across(
+            panel, y, axis, color="black", linestyle="--", linewidth=1.2, zorder=1,
+            label=f"null: {label}",
+        )  # fmt: skip
+        self._record(panel, f"null: {label}", [""], [y], [y], [y])
 
-    def guess(self, panel: int, value: float | None, axis: str = "y", words: str = "", at=None):
-        """The learner's prediction, if there is one: a star where x is `at`, or a dotted line."""
+    def guess(
+        self, panel: int, value: float | None, axis: str = "y", words: str = "", at=None
+    ) -> None:
+        """Draw the learner's prediction, if there is one: a star at x = `at`, or a dotted line."""
         if value is None:
             return
-        ax, label = self.axes[panel], f"your prediction{words and ', ' + words}: {value:g}"
-        if at is not None:
-            star = {"marker": "*", "markersize": 17, "markeredgecolor": "white"}
-            ax.plot([at], [value], color=GUESS, linestyle="", label=label, zorder=6, **star)
-            place = {"xytext": (9, -3), "textcoords": "offset points"}
-            ax.annotate(words, (at, value), **place, fontsize=SMALL, color=GUESS, zorder=6)
+        ax = self.axes[panel]
+        about = f", {words}" if words else ""
+        style = {"color": PREDICTION, "label": f"your prediction{about}: {value:g}", "zorder": 6}
+        if at is None:
+            self._line_across(panel, value, axis, linestyle=(0, (1, 1.5)), linewidth=2.6, **style)
         else:
-            draw = ax.axhline if axis == "y" else ax.axvline
-            draw(value, color=GUESS, linestyle=(0, (1, 1.5)), linewidth=2.6, label=label, zorder=6)
+            ax.plot(
+                [at], [value], linestyle="", marker="*", markersize=17, markeredgecolor="white",
+                **style,
+            )  # fmt: skip
+            ax.annotate(
+                words, (at, value), (9, -3), textcoords="offset points", fontsize=SMALL,
+                color=PREDICTION, zorder=6,
+            )  # fmt: skip
         self.guesses.append((ax, axis, value))
-        self._note(panel, "your prediction", [words], [value], [value], [value])
+        self._record(panel, "your prediction", [words], [value], [value], [value])
 
     def dress(self, panel: int, title: str, x: str, y: str, **settings) -> None:
-        """Title and axis labels; `settings` as for matplotlib's Axes.set."""
+        """Set title and labels of a panel; `settings` are those of matplotlib's Axes.set."""
         ax = self.axes[panel]
         ax.set_title(title, loc="left", fontsize=11)
         ax.set_xlabel(x)
@@ -123,41 +137,65 @@ class Picture:
         ax.set_axisbelow(True)
 
     def save(self) -> "Picture":
-        """Write figures/NAME.png and .csv among the answers, and say where."""
-        for ax, axis, value in self.guesses:  # far off, it is to be seen all the same
-            side, limit = (ax.yaxis, ax.set_ylim) if axis == "y" else (ax.xaxis, ax.set_xlim)
-            if value <= 0 and side.get_scale() == "log":
-                continue  # it has no place there; the legend says it
-            scale = side.get_transform()
-            low, high, here = scale.transform([*side.get_view_interval(), value])
-            room = 0.06 * (high - low)
-            limit(scale.inverted().transform([min(low, here - room), max(high, here + room)]))
-        for ax in self.axes:  # under the panel, where a legend hides no data
-            handles, labels = ax.get_legend_handles_labels()
-            if handles:
-                columns = 1 if max(map(len, labels)) > 36 else 2
-                ax.legend(
-                    loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=columns, frameon=False,
-                    fontsize=SMALL, handlelength=3.4,
-                )  # fmt: skip
-        text = to_csv([["panel", "series", "x", "mean", "low", "high"], *self.rows])
+        """Write figures/NAME.png and .csv into the folder of answers, and print the path."""
+        for ax, axis, value in self.guesses:
+            _bring_into_view(ax, axis, value)
+        for ax in self.axes:
+            _add_legend(ax)
         path = folder() / "figures" / f"{self.name}.png"
-        if keep(path, self._repr_png_()) and keep(path.with_suffix(".csv"), text):
+        rows = [("panel", "series", "x", "mean", "low", "high"), *self.rows]
+        if attempt(plots.save, self.figure, path, rows=rows):
             print(f"FIGURE {path}")
+            session.figures.append(path)
         return self
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows of it."""
-        picture = io.BytesIO()
-        self.figure.savefig(picture, format="png", metadata={"Software": None})
-        return picture.getvalue()
+        """Return what a notebook shows of the picture."""
+        return plots.png(self.figure)
 
-    def _note(self, panel: int, series: str, x, mean, low, high) -> None:
-        title = str(panel + 1)
+    def _next_style(self, panel: int) -> dict:
+        style = STYLES[self.curves[panel] % len(STYLES)]
+        self.curves[panel] += 1
+        return style
+
+    def _over_seeds(self, panel: int, x, y, label: str) -> tuple:
+        """Record and return mean, lowest and highest seed of y."""
+        by_seed = np.atleast_2d(np.asarray(y, float))
+        summary = (by_seed.mean(0), by_seed.min(0), by_seed.max(0))
+        self._record(panel, label, x, *summary)
+        return summary
+
+    def _record(self, panel: int, series: str, x, mean, low, high) -> None:
         for values in zip(x, mean, low, high, strict=True):
-            self.rows.append((title, series, *values))
+            self.rows.append((panel + 1, series, *values))
+
+    def _line_across(self, panel: int, value: float, axis: str, **style) -> None:
+        ax = self.axes[panel]
+        draw = ax.axhline if axis == "y" else ax.axvline
+        draw(value, **style)
 
 
-def path_of(line: str) -> Path | None:
-    """The file that a line of output names as a figure, if it does."""
-    return Path(line.removeprefix("FIGURE ").strip()) if line.startswith("FIGURE ") else None
+def _bring_into_view(ax: Axes, axis: str, value: float) -> None:
+    """Widen the limits of an axis so that they hold the value."""
+    if axis == "y":
+        side, set_limits = ax.yaxis, ax.set_ylim
+    else:
+        side, set_limits = ax.xaxis, ax.set_xlim
+    if value <= 0 and side.get_scale() == "log":
+        return  # it has no place on the axis; the legend names it
+    scale = side.get_transform()
+    low, high, here = scale.transform([*side.get_view_interval(), value])
+    margin = 0.06 * (high - low)
+    wider = [min(low, here - margin), max(high, here + margin)]
+    set_limits(scale.inverted().transform(wider))
+
+
+def _add_legend(ax: Axes) -> None:
+    """Put the legend under the panel, where it hides no data."""
+    handles, labels = ax.get_legend_handles_labels()
+    if not handles:
+        return
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.16), frameon=False, fontsize=SMALL,
+        ncols=1 if max(map(len, labels)) > LONG_LABEL else 2, handlelength=3.4,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The real model that lessons end with, where one was pulled."""
+"""The real model that every lesson ends with."""
 
 from minitx.errors import InputError
 from minitx.pretrained import loader
@@ -6,9 +6,9 @@ from minitx.runs.run import Run
 
 
 def real_model() -> Run | None:
-    """SmolLM2-135M, if it was pulled; else None, and one line that says how to get it."""
+    """Return SmolLM2-135M if it was pulled; otherwise print how to get it, and return None."""
     try:
         return loader.load("smollm2")
     except InputError:
-        print("(the same on a real model: skipped here; `minitx pull smollm2` fetches one)")
+        print("(the same on a real model: skipped; `minitx pull smollm2` downloads one)")
         return None

@@ -1,8 +1,8 @@
 """The few models that lessons share: trained once on this machine, several seeds in one program.
 
-`load("fables")` gives the trained models of that name; the first call trains them, later ones read
-them from the cache. A change of anything that has a say in the result, the code that trains
-included, gives them another hash, and they are trained anew.
+`load("fables")` returns the trained models of that name. The first call trains them, later calls
+read them from the cache. Their hash covers everything that decides the result, the code that trains
+included: after a change, they are trained again.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ SEEDS = (0, 1, 2)
 
 @dataclass(frozen=True)
 class Species:
-    """What to train, on what, and what for."""
+    """A kind of model in the zoo: what to train, on which text, and what for."""
 
     about: str
     model: ModelConfig
@@ -91,18 +91,19 @@ ZOO = {
 
 @dataclass(frozen=True)
 class Family:
-    """One species as it came out: a model for each seed, and how they got there."""
+    """A trained species: one model for each seed, and how they got there."""
 
     name: str
     hash: str
-    """Of all that decided the result; ledgers name it."""
+    """The name, and eight letters that change with everything that decides the result."""
     models: list[Transformer]
     untrained: list[Transformer]
     stages: dict[int, list[Transformer]]
-    """The models after so many steps, at each evaluation."""
-    train_loss_EA: np.ndarray
-    """Mean training loss before each of A evaluations, in nats per token."""
-    val_loss_EA: np.ndarray
+    """The models at each evaluation, by the number of steps."""
+    train_losses: np.ndarray
+    """Mean training loss before each evaluation, in nats per token: a row for each seed."""
+    val_losses: np.ndarray
+    """Validation loss at each evaluation, in nats per token: a row for each seed."""
     data: Data
 
     @property
@@ -111,44 +112,40 @@ class Family:
 
 
 def load(name: str) -> Family:
-    """The models of that name, trained now if they are not in the cache.
+    """Return the models of that name; they are trained now if they are not in the cache.
 
     Raises InputError for an unknown name, an unusable cache, and training that broke down.
     """
     if name not in ZOO:
         raise InputError(f"the zoo has no {name!r}{suggest(name, ZOO)}")
     species = ZOO[name]
+    recipe = species.train
     data = prepare(species.corpus, species.tokenizer, species.model.vocab)
     config = dataclasses.replace(species.model, vocab=len(data.tokenizer))
-    digest = hash_of(config, species.train, data)
+    digest = hash_of(config, recipe, data)
     path = cache_folder() / "zoo" / f"{name}-{digest}.safetensors"
-    shape = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
-    steps = range(species.train.eval_every, species.train.steps + 1, species.train.eval_every)
-    like = {
-        "losses": jax.ShapeDtypeStruct((2, len(SEEDS), len(steps)), np.float32),
-        "stages": {str(step): [shape for _ in SEEDS] for step in steps},
-    }
     if not path.exists():
-        checkpoint.save(path, _train(name, config, species.train, data), "zoo")
-    tree = checkpoint.load(path, like, "zoo")
-    stages = {
-        step: [Transformer.of(config, params) for params in tree["stages"][str(step)]]
-        for step in steps
-    }
+        checkpoint.save(path, train(name, config, recipe, data), "zoo")
+    steps = range(recipe.eval_every, recipe.steps + 1, recipe.eval_every)
+    tree = checkpoint.load(path, _shapes(config, steps), "zoo")
+    stages = {}
+    for step in steps:
+        stages[step] = [Transformer.of(config, params) for params in tree["stages"][str(step)]]
+    train_losses, val_losses = tree["losses"]
     return Family(
         name=name,
         hash=f"{name}-{digest}",
-        models=stages[species.train.steps],
+        models=stages[recipe.steps],
         untrained=[Transformer.of(config, initial_params(config, seed)) for seed in SEEDS],
         stages=stages,
-        train_loss_EA=tree["losses"][0],
-        val_loss_EA=tree["losses"][1],
+        train_losses=train_losses,
+        val_losses=val_losses,
         data=data,
     )
 
 
 def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
-    """Eight letters that change with whatever has a say in the trained weights."""
+    """Return eight letters that change with everything that decides the trained weights."""
     parts = [
         json.dumps([to_json(config), to_json(recipe), SEEDS, training_code()]).encode(),
         data.train_tokens.tobytes(),
@@ -157,11 +154,25 @@ def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:8]
 
 
-def _train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> dict:
-    """The stages and losses of all seeds, with a progress line where somebody can see it."""
+def _shapes(config: ModelConfig, steps: range) -> dict:
+    """Return the shapes of what `train` returns, for `checkpoint.load`."""
+    params = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    return {
+        "losses": jax.ShapeDtypeStruct((2, len(SEEDS), len(steps)), np.float32),
+        "stages": {str(step): [params for _ in SEEDS] for step in steps},
+    }
+
+
+def train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> dict:
+    """Train all seeds, and return their parameters and their losses at each evaluation.
+
+    `stages` has a list of parameters, one for each seed, by step; `losses` has the axes training
+    or validation, seed, evaluation. A terminal shows a progress line.
+    """
     from tqdm import tqdm
 
-    stages, losses = {}, []
+    stages = {}
+    losses = []
     with tqdm(
         total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
         leave=False, disable=None, file=sys.stderr, dynamic_ncols=True,
@@ -171,12 +182,11 @@ def _train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> d
             for report in reports:
                 if report.failure:
                     raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
-            bar.update(reports[0].step - bar.n)
-            bar.set_postfix_str(f"loss {reports[0].train_loss:.3f}")
-            if reports[0].evaluation:
-                stages[str(reports[0].step)] = [report.state.params for report in reports]
+            first = reports[0]
+            bar.update(first.step - bar.n)
+            bar.set_postfix_str(f"loss {first.train_loss:.3f}")
+            if first.evaluation:
+                stages[str(first.step)] = [report.state.params for report in reports]
                 losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
-    return {
-        "losses": np.ascontiguousarray(np.array(losses, np.float32).transpose(2, 1, 0)),
-        "stages": stages,
-    }
+    losses = np.array(losses, np.float32).transpose(2, 1, 0)
+    return {"losses": np.ascontiguousarray(losses), "stages": stages}

@@ -5,15 +5,15 @@ import csv
 import numpy as np
 import pytest
 
-from minitx.classroom import lesson
-from minitx.classroom.figures import Picture, path_of
+from minitx import plots
+from minitx.classroom import Picture
+from minitx.classroom.learner import session
 
 
-@pytest.fixture(autouse=True)
-def answers(tmp_path, monkeypatch):
-    monkeypatch.setenv("MINITX_ANSWERS", str(tmp_path / "answers"))
-    monkeypatch.setattr(lesson.room, "warned", False)
-    return tmp_path / "answers"
+@pytest.fixture
+def unsaved(monkeypatch):
+    """Drawing a PNG takes most of a test's time, and most tests do not look at it."""
+    monkeypatch.setattr(plots, "png", lambda figure: b"")
 
 
 def rows(answers, name="p"):
@@ -26,23 +26,23 @@ def drawn(ax):
     return {line.get_label(): line for line in ax.lines}
 
 
-def test_a_curve_is_the_mean_over_seeds_in_its_band(answers):
+def test_a_curve_is_the_mean_over_seeds_in_its_band(answers, unsaved):
     y_EX = np.array([[1.0, 5.0, 2.0], [3.0, 4.0, 8.0]])
     p = Picture("p", "title")
     p.line(0, [10, 20, 30], y_EX, "both")
     p.null(0, [10, 20, 30], y_EX[0], "nothing")
     p.save()
-    ax, told = p.axes[0], rows(answers)
+    ax, table = p.axes[0], rows(answers)
     np.testing.assert_array_equal(drawn(ax)["both"].get_ydata(), [2, 4.5, 5])
     assert drawn(ax)["null: nothing"].get_linestyle() == "--"
     (band,) = ax.collections  # one seed alone has none
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 8)
-    assert [(r["series"], r["x"], r["mean"], r["low"], r["high"]) for r in told[:3]] == [
+    assert [(r["series"], r["x"], r["mean"], r["low"], r["high"]) for r in table[:3]] == [
         ("both", "10", "2.0", "1.0", "3.0"), ("both", "20", "4.5", "4.0", "5.0"),
         ("both", "30", "5.0", "2.0", "8.0"),
     ]  # fmt: skip
-    assert {r["series"] for r in told[3:]} == {"null: nothing"}
+    assert {r["series"] for r in table[3:]} == {"null: nothing"}
 
 
 def test_bars_have_whiskers_and_stand_beside_each_other(answers):
@@ -62,7 +62,7 @@ def test_bars_have_whiskers_and_stand_beside_each_other(answers):
 @pytest.mark.parametrize("scale", ["linear", "log"])
 @pytest.mark.parametrize("axis", ["y", "x"])
 @pytest.mark.parametrize("value", [0.003, 0.5, 900.0])
-def test_a_guess_is_in_sight_however_far_off(answers, value, axis, scale):
+def test_a_guess_is_in_sight_however_far_off(answers, unsaved, value, axis, scale):
     p = Picture("p", "title", panels=2)
     p.line(1, [0.1, 0.5, 0.9], [0.2, 0.4, 0.8], "curve")
     p.dress(1, "t", "x", "y", **{f"{axis}scale": scale, f"{axis}lim": (0.1, 1.0)})
@@ -75,7 +75,7 @@ def test_a_guess_is_in_sight_however_far_off(answers, value, axis, scale):
     assert rows(answers)[-1]["mean"] == str(value)
 
 
-def test_a_guess_about_one_place_is_a_star_there():
+def test_a_guess_about_one_place_is_a_star_there(unsaved):
     p = Picture("p", "title")
     p.line(0, [1, 2, 3], [5.0, 6.0, 7.0], "curve")
     p.guess(0, 9.0, at=2)
@@ -98,14 +98,15 @@ def test_no_guess_draws_nothing_and_one_without_a_place_warns_nobody(recwarn):
 
 
 def test_a_figure_names_its_file_and_is_the_same_to_the_byte(answers, capsys):
+    path = answers / "figures" / "p.png"
     found = []
     for _ in range(2):
         p = Picture("p", "title")
         p.dots(0, [1, 2], [3, 4], "dots", words=["a"])
         p.level(0, 3.5, "chance")
         p.save()
-        (line,) = capsys.readouterr().out.splitlines()
-        assert path_of(line) == answers / "figures" / "p.png"
-        found.append(path_of(line).read_bytes())
+        assert capsys.readouterr().out == f"FIGURE {path}\n"
+        found.append(path.read_bytes())
     assert found[0] == found[1] and found[0][:4] == b"\x89PNG"
-    assert path_of("no FIGURE here") is None
+    assert session.figures == [path, path]
+    assert p._repr_png_()[:4] == b"\x89PNG"

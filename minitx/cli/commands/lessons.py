@@ -19,55 +19,67 @@ class Lesson:
     """List the lessons, or walk through one: predict, run, investigate, judge."""
 
     name: tyro.conf.Positional[str | None] = None
-    """A lesson's number, or all; without it, the list with your progress."""
+    """The number of a lesson, or all; without it, the list of lessons with your progress."""
     yes: bool = False
     """Run straight through, without waiting or asking."""
     open: bool = False
-    """Open each figure as it is made."""
+    """Open each figure when it is saved."""
     again: bool = False
     """Begin at the beginning, not where you left."""
     notebook: bool = False
-    """Write the lesson as a Jupyter notebook into the present folder instead."""
+    """Write the lesson as a Jupyter notebook into the current folder instead."""
 
     def run(self) -> None:
-        from minitx.classroom import walk
+        from minitx.classroom import lessons
 
         if self.name is None:
-            for name in walk.lessons():
-                print(f"{walk.title(name):64} {walk.progress(name)}".rstrip())
-            say(f"\nnext: {walk.advice()}")
+            for name in lessons.paths():
+                print(f"{lessons.title(name):64} {lessons.progress(name)}")
+            say(f"\nnext: {lessons.next_command()}")
             return
-        every = self.name == "all"
-        names = list(walk.lessons()) if every else [walk.find(self.name)]
-        if every and not (self.yes or self.notebook):
-            raise InputError("lesson all walks through them without you: add --yes")
+        if self.name != "all":
+            names = [lessons.find(self.name)]
+        elif self.yes or self.notebook:
+            names = list(lessons.paths())
+        else:
+            raise InputError("lesson all runs without waiting for you: add --yes")
         for name in names:
             if self.notebook:
-                path = Path(f"{walk.lessons()[name].stem}.ipynb")
-                print(walk.notebook(name, path))
-                continue
-            clock = time.perf_counter()
-            walk.walk(name, self.yes, self.open, self.again)
-            if self.yes:
-                say(f"{name}: {time.perf_counter() - clock:.1f} s")
+                self.write_notebook(name)
+            else:
+                self.walk(name)
+
+    def write_notebook(self, name: str) -> None:
+        from minitx.classroom import lessons, notebook
+
+        path = Path(lessons.paths()[name].stem + ".ipynb")
+        print(notebook.write_notebook(name, path))
+
+    def walk(self, name: str) -> None:
+        from minitx.classroom.walk import walk
+
+        started = time.perf_counter()
+        walk(name, self.yes, self.open, self.again)
+        if self.yes:
+            say(f"{name}: {time.perf_counter() - started:.1f} s")
 
 
 @dataclass(frozen=True)
 class Hint:
-    """A nudge for an exercise; asked again, the way; then the solution."""
+    """Give a nudge for an exercise; asked again, the way; then the solution."""
 
     id: tyro.conf.Positional[str]
-    """Of the exercise, such as L07.e1."""
+    """The id of the exercise, such as L07.e1."""
 
     def run(self) -> None:
-        from minitx.classroom import lesson
+        from minitx.classroom import hint
 
-        print(lesson.hint(self.id))
+        print(hint(self.id))
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """All claims, and what became of them on this machine."""
+    """List all claims with their verdicts on this machine."""
 
     markdown: bool = False
     """Print a Markdown table."""
@@ -75,28 +87,42 @@ class Ledger:
     """Print JSON."""
 
     def run(self) -> None:
-        from minitx.classroom import lesson, walk
+        from minitx.classroom import claims
 
-        ledger, present = lesson.read_ledger(), walk.lessons()
-        rows = {id: entry | ledger.get(id, {}) for id, entry in lesson.claims().items()}
+        rows = claims.full_ledger()
         if self.json:
-            print_json({id: {"verdict": "untested"} | row for id, row in rows.items()})
+            print_json(rows)
             return
         if self.markdown:
-            print("| id | claim | verdict here | numbers | run |\n|---|---|---|---|---|")
-        for id, row in rows.items():
-            verdict = row.get("verdict", "untested")
-            settles = row["lesson"].split(",")[0]
-            where = f"see {settles}" if settles in present else f"its lesson, {settles}, is to come"
-            numbers = lesson.figures(row) if "numbers" in row else where
-            if self.markdown:
-                print(f"| {id} | {row['claim']} | {verdict} | {numbers} | {row.get('run', '')} |")
-            else:
+            self.print_table(rows)
+        else:
+            for id, row in rows.items():
                 run = f"; run {row['run']}" if "run" in row else ""
-                print(f"{id:4}{verdict.upper():10} {row['claim']}\n{'':14} {numbers}{run}")
-        verdicts = [row.get("verdict", "untested") for row in rows.values()]
-        counts = (f"{verdicts.count(v)} {v}" for v in (*lesson.VERDICTS, "untested"))
+                print(f"{id:4}{row['verdict'].upper():10} {row['claim']}")
+                print(f"{'':14} {self.numbers(row)}{run}")
+        verdicts = [row["verdict"] for row in rows.values()]
+        counts = [f"{verdicts.count(v)} {v}" for v in (*claims.VERDICTS, claims.UNTESTED)]
         say(f"\n{len(rows)} claims: {', '.join(counts)}")
+
+    def print_table(self, rows: dict[str, dict]) -> None:
+        from minitx import tables
+
+        cells = [["id", "claim", "verdict here", "numbers", "run"]]
+        for id, row in rows.items():
+            numbers = self.numbers(row)
+            cells.append([id, row["claim"], row["verdict"], numbers, row.get("run", "")])
+        print(tables.markdown(cells))
+
+    def numbers(self, row: dict) -> str:
+        """Return the numbers behind a verdict, or where to get one."""
+        from minitx.classroom import claims, lessons
+
+        if "numbers" in row:
+            return claims.numbers_in_words(row)
+        lesson = claims.settled_in(row)
+        if lesson in lessons.paths():
+            return f"see {lesson}"
+        return f"its lesson, {lesson}, is not written yet"
 
 
 @dataclass(frozen=True)
@@ -104,20 +130,20 @@ class Zoo:
     """List the models that lessons share, or train those that are missing."""
 
     action: tyro.conf.Positional[Literal["list", "build"]] = "list"
-    """list; build trains whatever is not in the cache yet."""
+    """list; build trains the models that are not in the cache yet."""
 
     def run(self) -> None:
         from minitx.runs import zoo
 
-        started = time.perf_counter()
-        for name, species in zoo.ZOO.items():
-            if self.action == "list":
+        if self.action == "list":
+            for name, species in zoo.ZOO.items():
                 print(f"{name:22} {species.about}")
-                continue
+            return
+        started = time.perf_counter()
+        for name in zoo.ZOO:
             clock = time.perf_counter()
             family = zoo.load(name)
-            losses = ", ".join(f"{loss:.3f}" for loss in family.val_loss_EA[:, -1])
-            print(f"{family.hash:32} validation loss {losses}   "
-                  f"{time.perf_counter() - clock:5.1f} s", flush=True)  # fmt: skip
-        if self.action == "build":
-            say(f"all in {time.perf_counter() - started:.0f} s")
+            seconds = time.perf_counter() - clock
+            losses = ", ".join(f"{loss:.3f}" for loss in family.val_losses[:, -1])
+            print(f"{family.hash:32} validation loss {losses}   {seconds:5.1f} s", flush=True)
+        say(f"all in {time.perf_counter() - started:.0f} s")

@@ -1,0 +1,63 @@
+"""The learner in front of the screen: whether anybody is there, how to tell and how to ask."""
+
+import shutil
+import sys
+import textwrap
+from dataclasses import dataclass, field
+from pathlib import Path
+
+WIDEST = 92  # columns of text; longer lines are hard to read
+NARROWEST = 40
+
+
+@dataclass
+class Session:
+    """What the classroom knows while one program runs; nothing of it is written to disk."""
+
+    asks: bool | None = None
+    """Whether to wait for answers; None: wait if a person can type them."""
+    passed: dict[str, bool] = field(default_factory=dict)
+    """For each exercise that was checked: whether the answer was right."""
+    figures: list[Path] = field(default_factory=list)
+    """The figures that were saved, in order."""
+    unwritten: dict[str, dict] = field(default_factory=dict)
+    """Answers that could not be written to disk, by the name of their file."""
+    warned: bool = False
+    """Whether the learner was told that answers cannot be written."""
+
+
+session = Session()
+
+
+def tell(text: str, indent: str = "") -> None:
+    """Print text, wrapped to the terminal's width; no word is broken."""
+    columns = shutil.get_terminal_size((WIDEST, 24)).columns
+    lines = textwrap.fill(
+        text,
+        max(NARROWEST, min(WIDEST, columns)),
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    print(lines)
+
+
+def ask(prompt: str) -> str | None:
+    """Return a line that the learner types, or None if nobody can type one."""
+    in_notebook = "ipykernel" in sys.modules
+    if session.asks is None:
+        can_answer = in_notebook or (sys.stdin is not None and sys.stdin.isatty())
+    else:
+        can_answer = session.asks
+    if not can_answer:
+        return None
+    try:
+        return input(prompt).strip()
+    except EOFError:
+        print()
+        return None
+    except Exception:
+        if in_notebook:  # a notebook that a program runs refuses to ask, with an error of its own
+            return None
+        raise

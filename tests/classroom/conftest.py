@@ -1,0 +1,152 @@
+"""What the tests of the classroom share: a folder of answers, a small lesson, an untrained zoo."""
+
+import builtins
+import dataclasses
+import io
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from minitx import report
+from minitx.classroom import lessons
+from minitx.classroom.learner import Session, session
+from minitx.model import init_params
+from minitx.runs import zoo
+
+LESSON = '''# %% [markdown]
+# # L00 Toy
+#
+# Words with **stress**.
+
+# %%
+from minitx.classroom import check, predict, quiz
+
+seen = ["one"]
+
+# %%
+guess = predict("L00.a", "how much?", low=0, high=1)
+quiz("L00.q1", "which?", ["this", "that"], answer=0, why="It is.")
+seen.append("two")
+print("SEEN", seen, guess)
+
+
+# %% exercise L00.e1
+@check("L00.e1")
+def double(x):
+    """Twice x."""
+    ...
+
+# %%
+print("END")
+'''
+SOLUTIONS = """from minitx.classroom import Exercise
+
+
+def double(x):
+    return 2 * x
+
+
+EXERCISES = {"L00.e1": Exercise(double, ("add", "x + x"), lambda random: (random.random(),),
+                                {"you squared": lambda x: x**2})}
+"""
+
+
+@pytest.fixture(autouse=True)
+def answers(tmp_path, monkeypatch):
+    """A folder of answers and a session of its own for each test."""
+    monkeypatch.setenv("MINITX_ANSWERS", str(tmp_path / "answers"))
+    vars(session).update(vars(Session()))
+    return tmp_path / "answers"
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A folder with one small lesson, L00."""
+    folder = tmp_path / "lessons"
+    (folder / "solutions").mkdir(parents=True)
+    (folder / "l00_toy.py").write_text(LESSON)
+    (folder / "solutions" / "l00.py").write_text(SOLUTIONS)
+    monkeypatch.setattr(lessons, "LESSONS", folder)
+    return folder
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def type_in(monkeypatch):
+    """A function that sets what the learner types: texts, errors to raise, functions to call.
+
+    After the last of them, the input ends.
+    """
+
+    def set_input(*inputs):
+        inputs = iter(inputs)
+
+        def answer(prompt=""):
+            given = next(inputs, EOFError())
+            if isinstance(given, BaseException):
+                raise given
+            return given() if callable(given) else given
+
+        monkeypatch.setattr(sys, "stdin", Terminal())
+        monkeypatch.setattr(builtins, "input", answer)
+
+    return set_input
+
+
+def random_params(config, seed):
+    """Weights like those of an untrained model, made without compiling anything."""
+    random = np.random.default_rng(seed)
+    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+
+    def weights(leaf):
+        mean = 1.0 if leaf.ndim == 1 else 0.0  # gains
+        return random.normal(mean, 0.02, leaf.shape).astype(np.float32)
+
+    return jax.tree.map(weights, shapes)
+
+
+@pytest.fixture(scope="module")
+def untrained_zoo(tmp_path_factory):
+    """A zoo that costs seconds: two shallow models of each species with random weights.
+
+    Each stage has other weights, and lessons measure short texts.
+    """
+
+    def train(name, config, recipe, data):
+        steps = range(recipe.eval_every, recipe.steps + 1, recipe.eval_every)
+        stages = {}
+        for step in steps:
+            seeds = [1000 * step + seed for seed in zoo.SEEDS]
+            stages[str(step)] = [random_params(config, seed) for seed in seeds]
+        shape = (2, len(zoo.SEEDS), len(steps))
+        losses = np.random.default_rng(0).uniform(2, 4, shape)
+        return {"losses": losses.astype(np.float32), "stages": stages}
+
+    def short_sequences(tokens, context, limit=128):
+        return sequences(tokens, context, min(limit, 128))
+
+    sequences = report.sequences
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINITX_CACHE", str(tmp_path_factory.mktemp("untrained-zoo")))
+        patch.setattr(zoo, "train", train)
+        patch.setattr(zoo, "initial_params", random_params)
+        patch.setattr(zoo, "SEEDS", (0, 1))
+        patch.setattr(report, "sequences", short_sequences)
+        for name, species in zoo.ZOO.items():
+            depth = {1: 1, 2: 2, 6: 3, 12: 4}[species.model.depth]
+            shallow = dataclasses.replace(
+                species,
+                model=dataclasses.replace(species.model, depth=depth),
+                train=dataclasses.replace(species.train, steps=4, eval_every=2),
+            )
+            patch.setitem(zoo.ZOO, name, shallow)
+        optimizations_are_off = jax.config.read("jax_disable_most_optimizations")
+        jax.config.update("jax_disable_most_optimizations", True)  # they compile faster
+        yield
+        jax.config.update("jax_disable_most_optimizations", optimizations_are_off)
