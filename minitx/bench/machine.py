@@ -23,7 +23,7 @@ from minitx.bench.child import child, time_to_loss
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError, suggest
-from minitx.model import Transformer, init_params
+from minitx.model import Transformer, flops_per_token
 from minitx.presets import PRESETS
 from minitx.tables import aligned
 from minitx.text.data import prepare
@@ -79,23 +79,6 @@ def ceiling(rounds: int) -> dict[str, Any]:
 
 
 _product = jax.jit(lambda a: a @ a)
-
-
-def flops_per_token(config: ModelConfig) -> int:
-    """Multiplications and additions of one training step, for each token, in matrix products.
-
-    Twice the weights that a token meets forward, and twice that backward; attention's scores and
-    sums are counted whole, also what the mask hides (Chowdhery 2022, appendix B). The optimiser's
-    own products are not counted.
-    """
-    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
-    linear = sum(
-        leaf.size
-        for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]
-        if path[-1].key == "weight"
-    )
-    attention = 2 * config.depth * config.context * config.heads * config.sizes["K"]
-    return 6 * (linear + config.vocab * config.width + attention)
 
 
 def step_seconds(

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 
-from minitx import files, run
+from minitx import files
 from minitx.ablation import cells, comparison
 from minitx.ablation.cells import CHOOSER, ablate, run_grid
 from minitx.ablation.grid import Grid
@@ -24,6 +24,8 @@ from minitx.ablation.plan import plan
 from minitx.cli.commands import experiments
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
+from minitx.runs import run
+from minitx.text.data import prepare
 from minitx.train import train_seeds
 
 MODEL = ModelConfig(width=8, depth=1, heads=2, context=8, init_std=None)
@@ -38,7 +40,7 @@ SEEDS = 3
 def data(tmp_path_factory):
     rng, path = random.Random(1), tmp_path_factory.mktemp("text") / "text.txt"
     path.write_text(" ".join(rng.choice(["the", "cat", "sat", "on", "a"]) for _ in range(400)))
-    return run.prepare(str(path))
+    return prepare(str(path))
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +179,7 @@ def test_a_folder_of_something_else_is_refused(finished, data, tmp_path):
     _, folder = finished
     (tmp_path / "letter.txt").write_text("dear")
     other = Grid({"norm": ("none", "rmsnorm")}, MODEL, TRAIN)
-    short = run.prepare(data.config.corpus, val_fraction=0.2)
+    short = prepare(data.config.corpus, val_fraction=0.2)
     for grid, text, out, message in (
         (GRID, data, tmp_path, "something that is no ablation"),
         (GRID, data, tmp_path / "letter.txt", "something that is no ablation"),
