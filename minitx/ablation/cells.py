@@ -26,7 +26,7 @@ from minitx.ablation.measures import Entry, Moment, measure_model
 from minitx.ablation.observation import Sample, draw_sample, first_gradient
 from minitx.ablation.table import Table, make_table
 from minitx.config import ModelConfig, TrainConfig, to_json
-from minitx.devices.mesh import make_mesh
+from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
 from minitx.model import count_params
 from minitx.objective import evaluate_seeds
@@ -203,8 +203,9 @@ def start_entries(
 ) -> list[Entry]:
     """Return an entry for each seed, whose history begins with the untrained model."""
     models = [initial_params(config, seed) for seed in seeds]
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *models)
-    loss_E = evaluate_seeds(config, recipe.loss, stacked, data.val_tokens, make_mesh(1))
+    mesh = make_mesh(1)
+    stacked = put(jax.tree.map(lambda *leaves: np.stack(leaves), *models), mesh)
+    loss_E = evaluate_seeds(config, recipe.loss, stacked, data.val_tokens, mesh)
     entries = []
     for seed, params, loss in zip(seeds, models, loss_E, strict=True):
         gradient = first_gradient(config, recipe, params, seed, data.train_tokens)

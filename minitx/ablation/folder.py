@@ -38,9 +38,8 @@ def hash_text(data: Data) -> str:
 
 def key_of(cell: Cell, text_hash: str, seeds: Sequence[int]) -> str:
     """Return the hash of everything that decides a cell's record."""
-    recipe = dataclasses.replace(cell.train, seed=0, lr=1.0)  # the rates replace the recipe's
-    if recipe.adam_lr is not None:  # only its ratio to the rate matters
-        recipe = dataclasses.replace(recipe, adam_lr=cell.train.adam_lr / cell.train.lr)
+    # The rates replace the recipe's, and of adam_lr only its ratio to the rate matters.
+    recipe = dataclasses.replace(cell.train.at_rate(1.0), seed=0)
     causes = {
         "format": FORMAT,
         "model": to_json(cell.model),

@@ -81,6 +81,7 @@ def observe(
     config: ModelConfig, params: Params, sample: Sample, loss: str = "cross_entropy"
 ) -> Observation:
     """Run a model that was trained on this loss over the sample."""
+    params = jax.tree.map(np.asarray, params)  # wherever they lie, one compiled program fits
     model = Transformer.of(config, params)
     names = ("states_LBTD", "stream_RBTD", "logits_BTV")
     fields = compiled.trace_fields(config, names, params, sample.tokens_BT)

@@ -1,7 +1,7 @@
 """The page of an ablation, in Markdown: what ran, what each switch does, and how to read it.
 
-`short` fits a screen and a half; `full` adds the tables of all measures. An effect on a page is a
-*view*: the name of a measure, and whether it is read at equal steps or at equal loss.
+`short` fits a screen and a half; `full` adds the tables of all measures. A *view* of the cells
+is the name of a measure, and whether it is read at equal steps or at equal loss.
 """
 
 import textwrap
@@ -67,13 +67,14 @@ def what_ran(table) -> str:
     sizes = [record["parameters"] for record in table.records]
     parameters = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
     rates = {rate for r in table.records for rate in r.get("rates", [r["train"]["lr"]])}
+    best_of = "best of " if any(len(r.get("rates", [])) > 1 for r in table.records) else ""
     text = (
         f"{count(len(table.cells), 'cell')}, {count(len(table.seeds), 'seed')} each. Models: "
         f"width {used(table, 'model', 'width')}, depth {used(table, 'model', 'depth')}, context "
         f"{used(table, 'model', 'context')}, {parameters} parameters. Text: {table.text}. "
         f"Training: {used(table, 'train', 'steps')} steps of {used(table, 'train', 'batch')} "
-        f"sequences, learning rate {', '.join(map(show, sorted(rates)))}. Baseline: a model that "
-        "knows how often each token occurs, and nothing else, has a "
+        f"sequences, learning rate {best_of}{', '.join(map(show, sorted(rates)))}. Baseline: a "
+        "model that knows how often each token occurs, and nothing else, has a "
         f"{label(table.yardstick)} of {table.baseline_loss:.3f}."
     )
     if table.corpus_entropy is not None:
@@ -108,7 +109,7 @@ def limits(table) -> list[str]:
         )
     missing = unanswered(table)
     if missing:
-        paragraphs.append("**What this grid cannot answer.** " + "; ".join(missing) + ".")
+        paragraphs.append("**This grid cannot answer** " + "; ".join(missing) + ".")
     return [fill(paragraph) for paragraph in paragraphs]
 
 
@@ -175,7 +176,7 @@ def effect_rows(table, views: list[View], learned_only: bool = False) -> list[li
     """Return a row for every change that has a number: measure, change, effect, interval, note."""
     rows = []
     for name, at in views:
-        heading = label(name) + (" (cells that learned)" if learned_only else "")
+        heading = label(name) + (" (learned)" if learned_only else "")
         for effect in table.effects(name, at, learned_only):
             if effect.kind == "interaction" or effect.estimate is None:
                 continue

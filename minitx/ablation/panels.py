@@ -153,12 +153,14 @@ def cells(table) -> tuple[Figure, Rows]:
     for ax, name in zip(axes, names, strict=True):
         for m in range(count):
             rows += cell_row(ax, table, m, name)
-        smallest = "\n(at the left edge: $10^{-6}$ or less)" if name in SWAPS else ""
-        ax.set_xlabel(axis_label(table, name, END) + smallest, fontsize=SMALL)
-        tidy(ax, "both")
-        ax.tick_params(labelsize=SMALL)
+        label = axis_label(table, name, END)
         if spans_far([line.get_xdata() for line in ax.lines]):
             ax.set_xscale("log")
+            if name in SWAPS:
+                label += "\n(at the left edge: $10^{-6}$ or less)"
+        ax.set_xlabel(label, fontsize=SMALL)
+        tidy(ax, "both")
+        ax.tick_params(labelsize=SMALL)
     labels = []
     for m, cell in enumerate(table.cells):
         labels.append(name_of(cell) + (" (did not learn)" if m in table.not_learned else ""))
