@@ -44,6 +44,11 @@ class Measure:
     remark: str = ""
     """What else a careful reader wants to know."""
 
+    @property
+    def explanation(self) -> str:
+        """The description, and the remark if there is one."""
+        return f"{self.description}. {self.remark}" if self.remark else self.description
+
     def write_difference(self, difference: float) -> str:
         """Return a difference with its sign or, from its logarithm, a ratio: +0.12 or x1.5."""
         if self.ratio:

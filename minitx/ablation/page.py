@@ -1,10 +1,10 @@
 """The page of an ablation, in Markdown: what ran, what each switch does, and how to read it.
 
-`short` fits a screen and a half; `full` adds the tables of all measures. A *view* of the cells
-is the name of a measure, and whether it is read at equal steps or at equal loss.
+`short` fits a screen and a half; `full` adds the tables of all measures.
 """
 
 import textwrap
+from typing import NamedTuple
 
 from minitx.ablation.effects import ALPHA, LEVEL, Effect, Estimate, estimate_level
 from minitx.ablation.measures import END, EQUAL, MEASURES, three_digits
@@ -19,25 +19,28 @@ INSIDE = (
 INTERACTIONS = 6  # at most, on the short page
 INTERVAL = f"{LEVEL:.0%} interval"  # heading of a column
 
-View = tuple[str, str]
+
+class View(NamedTuple):
+    """A measure as a page shows it: at equal steps or at equal loss, of all cells or of some."""
+
+    name: str
+    at: str = END
+    learned_only: bool = False  # internal measures leave out cells that did not learn anyway
 
 
 def short(table) -> str:
     """Return what ran, the cells, the effects on the loss and on FIRST, and how to read them."""
-    loss = (table.yardstick, END)
+    loss = [View(table.yardstick)]
+    learned_loss = [View(table.yardstick, learned_only=True)] if table.not_learned else []
     at = END if table.target is None else EQUAL
-    inside = [(name, at) for name in FIRST if name in table.measures()]
+    inside = [View(name, at) for name in FIRST if name in table.measures()]
     parts = [f"# {table.title}", what_ran(table), *limits(table), "## Cells", cells_table(table)]
     if len(table.cells) > 1:
-        rows = effect_rows(table, [loss])
-        if table.not_learned:
-            rows += effect_rows(table, [loss], learned_only=True)
-        rows += effect_rows(table, inside)
         when = "" if table.target is None else f", the others at a loss of {table.target:.3f}"
         parts.append(f"## What each switch does (the loss after equal steps{when})")
-        parts.append(effects_table(rows))
-        parts += interactions(table, [loss, *inside], INTERACTIONS)
-    parts += ["## How to read this", bullets(legend(table, [name for name, _ in inside]))]
+        parts.append(effects_table(table, loss + learned_loss + inside))
+        parts += interactions(table, loss + inside, INTERACTIONS)
+    parts += ["## How to read this", bullets(legend(table, [view.name for view in inside]))]
     return "\n\n".join(parts)
 
 
@@ -46,20 +49,18 @@ def full(table) -> str:
     parts = [short(table)]
     available = table.measures()
     inside = [name for name in INSIDE if name in available]
-    sections = [("after equal steps", [(name, END) for name in (table.yardstick, *inside)])]
+    sections = [("after equal steps", [View(name) for name in (table.yardstick, *inside)])]
     if table.target is not None:
-        views = [("steps_to_loss", END), *((name, EQUAL) for name in inside)]
+        views = [View("steps_to_loss"), *(View(name, EQUAL) for name in inside)]
         sections.insert(0, (f"at equal loss ({table.target:.3f})", views))
     if len(table.cells) > 1:
         for moment, views in sections:
-            parts += [f"## All measures {moment}", effects_table(effect_rows(table, views))]
+            parts += [f"## All measures {moment}", effects_table(table, views)]
             parts += interactions(table, views, limit=None)
     parts += ["## Every measure, cell by cell, after equal steps", levels_table(table)]
-    parts += ["## The measures", bullets(definition(name, remark=True) for name in available)]
+    definitions = [f"{label(name)}: {MEASURES[name].explanation}." for name in available]
+    parts += ["## The measures", bullets(definitions)]
     return "\n\n".join(parts) + "\n"
-
-
-# --- what ran ------------------------------------------------------------------------------------
 
 
 def what_ran(table) -> str:
@@ -134,9 +135,6 @@ def unanswered(table) -> list[str]:
     return messages
 
 
-# --- tables --------------------------------------------------------------------------------------
-
-
 def cells_table(table) -> str:
     """Return the cells with their rates, losses, and steps until the common loss."""
     has_own_loss = table.yardstick != "val_loss"
@@ -172,10 +170,10 @@ def out_of(table, estimate: Estimate) -> str:
     return "" if estimate.count == seeds else f" ({estimate.count} of {seeds} seeds)"
 
 
-def effect_rows(table, views: list[View], learned_only: bool = False) -> list[list[str]]:
+def effects_table(table, views: list[View]) -> str:
     """Return a row for every change that has a number: measure, change, effect, interval, note."""
-    rows = []
-    for name, at in views:
+    rows = [["measure", "change", "effect", INTERVAL, "note"]]
+    for name, at, learned_only in views:
         heading = label(name) + (" (learned)" if learned_only else "")
         for effect in table.effects(name, at, learned_only):
             if effect.kind == "interaction" or effect.estimate is None:
@@ -188,14 +186,7 @@ def effect_rows(table, views: list[View], learned_only: bool = False) -> list[li
             star = "*" if table.is_shown(effect, name) else ""
             size = MEASURES[name].write_difference(effect.estimate.mean) + star
             rows.append([heading, effect.name, size, interval(effect, name), ", ".join(notes)])
-    return rows
-
-
-def effects_table(rows: list[list[str]]) -> str:
-    """Return the rows of `effect_rows` as one table."""
-    if not rows:
-        return "No change has a number."
-    return markdown([["measure", "change", "effect", INTERVAL, "note"], *rows])
+    return markdown(rows) if len(rows) > 1 else "No change has a number."
 
 
 def verdict(effect: Effect, name: str) -> list[str]:
@@ -217,7 +208,7 @@ def interactions(table, views: list[View], limit: int | None) -> list[str]:
     lines = []
     tested = 0
     missing = 0
-    for name, at in views:
+    for name, at, _ in views:
         for effect in table.effects(name, at):
             if effect.kind == "main":
                 continue
@@ -259,9 +250,6 @@ def levels_table(table) -> str:
     return markdown(rows)
 
 
-# --- words ---------------------------------------------------------------------------------------
-
-
 def legend(table, names: list[str]) -> list[str]:
     """Return how to read the short page."""
     lines = [
@@ -277,12 +265,7 @@ def legend(table, names: list[str]) -> list[str]:
         "lr: the best of the learning rates for one more seed, which is not counted. (edge): the "
         "smallest or the largest of them, so a better one may lie beyond.",
     ]
-    return lines + [definition(name) for name in names]
-
-
-def definition(name: str, remark: bool = False) -> str:
-    text = f"{label(name)}: {MEASURES[name].description}."
-    return f"{text} {MEASURES[name].remark}." if remark and MEASURES[name].remark else text
+    return lines + [f"{label(name)}: {MEASURES[name].description}." for name in names]
 
 
 def used(table, part: str, field: str) -> str:

@@ -43,8 +43,9 @@ def having(cells: list[Settings], switch: str, value) -> list[int]:
 def name_all(cells: list[Settings], rows: list[int]) -> str:
     """Name some of the cells, together where they are all cells with one value of a switch.
 
-    >>> name_all([{"tied": tied, "depth": n} for tied in (True, False) for n in (1, 2)], [0, 2, 3])
-    'every cell with tied=false; tied=true depth=1'
+    >>> cells = [{"tied": tied, "depth": n} for tied in (True, False) for n in (1, 2)]
+    >>> name_all(cells, [2, 3]), name_all(cells, [1])
+    ('every cell with tied=false', 'tied=true depth=2')
     """
     left = set(rows)
     names = []

@@ -111,13 +111,13 @@ def test_a_file_says_what_stays_the_same(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("vary = 3", "vary is no table"),
+        ("vary = 3", "vary is not a table"),
         ("[vary]\nnorm = ['non']", "norm='non' is not known"),
         ("[vary]\nnorm = 'none'\n[models]\ndepth = 1", "key 'models'; did you mean 'model'"),
         ("[vary]\nnorm = ['none']\n[model]\nwdith = 1", "no field 'wdith'; did you mean 'width'"),
         ("[vary]\nnorm = ['none']\n[train]\nsteps = 0", "steps=0 is out of range"),
-        ("rates = 3\n[vary]\nnorm = ['none']", "rates is no list"),
-        ("[vary", "is no TOML"),
+        ("rates = 3\n[vary]\nnorm = ['none']", "rates is not a list"),
+        ("[vary", "is not valid TOML"),
         ("", "nothing varies"),
     ],
 )

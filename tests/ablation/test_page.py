@@ -95,7 +95,7 @@ def test_a_run_that_was_measured_at_its_ends_only_is_not_said_to_never_get_there
 
 
 def test_interactions_that_are_shown_are_listed_with_their_parts(table):
-    summary, listed = page.interactions(table, [("growth", EQUAL)], limit=None)
+    summary, listed = page.interactions(table, [page.View("growth", EQUAL)], limit=None)
     text = unwrapped(listed)
     assert summary == (
         "Interactions: 1 of 1 shown. 2 more cannot be computed, because cells lack a number."
@@ -111,7 +111,7 @@ def test_an_interaction_of_one_change_is_not_told_of_another():
         lambda s: 2.0,
         lambda s: 40.0 if s == {"depth": 24, "norm": "ln"} else 2.0,
     )
-    _, listed = page.interactions(table, [("growth", EQUAL)], limit=None)
+    _, listed = page.interactions(table, [page.View("growth", EQUAL)], limit=None)
     lines = unwrapped(listed).split("- growth: ")[1:]
     assert [line.split(": x")[0] for line in lines] == [
         "depth: 1 → 24, by norm: none → ln",
@@ -120,7 +120,7 @@ def test_an_interaction_of_one_change_is_not_told_of_another():
 
 
 def test_the_first_interactions_are_listed_and_the_others_counted(table):
-    views = [("growth", EQUAL)] * 3
+    views = [page.View("growth", EQUAL)] * 3
     assert "2 more are in the full tables" in page.interactions(table, views, limit=1)[1]
     assert "more are in" not in page.interactions(table, views, limit=3)[1]
 
