@@ -80,7 +80,7 @@ class Grid:
             values = tuple(values)
             for value in values:
                 if values.count(value) > 1:
-                    raise InputError(f"{name}={show(value)} is there twice: name each value once")
+                    raise InputError(f"{name}={show(value)} is given twice: name each value once")
                 check_value(name, value)
         object.__setattr__(self, "vary", {name: tuple(v) for name, v in self.vary.items()})
         for rate in self.rates or ():
@@ -171,7 +171,7 @@ def parse_vary(words: Iterable[str]) -> dict[str, tuple]:
         if not equals or not values.strip():
             raise InputError(f"--vary {word}: it has no values: write {name}=ONE,ANOTHER")
         if name in vary:
-            raise InputError(f"--vary {name} is there twice: give all its values at once")
+            raise InputError(f"--vary {name} is given twice: give all its values at once")
         vary[name] = tuple(from_text(name, text.strip()) for text in values.split(","))
     return vary
 

@@ -18,20 +18,20 @@ FILES = "results.csv, effects.csv, table.json, figures/"
 
 @dataclass(frozen=True)
 class Ablate:
-    """Train every combination of some switches for several seeds, and say what each switch does."""
+    """Train every combination of some switches for several seeds; show what each switch does."""
 
     vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """A switch and its values, as in norm=none,layernorm; give it again for another switch."""
     grid: str | None = None
     """A shipped grid (depth, optimiser, thread, width) or a TOML file; --vary adds to it."""
     seeds: int = 5
-    """Models of each cell, trained together; with one there are no intervals."""
+    """Models in each cell, trained together; with one there are no intervals."""
     rates: tuple[float, ...] | None = None
     """Learning rates that each cell chooses from; None: 0.3, 1 and 3 times --lr."""
     out: Path | None = None
-    """Folder of the grid, by default ablations/NAME; cells that are finished there are taken."""
+    """Folder of the grid, by default ablations/NAME; its finished cells are used."""
     plan: bool = False
-    """List the cells and the time that they will take, and run nothing."""
+    """Try two cells briefly, print all cells and the time that they will take, and keep nothing."""
     json: bool = False
     """Print the table, or the plan, as JSON."""
     data: Flat[DataConfig] = field(default_factory=DataConfig)
@@ -65,7 +65,7 @@ class Ablate:
 
 @dataclass(frozen=True)
 class Compare:
-    """Compare runs that were trained by hand: those that differ in the seed alone are one cell."""
+    """Compare runs that were trained by hand; runs that differ only in the seed are one cell."""
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Folders of runs on one text."""
@@ -91,7 +91,7 @@ class Compare:
 
 
 def defaults(given: dict[str, str | None]) -> Ablate:
-    """What the flags of `ablate` start from: the grid that is named, or the default size."""
+    """Return the defaults of the flags of `ablate`: those of a named grid, or the default size."""
     name = given.get("--grid")
     if name is None:
         return Ablate()
