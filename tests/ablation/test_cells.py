@@ -129,6 +129,7 @@ def test_a_cell_can_be_trained_again_from_its_own_record(data):
     (record,) = [p.record for p in run_grid(grid, data, [5]) if p.record]
     low, good = record["losses_at_rates"]
     assert good < low and record["train"]["lr"] == 0.06  # the best for a seed that is not counted
+    assert record["train"]["adam_lr"] == pytest.approx(0.03)  # scaled alike
     assert [entry["seed"] for entry in record["seeds"]] == [5]
     config = from_json(ModelConfig, record["model"])
     recipe = from_json(TrainConfig, record["train"])
