@@ -73,7 +73,7 @@ class Observation:
     temperature: float
     calibration: dict[str, float]  # `measure.calibration`
     entropy_fall: float  # when the last state grows from half to twice its norm
-    norm_swap_R: np.ndarray  # KL in nats from the prediction to the one after the swap
+    norm_swap_R: np.ndarray  # mean KL, in nats, from the predictions to those after the swap
     direction_swap_R: np.ndarray
 
 
@@ -98,10 +98,11 @@ def observe(
 
     few = min(SWAPPED, len(sample.tokens_BT))
     before_BTV = read(scores_BTV[:few, 1:])
-    norm_swap_R, direction_swap_R = (
-        [measure.kl(before_BTV, read(after_BTV)[:, 1:]).mean() for after_BTV in after_RBTV]
-        for after_RBTV in swapped_scores(config, params, stream_RBTD[:, :few])
-    )
+    after_norms_RBTV, after_directions_RBTV = swapped_scores(config, params, stream_RBTD[:, :few])
+
+    def divergence_R(after_RBTV):
+        return np.array([measure.kl(before_BTV, read(x_BTV)[:, 1:]).mean() for x_BTV in after_RBTV])
+
     last_BTD = states_LBTD[-1]
     half_BTV = read(compiled.readout(model, 0.5 * last_BTD))
     twice_BTV = read(compiled.readout(model, 2.0 * last_BTD))
@@ -116,8 +117,8 @@ def observe(
         temperature=measure.fitted_temperature(logits_ZV[:fitted], truth_ZV[:fitted]),
         calibration=measure.calibration(logits_ZV, truth_ZV),
         entropy_fall=measure.entropy(half_BTV).mean() - measure.entropy(twice_BTV).mean(),
-        norm_swap_R=np.array(norm_swap_R),
-        direction_swap_R=np.array(direction_swap_R),
+        norm_swap_R=divergence_R(after_norms_RBTV),
+        direction_swap_R=divergence_R(after_directions_RBTV),
     )
 
 
@@ -164,16 +165,15 @@ def derangement(count: int) -> np.ndarray:
     return order
 
 
-def swapped_scores(config: ModelConfig, params: Params, stream_RBTD) -> np.ndarray:
-    """Return the scores_RBTV after norms are exchanged at each station, and after directions are.
-
-    Both are in one array, norms first.
-    """
+def swapped_scores(
+    config: ModelConfig, params: Params, stream_RBTD
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the scores_RBTV after an exchange of norms at each station, and of directions."""
     batch, length = stream_RBTD.shape[1:3]
     order = derangement(batch * (length - 1))
     pairs = np.stack([np.concatenate(exchange(x_BTD, order)) for x_BTD in stream_RBTD])
     scores_RBTV = np.asarray(_continue_everywhere(config, params, pairs))
-    return np.stack([scores_RBTV[:, :batch], scores_RBTV[:, batch:]])
+    return scores_RBTV[:, :batch], scores_RBTV[:, batch:]
 
 
 @functools.partial(jax.jit, static_argnums=0)
