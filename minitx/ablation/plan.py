@@ -1,6 +1,7 @@
 """How long a grid will take, from a short trial of its smallest and its largest cell."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,9 +61,15 @@ def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
     seconds = 0.0
     for cell in left:
         cost = cost_between(cell, small, small_cost, large, large_cost)
-        moments = len(seeds) * (1 + -(-cell.train.steps // cell.train.eval_every))
-        seconds += cost.once + cost.step * cells.count_steps(cell, seeds) + cost.moment * moments
+        seconds += cost.once + cost.step * cells.count_steps(cell, seeds)
+        seconds += cost.moment * count_moments(cell, seeds)
     return seconds
+
+
+def count_moments(cell: Cell, seeds: Sequence[int]) -> int:
+    """Return how often the models of a cell are measured: untrained, and at every evaluation."""
+    evaluations = math.ceil(cell.train.steps / cell.train.eval_every)
+    return len(seeds) * (1 + evaluations)
 
 
 def cost_between(cell: Cell, small: Cell, small_cost: Cost, large: Cell, large_cost: Cost) -> Cost:
@@ -79,9 +86,13 @@ def flops_per_step(cell: Cell) -> int:
 
 
 def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
-    """Train and measure a cell twice for a few steps: only the first time needs compilation."""
+    """Train and measure a cell twice for a few steps: only the first time needs compilation.
+
+    Like a whole cell, the trial evaluates more often than when it chooses a rate, so that it also
+    compiles a program for each.
+    """
     steps = min(STEPS, cell.train.steps)
-    recipe = dataclasses.replace(cell.train, steps=steps, eval_every=steps)
+    recipe = dataclasses.replace(cell.train, steps=steps, eval_every=max(1, steps // 2))
     trial = cell._replace(train=recipe)
     first = seconds_of(lambda: list(cells.train_cell(trial, data, seeds)))
     second = seconds_of(lambda: list(cells.train_cell(trial, data, seeds)))
@@ -90,7 +101,7 @@ def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
     moment = seconds_of(
         lambda: cells.measure_moment(cell.model, cell.train.loss, params, sample, 0, 0.0)
     )
-    training = max(0.0, second - 2 * len(seeds) * moment)
+    training = max(0.0, second - count_moments(trial, seeds) * moment)
     return Cost(
         once=max(0.0, first - second),
         step=training / cells.count_steps(trial, seeds),
