@@ -127,6 +127,36 @@ def without_top_component(x_BTD):
     return centred_ZD - along_Z[:, None] * top_D
 
 
+def overall(layers: dict[str, list]) -> dict[str, float | None]:
+    """Return what a table of `layers` says about the whole depth; None where it is undefined.
+
+    `growth` is the last norm divided by the embedding's, `later_growth` by the norm after block 1.
+    `cos_prev`, `null_cos` and `cos_excess` (the first minus the second) are means over the blocks
+    from 2 on, or over the only block: how far block 1 turns the state depends on how small the
+    embedding was made.
+    """
+    norm_L = layers["norm_median"]
+    first = 2 if len(norm_L) > 2 else 1
+    cos_prev = _mean(layers["cos_prev"][first:])
+    null_cos = _mean(layers["null_cos"][first:])
+    return {
+        "growth": _quotient(norm_L[-1], norm_L[0]) if len(norm_L) > 1 else None,
+        "later_growth": _quotient(norm_L[-1], norm_L[1]) if len(norm_L) > 2 else None,
+        "cos_prev": cos_prev,
+        "null_cos": null_cos,
+        "cos_excess": None if None in (cos_prev, null_cos) else cos_prev - null_cos,
+    }
+
+
+def _quotient(numerator: float | None, denominator: float | None) -> float | None:
+    return numerator / denominator if numerator and denominator else None
+
+
+def _mean(numbers: list) -> float | None:
+    """Return the mean if there are numbers and none of them is None."""
+    return float(np.mean(numbers)) if numbers and None not in numbers else None
+
+
 def lens(logits_BTV, final_BTV) -> dict[str, float]:
     """Compare what a layer would predict if it were the last with the final prediction.
 

@@ -268,6 +268,22 @@ def count_params(config: ModelConfig) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
 
+def flops_per_token(config: ModelConfig) -> int:
+    """Return the floating-point operations of one training step in matrix products, per token.
+
+    Each weight takes one multiplication and one addition forward, and twice that backward.
+    Attention's scores and sums are counted whole, also what the mask hides (Chowdhery 2022,
+    appendix B). The optimizer's own products are not counted.
+    """
+    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    weights = 0
+    for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]:
+        if path[-1].key == "weight":
+            weights += leaf.size
+    attention = 2 * config.depth * config.context * config.heads * config.sizes["K"]
+    return 6 * (weights + config.vocab * config.width + attention)
+
+
 def named_arrays(tree: Any) -> dict[str, np.ndarray]:
     """Return the leaves of a tree under their dotted paths, as numpy arrays."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]

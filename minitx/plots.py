@@ -209,10 +209,15 @@ def dress(ax: Axes, title: str, ylabel: str, also=()) -> Axes:
     handles = [*ax.get_legend_handles_labels()[0], *also]
     legend = ax.legend(handles=handles, ncols=(len(handles) + 1) // 2, handlelength=3, **LEGEND)
     legend.set_in_layout(False)  # the title's pad keeps the space free
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(axis="y", color="0.9", linewidth=0.6)
-    ax.set_axisbelow(True)
+    tidy(ax)
     return ax
+
+
+def tidy(ax: Axes, grid: str = "y") -> None:
+    """Leave out the frame's upper and right side, and put a faint grid behind the data."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis=grid, color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
 
 
 def verdict(ax: Axes, finding: dict) -> None:

@@ -42,7 +42,7 @@ def imported(tree: ast.Module) -> list[str]:
 @pytest.mark.parametrize(
     "package, rooms",
     [
-        ("matplotlib", {"ablation.panels", "classroom.figures", "plots"}),
+        ("matplotlib", {"ablation.layer_panels", "ablation.panels", "classroom.figures", "plots"}),
         (
             "tyro",
             {

@@ -371,3 +371,53 @@ def test_the_fitted_floor_is_the_best_of_all():
     twice = np.eye(3)[[0] * 59 + [1] * 39 + [2] * 2]
     assert measure.fitted_floor(three, twice) == pytest.approx(10**-1.75)
     assert measure.fitted_floor(three, np.eye(3)[[0] * 60 + [1] * 40]) == pytest.approx(1e-5)
+
+
+def test_a_table_of_layers_is_summed_up_without_its_first_block():
+    layers = {
+        "norm_median": [2.0, 6.0, 9.0, 12.0],
+        "cos_prev": [None, 0.1, 0.8, 0.9],
+        "null_cos": [None, 1 / 3, 2 / 3, 3 / 4],
+    }
+    overall = measure.overall(layers)
+    assert (overall["growth"], overall["later_growth"]) == (6.0, 2.0)
+    assert overall["cos_prev"] == pytest.approx(0.85)
+    assert overall["cos_excess"] == pytest.approx(0.85 - (2 / 3 + 3 / 4) / 2)
+
+
+def test_what_cannot_be_said_of_a_table_of_layers_is_none():
+    one_block = {"norm_median": [2.0, 6.0], "cos_prev": [None, 0.1], "null_cos": [None, None]}
+    assert measure.overall(one_block) == {
+        "growth": 3.0, "later_growth": None, "cos_prev": 0.1, "null_cos": None, "cos_excess": None,
+    }  # fmt: skip
+    no_block = {"norm_median": [2.0], "cos_prev": [None], "null_cos": [None]}
+    assert set(measure.overall(no_block).values()) == {None}
+    dead = {"norm_median": [0.0, 0.0], "cos_prev": [None, 0.0], "null_cos": [None, None]}
+    assert measure.overall(dead)["growth"] is None
+
+
+def test_the_best_temperature_makes_cross_entropy_and_entropy_equal():
+    rng = np.random.default_rng(0)
+    logits = 3 * rng.normal(size=(500, 7))
+    truth = np.eye(7)[[rng.choice(7, p=p) for p in measure.softmax(logits / 1.7)]]
+    fitted = measure.fitted_temperature(logits, truth)
+    assert fitted == pytest.approx(1.7, abs=0.25)
+    gap = measure.calibration(logits / fitted, truth)["calibration_gap"]
+    assert gap == pytest.approx(0, abs=1e-5)
+    losses = [measure.cross_entropy(logits / t, truth) for t in (0.95 * fitted, 1.05 * fitted)]
+    assert measure.cross_entropy(logits / fitted, truth) < min(losses)
+
+
+def test_a_temperature_without_bound_stops_at_its_bounds():
+    logits = np.array([[5.0, 0.0]] * 4)
+    assert measure.fitted_temperature(logits, np.eye(2)[[0] * 4]) == 0.01
+    assert measure.fitted_temperature(logits, np.eye(2)[[1] * 4]) == 100.0
+
+
+def test_calibration_error_by_hand():
+    """Two bins: 0.6 sure and right, 0.9 sure and right in half the cases."""
+    logits = np.log([[0.6, 0.4]] * 2 + [[0.9, 0.1]] * 2)
+    truth = np.array([[1, 0], [1, 0], [1, 0], [0, 1.0]])
+    result = measure.calibration(logits, truth, bins=2)
+    assert result["calibration_error"] == pytest.approx((0.4 * 2 + 0.4 * 2) / 4)
+    assert result["accuracy"] == 0.75

@@ -1,12 +1,13 @@
-"""What a grid of numbers says about its switches: paired differences, with intervals. Numbers only.
+"""What a grid of numbers says about its switches: paired differences with intervals. Numbers only.
 
 M counts the cells of a grid, E the seeds. The seeds are paired: seed 3 has the same batches and,
-where shapes agree, the same initial weights in every cell. So each seed is asked by itself what a
-switch does, and the spread of its answers over the seeds gives the interval: Student's t, 95 %.
+where shapes agree, the same initial weights in every cell. So each seed gives its own difference
+between two cells, and the spread of these differences over the seeds gives the interval: Student's
+t, 95 %.
 
 >>> cells = [{"norm": "none"}, {"norm": "rmsnorm"}]
->>> found = main_effects(cells, np.array([[2.0, 2.2, 2.4], [1.9, 2.0, 2.3]]))[0]
->>> found.change, round(found.estimate.mean, 3), round(found.estimate.low, 3)
+>>> effect = main_effects(cells, np.array([[2.0, 2.2, 2.4], [1.9, 2.0, 2.3]]))[0]
+>>> effect.name, round(effect.estimate.mean, 3), round(effect.estimate.low, 3)
 ('norm: none → rmsnorm', -0.133, -0.277)
 """
 
@@ -16,35 +17,65 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from minitx.ablation.grid import show
+from minitx.ablation.settings import Settings, having, identity, levels, show
 
-LEVEL = 0.95  # of every interval; 1 - LEVEL is the chance of one false alarm among a family
+LEVEL = 0.95  # confidence level of every interval
+ALPHA = 0.05  # chance of one false alarm among all comparisons of one measure
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds and its interval; of one seed, the value alone."""
+    """A mean over seeds with its interval; for one seed, the value alone."""
 
     mean: float
     low: float | None
     high: float | None
-    p: float | None  # of a mean at least so far from zero, were the truth zero
-    count: int
+    p: float | None  # probability of a mean at least as far from zero if the true mean were zero
+    count: int  # seeds
+
+
+class Change(NamedTuple):
+    """A switch that goes from one value to another.
+
+    >>> print(Change("tied", True, False))
+    tied: true → false
+    """
+
+    switch: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.switch}: {show(self.before)} → {show(self.after)}"
 
 
 class Effect(NamedTuple):
-    """What a change of one switch does, or what a change of another does to that."""
+    """What a change of one switch does, or how much a change of another switch alters that."""
 
-    kind: str  # "main" or "interaction"
-    switches: tuple[str, ...]
-    change: str
-    differences_E: tuple[float, ...]  # one for each seed; empty if no pair of cells is whole
+    change: Change
+    by: Change | None  # of an interaction: the change that alters what `change` does
+    differences_E: tuple[float, ...]  # one for each seed; empty if no pair of cells is complete
     estimate: Estimate | None
-    left_out: tuple[int, ...]  # cells that belong to it, but whose pair lacks a number
-    adjusted_p: float | None = None  # by Holm, over the family that `holm` was given
+    left_out: tuple[int, ...]  # cells that belong to it, but lack a number or have such a partner
+    adjusted_p: float | None = None  # Holm's, over the family that `holm` was given
+
+    @property
+    def kind(self) -> str:
+        return "main" if self.by is None else "interaction"
+
+    @property
+    def name(self) -> str:
+        """The change or changes as text: 'norm: none → rmsnorm, by tied: true → false'."""
+        return str(self.change) if self.by is None else f"{self.change}, by {self.by}"
+
+    def is_shown(self, negligible: float) -> bool:
+        """Return whether p is below ALPHA after Holm, and the interval is not negligible."""
+        if self.adjusted_p is None or self.adjusted_p >= ALPHA:
+            return False
+        return max(abs(self.estimate.low), abs(self.estimate.high)) > negligible
 
 
 def estimate(values_E) -> Estimate:
-    """The mean of a number over seeds, with Student's t interval.
+    """Return the mean of a number over seeds, with Student's t interval.
 
     >>> estimate([1.0, 1.0, 1.0])  # no spread at all: the interval is the mean
     Estimate(mean=1.0, low=1.0, high=1.0, p=0.0, count=3)
@@ -52,7 +83,8 @@ def estimate(values_E) -> Estimate:
     (1.0, None)
     """
     values_E = np.asarray(values_E, np.float64)
-    count, mean = len(values_E), float(values_E.mean())
+    count = len(values_E)
+    mean = float(values_E.mean())
     if count < 2:
         return Estimate(mean, None, None, None, count)
     error = float(values_E.std(ddof=1)) / np.sqrt(count)
@@ -63,107 +95,129 @@ def estimate(values_E) -> Estimate:
     return Estimate(mean, float(mean - half), float(mean + half), p, count)
 
 
-def main_effects(cells: list[dict[str, Any]], values_ME) -> list[Effect]:
-    """For each two values of each switch: the difference, averaged over the other switches.
+def estimate_level(values_E, ratio: bool = False) -> Estimate | None:
+    """Return the mean of a measure in one cell, over the seeds that have a number.
+
+    Ratios have a geometric mean. None if no seed has a number, or a ratio is not positive.
+
+    >>> round(estimate_level([2.0, 8.0, float("nan")], ratio=True).mean, 6)
+    4.0
+    """
+    values_E = np.asarray(values_E, np.float64)
+    values_E = values_E[np.isfinite(values_E)]
+    if not len(values_E):
+        return None
+    if not ratio:
+        return estimate(values_E)
+    if (values_E <= 0).any():
+        return None
+    logarithmic = estimate(np.log(values_E))
+    mean, low, high = (None if n is None else float(np.exp(n)) for n in logarithmic[:3])
+    return logarithmic._replace(mean=mean, low=low, high=high)
+
+
+def changes(cells: list[Settings]) -> list[Change]:
+    """Return every change from an earlier to a later value of a switch."""
+    return [
+        Change(switch, before, after)
+        for switch, values in levels(cells).items()
+        for before, after in itertools.combinations(values, 2)
+    ]
+
+
+def main_effects(cells: list[Settings], values_ME) -> list[Effect]:
+    """Return for each change its effect, averaged over the other switches.
 
     The average runs over the pairs of cells that differ in this switch alone and have a number for
-    every seed; cells of other pairs are left out, and named.
+    every seed; the cells of other pairs are listed in `left_out`.
     """
-    found = []
-    for name, values in levels(cells).items():
-        for a, b in itertools.combinations(values, 2):
-            pairs = [
-                (before, after)
-                for before, cell in enumerate(cells)
-                if _key(cell[name]) == _key(a)
-                for after in [_find(cells, {**cell, name: b})]
-                if after is not None
-            ]
-            found.append(
-                _effect("main", (name,), f"{name}: {show(a)} → {show(b)}", pairs, values_ME)
+    effects = []
+    for change in changes(cells):
+        pairs = []
+        for m in having(cells, change.switch, change.before):
+            partner = _find(cells, {**cells[m], change.switch: change.after})
+            if partner is not None:
+                pairs.append((m, partner))
+        effects.append(_effect(change, None, pairs, values_ME))
+    return effects
+
+
+def interactions(cells: list[Settings], values_ME) -> list[Effect]:
+    """Return for each two changes of two switches how much the second alters what the first does.
+
+    That is the first change's effect after the second change, minus its effect before it.
+    """
+    effects = []
+    for change, by in itertools.combinations(changes(cells), 2):
+        if change.switch == by.switch:
+            continue
+        groups = []
+        for m in having(cells, change.switch, change.before):
+            if identity(cells[m][by.switch]) != identity(by.before):
+                continue
+            moved = {change.switch: change.after}
+            altered = {by.switch: by.after}
+            corners = (  # the signs alternate, from minus: see _effect
+                _find(cells, {**cells[m], **altered}),
+                _find(cells, {**cells[m], **altered, **moved}),
+                _find(cells, {**cells[m], **moved}),
+                m,
             )
-    return found
+            if None not in corners:
+                groups.append(corners)
+        effects.append(_effect(change, by, groups, values_ME))
+    return effects
 
 
-def interactions(cells: list[dict[str, Any]], values_ME) -> list[Effect]:
-    """For each two changes of two switches: by how much the second alters what the first does."""
-    found = []
-    for (one, ones), (two, twos) in itertools.combinations(levels(cells).items(), 2):
-        for (a, b), (c, d) in itertools.product(
-            itertools.combinations(ones, 2), itertools.combinations(twos, 2)
-        ):
-            fours = []
-            for cell in cells:
-                if (_key(cell[one]), _key(cell[two])) == (_key(a), _key(c)):
-                    # (b - a) at d, less (b - a) at c; the order is that of the signs below
-                    corners = ((a, d), (b, d), (b, c), (a, c))
-                    four = tuple(_find(cells, {**cell, one: x, two: y}) for x, y in corners)
-                    if None not in four:
-                        fours.append(four)
-            change = f"{one}: {show(a)} → {show(b)}, by {two}: {show(c)} → {show(d)}"
-            found.append(_effect("interaction", (one, two), change, fours, values_ME))
-    return found
-
-
-def simple_effects(cells: list[dict[str, Any]], values_ME, effect: Effect, other: str):
-    """A main effect at each value of another switch: pairs of that value and an Effect."""
-    at = []
+def simple_effects(
+    cells: list[Settings], values_ME, change: Change, other: str
+) -> list[tuple[Any, Estimate]]:
+    """Return what a change does at each value of another switch, where pairs have numbers."""
+    estimates = []
     for value in levels(cells)[other]:
         rows = having(cells, other, value)
-        found = main_effects([cells[m] for m in rows], np.asarray(values_ME)[rows])
-        at += [(value, e) for e in found if e.change == effect.change and e.estimate]
-    return at
-
-
-def levels(cells: list[dict[str, Any]]) -> dict[str, list]:
-    """Every switch with the values that it takes, in order of appearance."""
-    return {name: list({_key(c[name]): c[name] for c in cells}.values()) for name in cells[0]}
+        for effect in main_effects([cells[m] for m in rows], np.asarray(values_ME)[rows]):
+            if effect.change == change and effect.estimate:
+                estimates.append((value, effect.estimate))
+    return estimates
 
 
 def holm(family: list[Effect]) -> list[Effect]:
-    """The effects with p values adjusted for how many they are (Holm 1979).
+    """Return the effects with p values adjusted for how many they are (Holm 1979).
 
-    Under no effect anywhere, the chance that any adjusted p is below 0.05 is below 0.05.
+    If no change had any effect, the chance of an adjusted p below 0.05 would be below 0.05.
     """
     tested = [i for i, e in enumerate(family) if e.estimate and e.estimate.p is not None]
-    adjusted, largest = {}, 0.0
+    adjusted = {}
+    largest = 0.0
     for rank, i in enumerate(sorted(tested, key=lambda i: family[i].estimate.p)):
         largest = max(largest, min(1.0, (len(tested) - rank) * family[i].estimate.p))
         adjusted[i] = largest
     return [e._replace(adjusted_p=adjusted.get(i)) for i, e in enumerate(family)]
 
 
-def _effect(kind: str, switches, change: str, groups: list[tuple[int, ...]], values_ME) -> Effect:
-    """From groups of cells whose signs take turns: minus, plus, and so on."""
+def _effect(change: Change, by: Change | None, groups: list[tuple[int, ...]], values_ME) -> Effect:
+    """Return the mean over groups of cells; the signs in a group alternate: minus, plus, ..."""
     values_ME = np.asarray(values_ME, np.float64)
-    whole, left_out = [], []
+    differences = []
+    incomplete = set()
     for group in groups:
         rows = values_ME[list(group)]
         if np.isfinite(rows).all():
-            whole.append(rows[1::2].sum(axis=0) - rows[0::2].sum(axis=0))
+            differences.append(rows[1::2].sum(axis=0) - rows[0::2].sum(axis=0))
         else:
-            left_out += group
-    if not whole:
-        return Effect(kind, switches, change, (), None, tuple(sorted(set(left_out))))
-    differences_E = np.mean(whole, axis=0)
-    return Effect(
-        kind, switches, change, tuple(differences_E.tolist()), estimate(differences_E),
-        tuple(sorted(set(left_out))),
-    )  # fmt: skip
+            incomplete.update(group)
+    left_out = tuple(sorted(incomplete))
+    if not differences:
+        return Effect(change, by, (), None, left_out)
+    mean_E = np.mean(differences, axis=0)
+    return Effect(change, by, tuple(mean_E.tolist()), estimate(mean_E), left_out)
 
 
-def _find(cells: list[dict[str, Any]], wanted: dict[str, Any]) -> int | None:
-    keys = {name: _key(value) for name, value in wanted.items()}
-    return next(
-        (m for m, c in enumerate(cells) if {n: _key(v) for n, v in c.items()} == keys), None
-    )
-
-
-def having(cells: list[dict[str, Any]], name: str, value) -> list[int]:
-    """The cells in which a switch has this value."""
-    return [m for m, cell in enumerate(cells) if _key(cell[name]) == _key(value)]
-
-
-def _key(value):
-    """1, 1.0 and True are equal in Python and three values here."""
-    return type(value), value
+def _find(cells: list[Settings], wanted: Settings) -> int | None:
+    """Return the cell with these settings, or None."""
+    wanted_keys = {name: identity(value) for name, value in wanted.items()}
+    for m, cell in enumerate(cells):
+        if {name: identity(value) for name, value in cell.items()} == wanted_keys:
+            return m
+    return None

@@ -1,6 +1,6 @@
-"""A grid of experiments: some switches, the values that each shall take, and what stays as it is.
+"""A grid of experiments: some switches, the values that each takes, and what stays the same.
 
-Every combination of values is a cell. All of them are made, and refused, before anything runs:
+Every combination of values is a cell. All cells are made and checked before anything runs:
 
 >>> grid = Grid({"norm": ("none", "layernorm"), "tied": (True, False)})
 >>> [cell.name for cell in grid.cells(vocab=50)][:2]
@@ -18,17 +18,18 @@ import typing
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from minitx.ablation.settings import Settings, name_of, show
 from minitx.config import ModelConfig, TrainConfig, check_types
 from minitx.errors import InputError, suggest
 
 SHIPPED = Path(__file__).parent / "grids"
 
-# What `minitx ablate` trains unless told otherwise: deep enough for growth through layers to show,
-# and small enough for a cell of five seeds in well under a minute on two cores. Initial weights of
-# 1/sqrt(inputs) let a stream without norms or without residual connections live through the depth;
-# at the usual 0.02 it dies, and the ablation would show nothing but that.
+# What `minitx ablate` trains by default: deep enough for growth through layers to show, and small
+# enough for a cell of five seeds in well under a minute on two cores. With initial weights of
+# 1/sqrt(inputs), a stream without norms or without residual connections reaches the last layer. At
+# the usual 0.02 it vanishes on the way, and the ablation would show nothing else.
 MODEL = ModelConfig(width=64, depth=4, context=64, positions="rope", init_std=None)
 TRAIN = TrainConfig(
     steps=240, batch=8, lr=0.01, warmup=20, decay="linear", final_lr=0.0, eval_every=20
@@ -41,15 +42,15 @@ FIELDS = {
 }
 FIXED = {
     "seed": "every cell has the same seeds: choose how many with --seeds",
-    "vocab": "the tokeniser decides it for all cells alike: give it as a flag",
-    "eval_every": "it has no influence on training: give it as a flag",
+    "vocab": "the tokenizer decides it for all cells: give it as a flag",
+    "eval_every": "it does not influence training: give it as a flag",
 }
 
 
 class Cell(NamedTuple):
-    """One combination: its settings, the configs that they make, and the rates to choose from."""
+    """One combination: its settings, the configs with them, and the rates to choose from."""
 
-    settings: dict[str, Any]
+    settings: Settings
     model: ModelConfig
     train: TrainConfig
     rates: tuple[float, ...]
@@ -61,7 +62,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Switches and their values, and what all cells share. InputError for what cannot be."""
+    """Switches, their values, and what all cells share. Raises InputError for impossible values."""
 
     vary: dict[str, tuple]
     model: ModelConfig = field(default_factory=lambda: MODEL)
@@ -75,12 +76,12 @@ class Grid:
         for name, values in self.vary.items():
             check_name(name)
             if isinstance(values, str) or not isinstance(values, Iterable) or not list(values):
-                raise InputError(f"{name} has no values to take: give a list of them")
+                raise InputError(f"{name} has no values: give a list of them")
             values = tuple(values)
             for value in values:
                 if values.count(value) > 1:
-                    raise InputError(f"{name}={show(value)} is there twice: name each value once")
-                only_type(name, value)
+                    raise InputError(f"{name}={show(value)} is given twice: name each value once")
+                check_value(name, value)
         object.__setattr__(self, "vary", {name: tuple(v) for name, v in self.vary.items()})
         for rate in self.rates or ():
             dataclasses.replace(self.train, lr=rate)
@@ -88,9 +89,9 @@ class Grid:
             raise InputError("lr varies, so there is no rate to choose: leave the rates out")
 
     def cells(self, vocab: int) -> list[Cell]:
-        """All combinations, for a text of so many tokens; InputError naming one that cannot be."""
+        """Return all combinations for a vocabulary. Raises InputError naming an impossible one."""
         base = dataclasses.replace(self.model, vocab=vocab)
-        made = []
+        cells = []
         for values in itertools.product(*self.vary.values()):
             settings = dict(zip(self.vary, values, strict=True))
             parts = {kind: {} for kind in (ModelConfig, TrainConfig)}
@@ -102,15 +103,17 @@ class Grid:
             except InputError as error:
                 raise InputError(f"cell {name_of(settings)}: {error}") from None
             rates = self.rates or tuple(float(f"{s * train.lr:.6g}") for s in SPREAD)
-            made.append(Cell(settings, model, train, (train.lr,) if "lr" in settings else rates))
-        return made
+            if "lr" in settings:
+                rates = (train.lr,)
+            cells.append(Cell(settings, model, train, rates))
+        return cells
 
 
 def read(name: str | Path) -> Grid:
-    """The shipped grid of that name, or the one in a TOML file.
+    """Return the shipped grid of that name, or the one in a TOML file.
 
-    The file has a table [vary], and may have [model], [train] and a list `rates`. InputError for a
-    file that cannot be read, and for unknown names and values in it.
+    The file has a table [vary], and may have [model], [train] and a list `rates`. Raises InputError
+    for a file that cannot be read, and for unknown names and values in it.
     """
     path = SHIPPED / f"{name}.toml"
     if not path.is_file():
@@ -118,29 +121,31 @@ def read(name: str | Path) -> Grid:
         if path.suffix != ".toml":
             raise InputError(f"there is no grid {str(name)!r}{suggest(str(name), names())}")
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path} ({error.strerror}): name another file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no TOML ({error}): correct it") from None
+        raise InputError(f"{path} is not valid TOML ({error}): correct it") from None
     known = ["vary", "model", "train", "rates", "about"]
-    for key in found.keys() - set(known):
+    for key in content.keys() - set(known):
         raise InputError(f"{path}: unknown key {key!r}{suggest(key, known)}")
     try:
         for key in ("vary", "model", "train"):
-            if not isinstance(found.get(key, {}), dict):
-                raise InputError(f"{key} is no table: write [{key}]")
-        vary = {
-            check_name(n): tuple(from_text(n, v) for v in (vs if isinstance(vs, list) else [vs]))
-            for n, vs in found.get("vary", {}).items()
-        }
-        rates = found.get("rates")
+            if not isinstance(content.get(key, {}), dict):
+                raise InputError(f"{key} is not a table: write [{key}]")
+        vary = {}
+        for name, values in content.get("vary", {}).items():
+            check_name(name)
+            values = values if isinstance(values, list) else [values]
+            vary[name] = tuple(from_text(name, value) for value in values)
+        rates = content.get("rates")
         if rates is not None and not isinstance(rates, list):
-            raise InputError("rates is no list: write rates = [0.003, 0.01]")
-        model, train = MODEL, TRAIN
-        for name, value in found.get("model", {}).items():
+            raise InputError("rates is not a list: write rates = [0.003, 0.01]")
+        model = MODEL
+        train = TRAIN
+        for name, value in content.get("model", {}).items():
             model = changed(model, name, value)
-        for name, value in found.get("train", {}).items():
+        for name, value in content.get("train", {}).items():
             train = changed(train, name, value)
         return Grid(vary, model, train, tuple(rates) if rates else None)
     except InputError as error:
@@ -148,12 +153,12 @@ def read(name: str | Path) -> Grid:
 
 
 def names() -> list[str]:
-    """The shipped grids."""
+    """Return the names of the shipped grids."""
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
 def parse_vary(words: Iterable[str]) -> dict[str, tuple]:
-    """Switches from words like 'norm=none,layernorm'; InputError for unknown ones.
+    """Return switches from words like 'norm=none,layernorm'. Raises InputError for unknown ones.
 
     >>> parse_vary(["tied=true,false", "lr=0.1", "kv_heads=none,2"])
     {'tied': (True, False), 'lr': (0.1,), 'kv_heads': (None, 2)}
@@ -166,13 +171,13 @@ def parse_vary(words: Iterable[str]) -> dict[str, tuple]:
         if not equals or not values.strip():
             raise InputError(f"--vary {word}: it has no values: write {name}=ONE,ANOTHER")
         if name in vary:
-            raise InputError(f"--vary {name} is there twice: give all its values at once")
+            raise InputError(f"--vary {name} is given twice: give all its values at once")
         vary[name] = tuple(from_text(name, text.strip()) for text in values.split(","))
     return vary
 
 
 def changed(config, name: str, value):
-    """The config with one field changed, from TOML; InputError if it has no such field."""
+    """Return the config with one field changed. Raises InputError if it has no such field."""
     known = [f.name for f in dataclasses.fields(config)]
     if name not in known:
         raise InputError(f"{type(config).__name__} has no field {name!r}{suggest(name, known)}")
@@ -180,7 +185,7 @@ def changed(config, name: str, value):
 
 
 def check_name(name: str) -> str:
-    """The name, if it is one of a switch; else InputError."""
+    """Return the name of a switch. Raises InputError for any other name."""
     if name in FIXED:
         raise InputError(f"{name} cannot vary: {FIXED[name]}")
     if name not in FIELDS:
@@ -190,7 +195,7 @@ def check_name(name: str) -> str:
 
 
 def from_text(name: str, text):
-    """The value that a word stands for in a field; what is no word is left as it is."""
+    """Return the value that a word stands for in a field; other types are returned unchanged."""
     hint = typing.get_type_hints(FIELDS[name])[name]
     if not isinstance(text, str) or typing.get_origin(hint) is typing.Literal:
         return text
@@ -211,27 +216,11 @@ def from_text(name: str, text):
     raise InputError(f"{name}={text!r} is not a {wanted}: give it one")
 
 
-def only_type(name: str, value) -> None:
-    """InputError for a value that no config can have, whatever its other fields are.
+def check_value(name: str, value) -> None:
+    """Raise InputError for a value that its field can never have.
 
     What depends on other fields (heads must divide the width) is left to `Grid.cells`, which can
     name the cell.
     """
     hint = typing.get_type_hints(FIELDS[name])[name]
     check_types(dataclasses.make_dataclass("Value", [(name, hint)])(value))
-
-
-def name_of(settings: dict[str, Any]) -> str:
-    """'norm=none tied=true' from settings."""
-    return " ".join(f"{name}={show(value)}" for name, value in settings.items())
-
-
-def show(value) -> str:
-    """A value as it is written on the command line.
-
-    >>> show(True), show(None), show(0.001), show("none")
-    ('true', 'none', '0.001', 'none')
-    """
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,65 +1,116 @@
-"""How long a grid will take, by a short trial of its first cell; nothing is written."""
+"""How long a grid will take, from a short trial of its smallest and its largest cell."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from minitx.ablation import cells, probe
-from minitx.ablation.grid import Cell, Grid, name_of
-from minitx.model import count_params
-from minitx.runs.run import Data
+from minitx.ablation import cells, folder
+from minitx.ablation.grid import Cell, Grid
+from minitx.ablation.observation import draw_sample
+from minitx.model import flops_per_token
+from minitx.step import initial_params
+from minitx.text.data import Data
+
+STEPS = 20  # of a trial
+
+
+class Cost(NamedTuple):
+    """Seconds that a cell takes: once, for each step of a model, and for each measurement."""
+
+    once: float  # mostly compilation
+    step: float
+    moment: float
 
 
 def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:
-    """The cells, the steps, and how long all of it will take, by a short trial of the first cell.
+    """Return the cells, their steps, and an estimate of all seconds that are left.
 
-    What the trial takes to compile and to measure is counted once for each cell; the time of a step
-    is taken to grow with the number of parameters. Nothing is written.
+    Two cells are tried: those with the fewest and with the most floating-point operations in a
+    step. What a step and a measurement take between them is read off a line, because part of it is
+    a fixed cost that small models hardly exceed. Nothing is written.
     """
-    seeds, planned = cells.check_seeds(seeds), cells.check_cells(grid, data)
-    left = cells.unfinished(planned, data, seeds, out) if out else planned
-    seconds = 0.0
-    if left:
-        fixed, per_step = trial(left[0], data, seeds)
-        smallest = count_params(left[0].model)
-        for cell in left:
-            moments = len(seeds) * (1 + -(-cell.train.steps // cell.train.eval_every))
-            size = count_params(cell.model) / smallest * cell.train.batch / left[0].train.batch
-            seconds += fixed["compile"] + size * (
-                fixed["moment"] * moments + per_step * cells.work(cell, seeds)
-            )
+    seeds = cells.check_seeds(seeds)
+    planned = cells.check_cells(grid, data)
+    left = planned if out is None else folder.unfinished(planned, data, seeds, Path(out))
     return {
         "cells": [
-            {"name": name_of(c.settings), "rates": list(c.rates), "steps": cells.work(c, seeds),
-             "finished": c not in left}
-            for c in planned
+            {
+                "name": cell.name,
+                "rates": list(cell.rates),
+                "steps": cells.count_steps(cell, seeds),
+                "finished": cell not in left,
+            }
+            for cell in planned
         ],
         "seeds": seeds,
-        "steps": sum(cells.work(cell, seeds) for cell in left),
-        "seconds": seconds,
-    }  # fmt: skip
+        "steps": sum(cells.count_steps(cell, seeds) for cell in left),
+        "seconds": predict(left, data, seeds) if left else 0.0,
+    }
 
 
-def trial(cell: Cell, data: Data, seeds: Sequence[int]) -> tuple[dict[str, float], float]:
-    """Seconds to compile a cell's programs, for one moment's measurements, and for one step."""
-    steps = min(20, cell.train.steps)
-    recipe = dataclasses.replace(cell.train, steps=steps, eval_every=steps)
-    small, took = cell._replace(train=recipe), []
-    for _ in range(2):  # the first one compiles
-        clock = time.perf_counter()
-        rates = [cell.rates[0]] * len(seeds)
-        *_, reports = cells.reports_of(small, data, seeds, rates)
-        took.append(time.perf_counter() - clock)
-    config = cell.model
-    sample = probe.sample(
-        data.train_tokens, data.val_tokens, config.context, config.vocab, data.generator
+def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
+    """Return the seconds that these cells will take."""
+    ordered = sorted(left, key=flops_per_step)
+    small = ordered[0]
+    large = ordered[-1]
+    small_cost = try_cell(small, data, seeds)
+    large_cost = small_cost if large is small else try_cell(large, data, seeds)
+    seconds = 0.0
+    for cell in left:
+        cost = cost_between(cell, small, small_cost, large, large_cost)
+        seconds += cost.once + cost.step * cells.count_steps(cell, seeds)
+        seconds += cost.moment * count_moments(cell, seeds)
+    return seconds
+
+
+def count_moments(cell: Cell, seeds: Sequence[int]) -> int:
+    """Return how often the models of a cell are measured: untrained, and at every evaluation."""
+    evaluations = math.ceil(cell.train.steps / cell.train.eval_every)
+    return len(seeds) * (1 + evaluations)
+
+
+def cost_between(cell: Cell, small: Cell, small_cost: Cost, large: Cell, large_cost: Cost) -> Cost:
+    """Return the cost of a cell on the line between two others; cells alike take their mean."""
+    span = flops_per_step(large) - flops_per_step(small)
+    share = (flops_per_step(cell) - flops_per_step(small)) / span if span else 0.5
+    pairs = zip(small_cost, large_cost, strict=True)
+    return Cost(*(low + share * (high - low) for low, high in pairs))
+
+
+def flops_per_step(cell: Cell) -> int:
+    """Return the floating-point operations of one step of one model."""
+    return flops_per_token(cell.model) * cell.model.context * cell.train.batch
+
+
+def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
+    """Train and measure a cell twice for a few steps: only the first time needs compilation.
+
+    Like a whole cell, the trial evaluates more often than when it chooses a rate, so that it also
+    compiles a program for each.
+    """
+    steps = min(STEPS, cell.train.steps)
+    recipe = dataclasses.replace(cell.train, steps=steps, eval_every=max(1, steps // 2))
+    trial = cell._replace(train=recipe)
+    first = seconds_of(lambda: list(cells.train_cell(trial, data, seeds)))
+    second = seconds_of(lambda: list(cells.train_cell(trial, data, seeds)))
+    params = initial_params(cell.model, 0)
+    sample = draw_sample(data, cell.model)
+    moment = seconds_of(
+        lambda: cells.measure_moment(cell.model, cell.train.loss, params, sample, 0, 0.0)
     )
-    looked = []
-    for _ in range(2):
-        clock = time.perf_counter()
-        cells.moment(config, cell.train.loss, reports[0].state.params, sample, 0, 0.0)
-        looked.append(time.perf_counter() - clock)
-    compiling = max(0.0, took[0] - took[1]) * (2 if len(cell.rates) > 1 else 1)
-    compiling += 2 * max(0.0, looked[0] - looked[1])
-    return {"compile": compiling, "moment": looked[1]}, took[1] / (steps * len(seeds))
+    training = max(0.0, second - count_moments(trial, seeds) * moment)
+    return Cost(
+        once=max(0.0, first - second),
+        step=training / cells.count_steps(trial, seeds),
+        moment=moment,
+    )
+
+
+def seconds_of(call) -> float:
+    """Return how long a call takes."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

@@ -1,203 +1,237 @@
-"""The table of an ablation: what each cell came to, and what each switch did.
+"""The table of an ablation: the numbers of every cell, and what each switch does.
 
-A record tells of one cell: its configs, and for each seed a history of moments in training.
-`Table.markdown` is for reading, `results_csv` and `effects_csv` for calculating, `json` for all.
+A record belongs to one cell: its configs, and for each seed a history of moments in training.
+`markdown` is for reading, `results_csv` and `effects_csv` for calculating, `json` for programs.
 """
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from minitx.ablation import opening, prose
-from minitx.ablation.effects import Effect, holm, interactions, main_effects
-from minitx.ablation.grid import name_of, show
-from minitx.ablation.moments import (
+from minitx.ablation import export, page
+from minitx.ablation.effects import (
+    Change,
+    Effect,
+    Estimate,
+    holm,
+    interactions,
+    main_effects,
+    simple_effects,
+)
+from minitx.ablation.measures import (
     END,
     EQUAL,
-    LEARNED,
     MEASURES,
-    ONCE,
-    OUTSIDE,
-    SHOWN,
-    cross,
-    value,
+    Entry,
+    find_crossing,
+    read_at_end,
+    read_at_loss,
 )
-from minitx.ablation.sentences import sentences
-from minitx.tables import to_csv
+from minitx.ablation.settings import Settings
+from minitx.text.data import Data
+
+LEARNED = 0.1  # share of the way from the baseline to the best seed that counts as learning
 
 
 @dataclass(frozen=True)
 class Table:
-    """Finished cells, side by side; `ignorant` is the loss of one who knows frequencies only."""
+    """Finished cells, side by side."""
 
     records: list[dict[str, Any]]
     title: str
-    ignorant: float
-    truth: float | None = None
-    """The entropy of a generated corpus, in nats per token: no cross-entropy is below it."""
+    baseline_loss: float
+    """The loss of a model that knows how often each token occurs, and nothing else."""
+    corpus_entropy: float | None = None
+    """The entropy of a generated corpus in nats per token: no cross-entropy is below it."""
     text: str = ""
     """What the models were trained on, in words."""
 
     @property
-    def cells(self) -> list[dict[str, Any]]:
+    def cells(self) -> list[Settings]:
         return [record["settings"] for record in self.records]
 
     @functools.cached_property
     def seeds(self) -> list[int]:
-        """The seeds that every cell has: they are what is paired."""
-        each = [[entry["seed"] for entry in record["seeds"]] for record in self.records]
-        return [seed for seed in each[0] if all(seed in seeds for seeds in each)]
+        """The seeds that every cell has: only these are compared, in pairs."""
+        in_each = [[entry["seed"] for entry in record["seeds"]] for record in self.records]
+        return [seed for seed in in_each[0] if all(seed in seeds for seeds in in_each)]
 
     @property
     def yardstick(self) -> str:
-        """The loss that cells are compared by: their own, or where that varies, a common one."""
-        mixed = len({record["train"]["loss"] for record in self.records}) > 1
-        return "fitted_loss" if mixed else "val_loss"
+        """The loss that cells are compared by: their own or, where that varies, a common one."""
+        losses = {record["train"]["loss"] for record in self.records}
+        return "val_loss" if len(losses) == 1 else "fitted_loss"
 
-    def entries(self, m: int) -> list[dict[str, Any]]:
-        """The seeds of cell m, in the order of `seeds`."""
+    def entries(self, m: int) -> list[Entry]:
+        """Return the seeds of cell m, in the order of `seeds`."""
         by_seed = {entry["seed"]: entry for entry in self.records[m]["seeds"]}
         return [by_seed[seed] for seed in self.seeds]
 
+    # --- who learned -----------------------------------------------------------------------------
+
     @functools.cached_property
     def target(self) -> float | None:
-        """The loss for comparing at equal loss: the highest at which a seed that learns ends.
+        """The loss for comparing at equal loss: the highest final loss of a seed that learned.
 
-        Those that end no lower than they started, or that know little more than frequencies, have
-        learned too little to be waited for: they never reach it.
+        A seed learned if its loss went a tenth of the way from the baseline to the best seed. None
+        if no seed did.
         """
-        ends = self.values(self.yardstick)
-        ends = ends[np.isfinite(ends)]
-        if not ends.size:
+        final = self.values(self.yardstick)
+        final = final[np.isfinite(final)]
+        if not final.size:
             return None
-        learned = ends[ends < self.ignorant - LEARNED * (self.ignorant - ends.min())]
+        learned = final[final < self.baseline_loss - LEARNED * (self.baseline_loss - final.min())]
         return float(learned.max()) if learned.size else None
 
     @functools.cached_property
-    def idle(self) -> list[int]:
-        """The cells in which not every seed learned; all, if nothing knows more than frequencies.
+    def not_learned(self) -> list[int]:
+        """The cells in which at least one seed did not learn.
 
-        What is measured inside them tells of models that do not work, so it is compared with
-        nothing. Their loss is.
+        Their losses are compared. What happens inside them is not: it describes models that do not
+        work.
         """
         if self.target is None:
             return list(range(len(self.records)))
-        reached = self.values(self.yardstick) <= self.target
-        return [m for m, row in enumerate(reached) if not row.all()]
+        reached_ME = self.values(self.yardstick) <= self.target
+        return [m for m, reached_E in enumerate(reached_ME) if not reached_E.all()]
 
     @functools.cached_property
     def early(self) -> dict[int, int]:
-        """The cells of which a seed passed the target before it was first measured, and when.
+        """The cells in which a seed passed the target before its first evaluation, and its step.
 
         They have no number at equal loss: half of it would be that of an untrained model.
         """
-        found = {}
+        steps = {}
         for m in range(len(self.records)):
             for entry in self.entries(m):
-                crossing = cross(entry["history"], self.yardstick, self.target)
-                if crossing and crossing.early:
-                    found[m] = crossing.after["step"]
-        return found
+                crossing = find_crossing(entry["history"], self.yardstick, self.target)
+                if crossing and crossing.is_early:
+                    steps[m] = crossing.after["step"]
+        return steps
+
+    # --- numbers ---------------------------------------------------------------------------------
+
+    def measures(self) -> list[str]:
+        """Return the measures that some seed of some cell has."""
+        return [name for name in MEASURES if np.isfinite(self.values(name)).any()]
+
+    def moments(self, name: str) -> tuple[str, ...]:
+        """Return at which moments a measure is read."""
+        return (END, EQUAL) if MEASURES[name].at_equal_loss else (END,)
 
     def values(self, name: str, at: str = END) -> np.ndarray:
-        """A measure as (M, E): cells, seeds; not a number where there is none."""
-        target = None if at == END and name != "steps_to_loss" else self.target
-        each = [
-            [value(entry, name, at, self.yardstick, target) for entry in self.entries(m)]
-            for m in range(len(self.records))
-        ]
-        return np.array(each, float)
+        """Return a measure of all cells and seeds, (M, E); NaN where it does not exist."""
+        rows = []
+        for m in range(len(self.records)):
+            if at == END and name != "steps_to_loss":
+                rows.append([read_at_end(entry, name) for entry in self.entries(m)])
+            else:
+                rows.append([
+                    read_at_loss(entry, name, self.yardstick, self.target)
+                    for entry in self.entries(m)
+                ])  # fmt: skip
+        return np.array(rows, float)
 
     def learned_values(self, name: str, at: str = END) -> np.ndarray:
-        """`values`, but for what is inside models of the cells alone in which every seed learned.
-
-        Only such are compared.
-        """
+        """Return `values`, with internal measures set to NaN for cells that did not learn."""
         values_ME = self.values(name, at)
-        if name not in OUTSIDE:
-            values_ME[self.idle] = np.nan
+        if MEASURES[name].inside:
+            values_ME[self.not_learned] = np.nan
         return values_ME
 
     def compared(self, name: str, at: str = END) -> np.ndarray:
-        """What differences are taken of: `learned_values`, of ratios the logarithms."""
+        """Return what differences are taken of: `learned_values`, for ratios their logarithms."""
         values_ME = self.learned_values(name, at)
         if MEASURES[name].ratio:
             values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
         return values_ME
 
-    def measures(self) -> list[str]:
-        """The measures that some seed of some cell has."""
-        return [name for name in MEASURES if np.isfinite(self.values(name)).any()]
+    # --- effects ---------------------------------------------------------------------------------
 
-    def effects(self, name: str, at: str = END) -> list[Effect]:
-        """What switches do to a measure (ratios as logarithms), by themselves and in pairs.
+    def effects(self, name: str, at: str = END, learned_only: bool = False) -> list[Effect]:
+        """Return what every change does to a measure, and every interaction of two changes.
 
-        The p values are adjusted by Holm for all of them together.
+        Ratios are compared as logarithms. All p values together are adjusted by Holm's method.
+        `learned_only` leaves out cells that did not learn for any measure.
         """
         if name == "val_loss" and self.yardstick != "val_loss":
-            return []  # nats and squared logits are no two amounts of one thing
+            return []  # the cells have different losses, which cannot be subtracted
         values_ME = self.compared(name, at)
+        if learned_only:
+            values_ME[self.not_learned] = np.nan
         return holm(main_effects(self.cells, values_ME) + interactions(self.cells, values_ME))
+
+    def simple_effects(
+        self, change: Change, other: str, name: str, at: str = END
+    ) -> list[tuple[Any, Estimate]]:
+        """Return what a change does to a measure at each value of another switch."""
+        return simple_effects(self.cells, self.compared(name, at), change, other)
+
+    def is_shown(self, effect: Effect, name: str) -> bool:
+        """Return whether an effect is shown after Holm's correction, and not negligible."""
+        return effect.is_shown(MEASURES[name].negligible)
+
+    def opposed(self, effect: Effect, name: str, at: str = END) -> list[str]:
+        """Return the switches at whose values a change has opposite effects on a measure.
+
+        The average over such a switch describes neither value. Only known signs count: those of
+        effects whose own interval (not corrected) leaves out zero.
+        """
+        if effect.estimate is None or effect.by is not None:
+            return []
+        negligible = MEASURES[name].negligible
+        switches = []
+        for other in self.cells[0]:
+            if other == effect.change.switch:
+                continue
+            estimates = [e for _, e in self.simple_effects(effect.change, other, name, at)]
+            known = [e for e in estimates if e.low is not None]
+            rises = any(e.low > negligible for e in known)
+            falls = any(e.high < -negligible for e in known)
+            if rises and falls:
+                switches.append(other)
+        return switches
 
     # --- documents -------------------------------------------------------------------------------
 
-    def markdown(self) -> str:
-        """All of it, for reading."""
-        return prose.markdown(self)
-
     def summary(self) -> str:
-        """The beginning of `markdown`: the cells, and what each switch does to the loss."""
-        return prose.summary(self)
+        """Return the short page: what ran, the cells, the effects, how to read them."""
+        return page.short(self)
+
+    def markdown(self) -> str:
+        """Return the short page and the full tables behind it."""
+        return page.full(self)
 
     def results_csv(self) -> str:
-        """One line for every number: cell, its switches, seed, measure, moment, value."""
-        names = list(self.cells[0])
-        lines = [["cell", *names, "lr", "learned", "seed", "measure", "at", "value"]]
-        for name in self.measures():
-            for at in (END,) if name in ONCE else (END, EQUAL):
-                for m, row in enumerate(self.values(name, at)):
-                    settings = [show(setting) for setting in self.cells[m].values()]
-                    settings += [self.records[m]["train"]["lr"], show(m not in self.idle)]
-                    for seed, found in zip(self.seeds, row, strict=True):
-                        number = repr(float(found)) if math.isfinite(found) else ""
-                        lines.append([m + 1, *settings, seed, name, at, number])
-        return to_csv(lines)
+        """Return one line for every number: cell, its switches, seed, measure, moment, value."""
+        return export.results_csv(self)
 
     def effects_csv(self) -> str:
-        """One line for every comparison; those of ratios are in natural logarithms."""
-        lines = [["measure", "at", "kind", "change", "mean", "low", "high", "p", "holm_p", "seeds"]]
-        for name in self.measures():
-            for at in (END,) if name in ONCE else (END, EQUAL):
-                for e in self.effects(name, at):
-                    numbers = (e.estimate or (None,) * 5)[:4]
-                    count = e.estimate.count if e.estimate else 0
-                    told = ["" if n is None else repr(n) for n in (*numbers, e.adjusted_p)]
-                    lines.append([name, at, e.kind, e.change, *told, count])
-        return to_csv(lines)
+        """Return one line for every comparison; those of ratios are in natural logarithms."""
+        return export.effects_csv(self)
 
     def json(self) -> dict[str, Any]:
-        """All of it, for programs."""
-        cells = []
-        for m, record in enumerate(self.records):
-            kept = ("settings", "rates", "losses_at_rates", "parameters", "seconds", "seeds")
-            cells.append(
-                {"name": name_of(self.cells[m]), "lr": record["train"]["lr"],
-                 "learned": m not in self.idle}
-                | {key: record[key] for key in kept if key in record}
-            )  # fmt: skip
-        effects = {
-            f"{name}, at {at}": [e._asdict() | {"estimate": e.estimate and e.estimate._asdict()}
-                                 for e in self.effects(name, at)]
-            for name in self.measures() for at in ((END,) if name in ONCE else (END, EQUAL))
-        }  # fmt: skip
-        return {
-            "title": self.title, "yardstick": self.yardstick, "ignorant": self.ignorant,
-            "truth": self.truth, "target": self.target, "seeds": self.seeds,
-            "cells": cells, "short": opening.in_short(self),
-            "unanswered": opening.unanswered(self), "effects": effects,
-            "sentences": {name: sentences(self, name) for name in (self.yardstick, *SHOWN)
-                          if name in self.measures()},
-        }  # fmt: skip
+        """Return everything, for programs."""
+        return export.to_json(self)
+
+
+def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Table:
+    """Return the table of finished cells that were trained on this text."""
+    vocab = len(data.tokenizer)
+    seen_V = np.bincount(data.train_tokens, minlength=vocab)
+    held_out_V = np.bincount(data.val_tokens, minlength=vocab) / len(data.val_tokens)
+    if {record["train"]["loss"] for record in records} == {"squared_error"}:
+        p_V = seen_V / seen_V.sum()
+        baseline_loss = 0.5 * float(1 - 2 * held_out_V @ p_V + p_V @ p_V)
+    else:
+        p_V = (seen_V + 1) / (seen_V.sum() + vocab)  # a token that was never seen counts once
+        baseline_loss = float(-held_out_V @ np.log(p_V))
+    corpus_entropy = data.generator.entropy() if data.generator else None
+    text = (
+        f"{data.config.corpus}, {len(data.train_tokens):,} tokens for training and "
+        f"{len(data.val_tokens):,} held out, {vocab} different ones"
+    )
+    title = title or f"Ablation on {data.config.corpus}"
+    return Table(records, title, baseline_loss, corpus_entropy, text)

@@ -24,7 +24,7 @@ from minitx.bench.child import in_new_process, time_to_loss
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError, suggest
-from minitx.model import Transformer, count_params, init_params
+from minitx.model import Transformer, count_params, flops_per_token
 from minitx.presets import PRESETS
 from minitx.text.data import prepare
 
@@ -79,23 +79,6 @@ def ceiling(rounds: int) -> dict[str, Any]:
 
 
 _square = jax.jit(lambda matrix: matrix @ matrix)
-
-
-def flops_per_token(config: ModelConfig) -> int:
-    """Return the multiplications and additions in matrix products of one training step, per token.
-
-    The forward pass takes two for each weight, and the backward pass twice as many. Attention's
-    scores and sums are counted whole, with the part that the mask hides (Chowdhery et al. 2022,
-    "PaLM: Scaling Language Modeling with Pathways", appendix B). The optimizer is not counted.
-    """
-    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
-    linear = sum(
-        leaf.size
-        for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]
-        if path[-1].key == "weight"
-    )
-    attention = 2 * config.depth * config.context * config.heads * config.sizes["K"]
-    return 6 * (linear + config.vocab * config.width + attention)
 
 
 def step_seconds(

@@ -7,6 +7,7 @@ import pytest
 
 from minitx.ablation import effects
 from minitx.ablation.effects import estimate, holm, interactions, main_effects
+from minitx.ablation.settings import levels
 
 CELLS = [
     dict(zip(("norm", "tied", "depth"), values, strict=True))
@@ -35,8 +36,8 @@ def test_of_one_seed_there_is_no_interval():
 
 def test_a_main_effect_is_the_paired_difference_averaged_over_the_others():
     values = noise()
-    found = {e.change: e for e in main_effects(CELLS, values)}
-    assert len(found) == 3 + 1 + 1
+    family = {e.name: e for e in main_effects(CELLS, values)}
+    assert len(family) == 3 + 1 + 1
     by_hand = []
     for seed in range(SEEDS):
         pairs = []
@@ -45,20 +46,20 @@ def test_a_main_effect_is_the_paired_difference_averaged_over_the_others():
             b = CELLS.index({"norm": "rms", "tied": tied, "depth": depth})
             pairs.append(values[b, seed] - values[a, seed])
         by_hand.append(sum(pairs) / 4)
-    assert found["norm: none → rms"].differences_E == pytest.approx(by_hand)
+    assert family["norm: none → rms"].differences_E == pytest.approx(by_hand)
 
 
 def test_an_interaction_is_a_difference_of_differences():
     values = noise()
-    found = {e.change: e for e in interactions(CELLS, values)}
-    assert len(found) == 3 * 1 + 3 * 1 + 1
+    family = {e.name: e for e in interactions(CELLS, values)}
+    assert len(family) == 3 * 1 + 3 * 1 + 1
 
     def mean(norm, tied):
         rows = [m for m, c in enumerate(CELLS) if (c["norm"], c["tied"]) == (norm, tied)]
         return values[rows].mean(axis=0)
 
     by_hand = (mean("ln", False) - mean("none", False)) - (mean("ln", True) - mean("none", True))
-    effect = found["norm: none → ln, by tied: true → false"]
+    effect = family["norm: none → ln, by tied: true → false"]
     assert effect.differences_E == pytest.approx(by_hand)
 
 
@@ -72,27 +73,27 @@ def test_what_all_seeds_share_cancels():
 
 def test_a_simple_effect_is_the_effect_in_the_cells_that_share_a_value():
     values = noise()
-    main = {e.change: e for e in main_effects(CELLS, values)}["norm: none → ln"]
-    found = dict(effects.simple_effects(CELLS, values, main, "depth"))
+    change = effects.Change("norm", "none", "ln")
+    by_depth = dict(effects.simple_effects(CELLS, values, change, "depth"))
     for depth in (1, 2):
         of = {norm: [m for m, c in enumerate(CELLS) if (c["norm"], c["depth"]) == (norm, depth)]
               for norm in ("none", "ln")}  # fmt: skip
         by_hand = values[of["ln"]].mean(axis=0) - values[of["none"]].mean(axis=0)
-        assert found[depth].differences_E == pytest.approx(by_hand)
+        assert by_depth[depth] == pytest.approx(estimate(by_hand))
     values[[m for m, c in enumerate(CELLS) if c["depth"] == 2]] = np.nan
-    assert list(dict(effects.simple_effects(CELLS, values, main, "depth"))) == [1]
+    assert list(dict(effects.simple_effects(CELLS, values, change, "depth"))) == [1]
 
 
 def test_additive_switches_have_no_interaction_and_a_joint_one_is_found():
     values = 1e-3 * noise() + np.array([[c["depth"] + 2.0 * c["tied"]] for c in CELLS])
     family = holm(main_effects(CELLS, values) + interactions(CELLS, values))
-    loud = {e.change for e in family if e.adjusted_p < 0.05}
-    assert loud == {"tied: true → false", "depth: 1 → 2"}
+    shown = {e.name for e in family if e.adjusted_p < 0.05}
+    assert shown == {"tied: true → false", "depth: 1 → 2"}
     joint = values + np.array([[0.1 * (c["depth"] == 2 and c["tied"])] for c in CELLS])
     family = holm(main_effects(CELLS, joint) + interactions(CELLS, joint))
-    loud = {e.change: e.estimate.mean for e in family if e.adjusted_p < 0.05}
-    assert loud["tied: true → false, by depth: 1 → 2"] == pytest.approx(-0.1, abs=0.01)
-    assert loud["tied: true → false"] == pytest.approx(-2.05, abs=0.01)
+    shown = {e.name: e.estimate.mean for e in family if e.adjusted_p < 0.05}
+    assert shown["tied: true → false, by depth: 1 → 2"] == pytest.approx(-0.1, abs=0.01)
+    assert shown["tied: true → false"] == pytest.approx(-2.05, abs=0.01)
 
 
 def test_the_same_numbers_under_two_names_are_no_effect():
@@ -114,7 +115,9 @@ def test_chance_alone_seldom_makes_one_of_many_an_effect():
 
 def test_holm_by_hand():
     def effect(p):
-        return effects.Effect("main", ("a",), "", (), effects.Estimate(1, 0, 2, p, 5), ())
+        return effects.Effect(
+            effects.Change("a", 1, 2), None, (), effects.Estimate(1, 0, 2, p, 5), ()
+        )
 
     adjusted = [e.adjusted_p for e in holm([effect(p) for p in (0.04, 0.01, 0.03)])]
     assert adjusted == pytest.approx([0.06, 0.03, 0.06])
@@ -123,7 +126,7 @@ def test_holm_by_hand():
 def test_a_cell_without_a_number_takes_its_partner_out_and_both_are_named():
     values = noise()
     values[0, 2] = np.nan  # one seed of norm=none tied=true depth=1
-    by_change = {e.change: e for e in main_effects(CELLS, values)}
+    by_change = {e.name: e for e in main_effects(CELLS, values)}
     effect = by_change["tied: true → false"]
     partner = CELLS.index({"norm": "none", "tied": False, "depth": 1})
     assert effect.left_out == (0, partner)
@@ -142,6 +145,6 @@ def test_where_no_pair_is_whole_nothing_is_claimed():
 
 def test_one_and_true_are_two_values():
     cells = [{"a": 1}, {"a": True}]
-    assert effects.levels(cells) == {"a": [1, True]}
+    assert levels(cells) == {"a": [1, True]}
     (effect,) = main_effects(cells, np.array([[1.0, 1.0], [3.0, 3.0]]))
     assert effect.estimate.mean == 2

@@ -36,7 +36,7 @@ def test_the_rates_are_spread_around_the_recipes():
         ({"norm": ("layernrom",)}, "choose from none, layernorm, rmsnorm"),
         ({"norm": ()}, "norm has no values"),
         ({"norm": "none"}, "norm has no values"),
-        ({"tied": (True, True)}, "tied=true is there twice"),
+        ({"tied": (True, True)}, "tied=true is given twice"),
         ({"tied": (1,)}, "tied=1 is not a bool"),
         ({"depth": (2.5,)}, "depth=2.5 is not a int"),
         ({"lr": (float("nan"),)}, "not a finite number"),
@@ -69,7 +69,7 @@ def test_rates_and_a_rate_that_varies_exclude_each_other():
     [
         (["norm"], "--vary norm: it has no values: write norm="),
         (["norm="], "it has no values"),
-        (["norm=none", "norm=rmsnorm"], "there twice"),
+        (["norm=none", "norm=rmsnorm"], "given twice"),
         (["tied=yes"], "tied='yes' is not known: choose from true, false"),
         (["depth=two"], "depth='two' is not a int"),
         (["lr=fast"], "lr='fast' is not a float"),
@@ -111,13 +111,13 @@ def test_a_file_says_what_stays_the_same(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("vary = 3", "vary is no table"),
+        ("vary = 3", "vary is not a table"),
         ("[vary]\nnorm = ['non']", "norm='non' is not known"),
         ("[vary]\nnorm = 'none'\n[models]\ndepth = 1", "key 'models'; did you mean 'model'"),
         ("[vary]\nnorm = ['none']\n[model]\nwdith = 1", "no field 'wdith'; did you mean 'width'"),
         ("[vary]\nnorm = ['none']\n[train]\nsteps = 0", "steps=0 is out of range"),
-        ("rates = 3\n[vary]\nnorm = ['none']", "rates is no list"),
-        ("[vary", "is no TOML"),
+        ("rates = 3\n[vary]\nnorm = ['none']", "rates is not a list"),
+        ("[vary", "is not valid TOML"),
         ("", "nothing varies"),
     ],
 )

@@ -1,0 +1,94 @@
+"""The table of an ablation as CSV and JSON."""
+
+import math
+from typing import Any
+
+from minitx.ablation import page
+from minitx.ablation.effects import Change, Effect, Estimate
+from minitx.ablation.settings import name_of, show
+from minitx.tables import to_csv
+
+
+def results_csv(table) -> str:
+    """Return one line for every number: cell, its switches, seed, measure, moment, value."""
+    heading = ["cell", *table.cells[0], "lr", "learned", "seed", "measure", "at", "value"]
+    lines: list[list] = [heading]
+    for name in table.measures():
+        for at in table.moments(name):
+            for m, values_E in enumerate(table.values(name, at)):
+                settings = [show(setting) for setting in table.cells[m].values()]
+                settings += [table.records[m]["train"]["lr"], show(m not in table.not_learned)]
+                for seed, value in zip(table.seeds, values_E, strict=True):
+                    number = float(value) if math.isfinite(value) else None
+                    lines.append([m + 1, *settings, seed, name, at, number])
+    return to_csv(lines)
+
+
+def effects_csv(table) -> str:
+    """Return one line for every comparison; those of ratios are in natural logarithms."""
+    heading = [
+        "measure", "at", "kind", "change", "switch", "before", "after",
+        "by_switch", "by_before", "by_after", "mean", "low", "high", "p", "holm_p", "seeds",
+    ]  # fmt: skip
+    lines: list[list] = [heading]
+    for name in table.measures():
+        for at in table.moments(name):
+            for effect in table.effects(name, at):
+                estimate = effect.estimate or Estimate(None, None, None, None, 0)
+                lines.append([
+                    name, at, effect.kind, effect.name, *_shown(effect.change),
+                    *(_shown(effect.by) if effect.by else [None] * 3),
+                    *estimate[:4], effect.adjusted_p, estimate.count,
+                ])  # fmt: skip
+    return to_csv(lines)
+
+
+def to_json(table) -> dict[str, Any]:
+    """Return everything, for programs."""
+    effects = {
+        f"{name}, at {at}": [_effect_json(effect) for effect in table.effects(name, at)]
+        for name in table.measures()
+        for at in table.moments(name)
+    }
+    return {
+        "title": table.title,
+        "text": table.text,
+        "yardstick": table.yardstick,
+        "baseline_loss": table.baseline_loss,
+        "corpus_entropy": table.corpus_entropy,
+        "target": table.target,
+        "seeds": table.seeds,
+        "cells": [_cell_json(table, m) for m in range(len(table.records))],
+        "unanswered": page.unanswered(table),
+        "effects": effects,
+    }
+
+
+def _cell_json(table, m: int) -> dict[str, Any]:
+    record = table.records[m]
+    cell = {
+        "name": name_of(table.cells[m]),
+        "lr": record["train"]["lr"],
+        "learned": m not in table.not_learned,
+    }
+    for key in ("settings", "rates", "losses_at_rates", "parameters", "seconds", "seeds"):
+        if key in record:
+            cell[key] = record[key]
+    return cell
+
+
+def _shown(change: Change) -> list[str]:
+    return [change.switch, show(change.before), show(change.after)]
+
+
+def _effect_json(effect: Effect) -> dict[str, Any]:
+    return {
+        "kind": effect.kind,
+        "change": effect.name,
+        **effect.change._asdict(),
+        "by": effect.by and effect.by._asdict(),
+        "differences": list(effect.differences_E),
+        "estimate": effect.estimate and effect.estimate._asdict(),
+        "adjusted_p": effect.adjusted_p,
+        "left_out": list(effect.left_out),
+    }

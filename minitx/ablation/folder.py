@@ -1,0 +1,111 @@
+"""The folder of a grid on disk: one file for each finished cell, named by the hash of its causes.
+
+A grid that was stopped therefore goes on where it was, and another grid in the same folder takes
+the cells that it can use.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitx import files
+from minitx.ablation.grid import Cell
+from minitx.config import to_json
+from minitx.errors import InputError
+from minitx.runs.fingerprint import training_code
+from minitx.text.data import Data
+
+FORMAT = 3  # of a finished cell; raised when the meaning of what is measured changes
+CHOOSER = 2_000_000_000  # the seed that chooses a cell's learning rate and is not counted
+MARK = "ablation.json"  # this file marks a folder as the folder of a grid
+STALE = 60  # seconds after which an unfinished file is not being written any more
+
+
+def hash_text(data: Data) -> str:
+    """Return the hash of the tokens, in both splits, and of their tokenizer."""
+    parts = [data.tokenizer.to_json().encode()]
+    for tokens in (data.train_tokens, data.val_tokens):
+        parts.append(np.asarray(tokens).astype("<i4").tobytes())
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def key_of(cell: Cell, text_hash: str, seeds: Sequence[int]) -> str:
+    """Return the hash of everything that decides a cell's record."""
+    # The rates replace the recipe's, and of adam_lr only its ratio to the rate matters.
+    recipe = dataclasses.replace(cell.train.at_rate(1.0), seed=0)
+    causes = {
+        "format": FORMAT,
+        "model": to_json(cell.model),
+        "train": to_json(recipe),
+        "rates": cell.rates,
+        "seeds": list(seeds),
+        "chooser": CHOOSER,
+        "text": text_hash,
+        "code": training_code(),
+    }
+    return hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def path_of(folder: Path, key: str) -> Path:
+    """Return the file of a cell."""
+    return folder / "cells" / f"{key}.json"
+
+
+def unfinished(cells: list[Cell], data: Data, seeds: Sequence[int], folder: Path) -> list[Cell]:
+    """Return the cells that the folder does not hold yet."""
+    text_hash = hash_text(data)
+    return [c for c in cells if not path_of(folder, key_of(c, text_hash, seeds)).exists()]
+
+
+def open_folder(folder: Path, keys: list[str], data: Data, text_hash: str) -> None:
+    """Make the folder of a grid, or check that this grid can go on in it.
+
+    Raises InputError for a folder that holds something else, a grid on another text, or a grid that
+    shares no cell with this one.
+    """
+    choose = "choose another --out"
+    mark = folder / MARK
+    if mark.exists():
+        marked = files.read_json(mark)
+        if not isinstance(marked, dict) or marked.get("format") != FORMAT:
+            raise InputError(f"{mark} was written by another version of minitx: {choose}")
+        if marked.get("text") != text_hash:
+            raise InputError(
+                f"{folder} holds a grid on another text ({marked.get('corpus')}, with other tokens "
+                f"or another split): {choose}"
+            )
+        finished = {path.stem for path in (folder / "cells").glob("*.json")}
+        if finished and not finished & set(keys):
+            raise InputError(
+                f"{folder} holds another grid: none of its {len(finished)} finished cells is one "
+                f"of these {len(keys)}; {choose}, or use the same flags again"
+            )
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} holds something other than an ablation: {choose}")
+    else:
+        marked = {"format": FORMAT, "text": text_hash, "corpus": data.config.corpus}
+        files.write_json(mark, {**marked, "sha256": data.sha256})
+    _remove_stale(folder / "cells")
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a killed process left half written; another process may be writing the rest."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE:
+                path.unlink()
+
+
+def read_record(path: Path, key: str, cell: Cell) -> dict[str, Any]:
+    """Return a finished cell. Raises InputError for a file that is damaged or wrongly named."""
+    record = files.read_json(path)
+    if not isinstance(record, dict) or record.get("key") != key or "seeds" not in record:
+        raise InputError(f"{path} is not the cell that its name says: remove it to train it again")
+    return {**record, "settings": cell.settings}

@@ -1,0 +1,297 @@
+"""The page of an ablation, in Markdown: what ran, what each switch does, and how to read it.
+
+`short` fits a screen and a half; `full` adds the tables of all measures.
+"""
+
+import textwrap
+from typing import NamedTuple
+
+from minitx.ablation.effects import ALPHA, LEVEL, Effect, Estimate, estimate_level
+from minitx.ablation.measures import END, EQUAL, MEASURES, three_digits
+from minitx.ablation.settings import name_all, name_of, show
+from minitx.tables import markdown
+
+FIRST = ("growth", "size_effect", "length_swap")  # of what happens inside, on the short page
+INSIDE = (
+    "growth", "trained_growth", "later_growth", "cos_prev", "cos_excess", "size_effect",
+    "temperature", "length_swap", "direction_swap",
+)  # fmt: skip
+INTERACTIONS = 6  # at most, on the short page
+INTERVAL = f"{LEVEL:.0%} interval"  # heading of a column
+
+
+class View(NamedTuple):
+    """A measure as a page shows it: at equal steps or at equal loss, of all cells or of some."""
+
+    name: str
+    at: str = END
+    learned_only: bool = False  # internal measures leave out cells that did not learn anyway
+
+
+def short(table) -> str:
+    """Return what ran, the cells, the effects on the loss and on FIRST, and how to read them."""
+    loss = [View(table.yardstick)]
+    learned_loss = [View(table.yardstick, learned_only=True)] if table.not_learned else []
+    at = END if table.target is None else EQUAL
+    inside = [View(name, at) for name in FIRST if name in table.measures()]
+    parts = [f"# {table.title}", what_ran(table), *limits(table), "## Cells", cells_table(table)]
+    if len(table.cells) > 1:
+        when = "" if table.target is None else f", the others at a loss of {table.target:.3f}"
+        parts.append(f"## What each switch does (the loss after equal steps{when})")
+        parts.append(effects_table(table, loss + learned_loss + inside))
+        parts += interactions(table, loss + inside, INTERACTIONS)
+    parts += ["## How to read this", bullets(legend(table, [view.name for view in inside]))]
+    return "\n\n".join(parts)
+
+
+def full(table) -> str:
+    """Return the short page, all measures at both moments and in every cell, and what they are."""
+    parts = [short(table)]
+    available = table.measures()
+    inside = [name for name in INSIDE if name in available]
+    sections = [("after equal steps", [View(name) for name in (table.yardstick, *inside)])]
+    if table.target is not None:
+        views = [View("steps_to_loss"), *(View(name, EQUAL) for name in inside)]
+        sections.insert(0, (f"at equal loss ({table.target:.3f})", views))
+    if len(table.cells) > 1:
+        for moment, views in sections:
+            parts += [f"## All measures {moment}", effects_table(table, views)]
+            parts += interactions(table, views, limit=None)
+    parts += ["## Every measure, cell by cell, after equal steps", levels_table(table)]
+    definitions = [f"{label(name)}: {MEASURES[name].explanation}." for name in available]
+    parts += ["## The measures", bullets(definitions)]
+    return "\n\n".join(parts) + "\n"
+
+
+def what_ran(table) -> str:
+    """Return the size of the grid and of its models, the text, the training, and the baseline."""
+    sizes = [record["parameters"] for record in table.records]
+    parameters = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
+    rates = {rate for r in table.records for rate in r.get("rates", [r["train"]["lr"]])}
+    best_of = "best of " if any(len(r.get("rates", [])) > 1 for r in table.records) else ""
+    text = (
+        f"{count(len(table.cells), 'cell')}, {count(len(table.seeds), 'seed')} each. Models: "
+        f"width {used(table, 'model', 'width')}, depth {used(table, 'model', 'depth')}, context "
+        f"{used(table, 'model', 'context')}, {parameters} parameters. Text: {table.text}. "
+        f"Training: {used(table, 'train', 'steps')} steps of {used(table, 'train', 'batch')} "
+        f"sequences, learning rate {best_of}{', '.join(map(show, sorted(rates)))}. Baseline: a "
+        "model that knows how often each token occurs, and nothing else, has a "
+        f"{label(table.yardstick)} of {table.baseline_loss:.3f}."
+    )
+    if table.corpus_entropy is not None:
+        text += f" The corpus is generated; its entropy is {table.corpus_entropy:.3f} nats."
+    if table.yardstick == "fitted_loss":
+        text += (
+            " The cells were trained on different losses, whose values cannot be compared. They are"
+            " compared by the fitted loss: the cross-entropy of their predictions at a temperature"
+            " that is fitted on other text."
+        )
+    return fill(text)
+
+
+def limits(table) -> list[str]:
+    """Return paragraphs on what a reader must know before believing the tables."""
+    paragraphs = []
+    if len(table.seeds) < 2:
+        paragraphs.append("**With one seed there are no intervals: any difference may be chance.**")
+    failures = []
+    for cell, record in zip(table.cells, table.records, strict=True):
+        for entry in record["seeds"]:
+            if entry["failure"]:
+                step = entry["failure"]["step"]
+                failures.append(f"{name_of(cell)} (seed {entry['seed']} at step {step})")
+    if failures:
+        paragraphs.append(f"**Training diverged in {len(failures)}:** {'; '.join(failures)}.")
+    if table.not_learned and table.target is not None:
+        paragraphs.append(
+            f"**In {len(table.not_learned)} of {len(table.cells)} cells not every seed learned** "
+            f"much beyond the baseline: {name_all(table.cells, table.not_learned)}. Their losses "
+            "count. All comparisons of what happens inside leave them out, with their partners."
+        )
+    missing = unanswered(table)
+    if missing:
+        paragraphs.append("**This grid cannot answer** " + "; ".join(missing) + ".")
+    return [fill(paragraph) for paragraph in paragraphs]
+
+
+def unanswered(table) -> list[str]:
+    """Return which questions about the inside of the models this grid cannot answer, and why."""
+    steps = used(table, "train", "steps")
+    if len(table.not_learned) == len(table.cells):
+        return [f"what any switch does inside: no cell learned in {steps} steps"]
+    messages = []
+    for effect in table.effects(table.yardstick, learned_only=True):
+        if effect.kind == "main" and effect.estimate is None:
+            messages.append(
+                f"what {effect.name} does inside: no two cells that differ only in it both learned "
+                f"in {steps} steps"
+            )
+    early = [m for m in table.early if m not in table.not_learned]
+    if early:
+        messages.append(
+            f"anything at equal loss about {name_all(table.cells, early)}: the loss passed "
+            f"{table.target:.3f} before the first evaluation"
+        )
+    return messages
+
+
+def cells_table(table) -> str:
+    """Return the cells with their rates, losses, and steps until the common loss."""
+    has_own_loss = table.yardstick != "val_loss"
+    target = "" if table.target is None else f" {table.target:.3f}"
+    heading = ["cell", "lr", label(table.yardstick), INTERVAL, f"steps to{target}"]
+    rows = [[*heading, "own loss"] if has_own_loss else heading]
+    values = {name: table.values(name) for name in (table.yardstick, "val_loss", "steps_to_loss")}
+    for m, record in enumerate(table.records):
+        rates = record.get("rates", [])
+        lr = record["train"]["lr"]
+        is_extreme = len(rates) > 1 and lr in (min(rates), max(rates))
+        loss = estimate_level(values[table.yardstick][m])
+        steps = estimate_level(values["steps_to_loss"][m], ratio=True)
+        row = [
+            name_of(table.cells[m]),
+            f"{lr:g}{' (edge)' if is_extreme else ''}",
+            "diverged" if loss is None else f"{loss.mean:.3f}{out_of(table, loss)}",
+            "" if loss is None or loss.low is None else f"{loss.low:.3f} to {loss.high:.3f}",
+            "never" if steps is None else f"{steps.mean:.0f}{out_of(table, steps)}",
+        ]
+        if m in table.early:
+            row[-1] = f"before {table.early[m]}"
+        if has_own_loss:
+            own_loss = estimate_level(values["val_loss"][m])
+            row.append("" if own_loss is None else f"{own_loss.mean:.3f}")
+        rows.append(row)
+    return markdown(rows)
+
+
+def out_of(table, estimate: Estimate) -> str:
+    """Return how many seeds a mean stands for, if not for all of them."""
+    seeds = len(table.seeds)
+    return "" if estimate.count == seeds else f" ({estimate.count} of {seeds} seeds)"
+
+
+def effects_table(table, views: list[View]) -> str:
+    """Return a row for every change that has a number: measure, change, effect, interval, note."""
+    rows = [["measure", "change", "effect", INTERVAL, "note"]]
+    for name, at, learned_only in views:
+        heading = label(name) + (" (learned)" if learned_only else "")
+        for effect in table.effects(name, at, learned_only):
+            if effect.kind == "interaction" or effect.estimate is None:
+                continue
+            notes = verdict(effect, name)
+            if not learned_only and table.opposed(effect, name, at):
+                notes.append("(mixed)")
+            if effect.left_out:
+                notes.append(f"without {count(len(effect.left_out), 'cell')}")
+            star = "*" if table.is_shown(effect, name) else ""
+            size = MEASURES[name].write_difference(effect.estimate.mean) + star
+            rows.append([heading, effect.name, size, interval(effect, name), ", ".join(notes)])
+    return markdown(rows) if len(rows) > 1 else "No change has a number."
+
+
+def verdict(effect: Effect, name: str) -> list[str]:
+    """Return why an effect is not shown, if the reason is not simply a wide interval."""
+    estimate = effect.estimate
+    if estimate.p is None:
+        return ["one seed"]
+    if not any(effect.differences_E):
+        return ["identical in every seed"]
+    if max(abs(estimate.low), abs(estimate.high)) <= MEASURES[name].negligible:
+        return ["negligible"]
+    if estimate.p < ALPHA <= effect.adjusted_p:
+        return [f"not after Holm: p = {effect.adjusted_p:.2g}"]
+    return []
+
+
+def interactions(table, views: list[View], limit: int | None) -> list[str]:
+    """Return how many interactions are shown, and a list of them: the first ones, up to a limit."""
+    lines = []
+    tested = 0
+    missing = 0
+    for name, at, _ in views:
+        for effect in table.effects(name, at):
+            if effect.kind == "main":
+                continue
+            tested += effect.estimate is not None
+            missing += effect.estimate is None
+            if table.is_shown(effect, name):
+                lines.append(describe_interaction(table, effect, name, at))
+    if not tested + missing:
+        return []
+    summary = f"Interactions: {len(lines)} of {tested} shown."
+    if missing:
+        summary += f" {missing} more cannot be computed, because cells lack a number."
+    if limit is not None and len(lines) > limit:
+        lines[limit:] = [f"{len(lines) - limit} more are in the full tables."]
+    return [summary, bullets(lines)] if lines else [summary]
+
+
+def describe_interaction(table, effect: Effect, name: str, at: str) -> str:
+    """Return the size of an interaction, and what the first change does on both sides of it."""
+    write = MEASURES[name].write_difference
+    sides = []
+    for value, estimate in table.simple_effects(effect.change, effect.by.switch, name, at):
+        if value in (effect.by.before, effect.by.after):
+            sides.append(f"{write(estimate.mean)} with {effect.by.switch}={show(value)}")
+    size = f"{write(effect.estimate.mean)}* ({interval(effect, name)})"
+    return f"{label(name)}: {effect.name}: {size}; {', '.join(sides)}"
+
+
+def levels_table(table) -> str:
+    """Return the mean of every measure in every cell."""
+    names = [name for name in table.measures() if name != table.yardstick]
+    rows = [["cell", *map(label, names)]]
+    for m, cell in enumerate(table.cells):
+        row = [name_of(cell) + (" (did not learn)" if m in table.not_learned else "")]
+        for name in names:
+            level = estimate_level(table.values(name)[m], MEASURES[name].ratio)
+            row.append("n/a" if level is None else three_digits(level.mean))
+        rows.append(row)
+    return markdown(rows)
+
+
+def legend(table, names: list[str]) -> list[str]:
+    """Return how to read the short page."""
+    lines = [
+        "Effect: the difference between cells that differ in this change alone, seed by seed (a "
+        "seed has the same batches in every cell), averaged over the other switches and the "
+        f"seeds. x: a ratio. Intervals: Student's t over {count(len(table.seeds), 'seed')}.",
+        f"*: shown: p is below {ALPHA:g} after Holm's correction for all comparisons of that "
+        "measure, interactions included. Interaction: one change alters what another one does.",
+        "(mixed): the change has opposite effects at different values of another switch, so the "
+        "average describes neither.",
+        "Equal loss: when a seed's loss falls to the highest final loss of a seed that learned. "
+        "What differs there does not come from better training.",
+        "lr: the best of the learning rates for one more seed, which is not counted. (edge): the "
+        "smallest or the largest of them, so a better one may lie beyond.",
+    ]
+    return lines + [f"{label(name)}: {MEASURES[name].description}." for name in names]
+
+
+def used(table, part: str, field: str) -> str:
+    """Return the values of a config's field in all cells: '64', or '32 or 64'."""
+    return " or ".join(dict.fromkeys(show(record[part][field]) for record in table.records))
+
+
+def interval(effect: Effect, name: str) -> str:
+    """Return the bounds of an effect; nothing for one seed."""
+    if effect.estimate.low is None:
+        return ""
+    write = MEASURES[name].write_difference
+    return f"{write(effect.estimate.low)} to {write(effect.estimate.high)}"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def label(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def fill(text: str, **indents: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **indents)
+
+
+def bullets(texts) -> str:
+    return "\n".join(fill(text, initial_indent="- ", subsequent_indent="  ") for text in texts)
