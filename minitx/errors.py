@@ -11,6 +11,21 @@ class InputError(ValueError):
     """
 
 
+def reason(error: OSError) -> str:
+    """Return in words why the operating system refused, in one line.
+
+    An OSError that a library raises may have no `strerror`: then its own text counts, and if that
+    is empty, the name of its class.
+
+    >>> reason(OSError(28, "No space left on device"))
+    'No space left on device'
+    >>> reason(TimeoutError())
+    'TimeoutError'
+    """
+    words = error.strerror or str(error) or type(error).__name__
+    return " ".join(words.split())
+
+
 def suggest(word: str, known: Iterable[str]) -> str:
     """The end of an error message about an unknown word: the nearest known one, and all of them.
 
