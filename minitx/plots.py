@@ -1,14 +1,22 @@
-"""Pictures of a report: lists in, matplotlib Axes out; computes nothing, shows nothing.
+"""Pictures of a report: lists in, matplotlib Axes out; computes nothing. `save` writes a figure.
 
 Nothing goes through pyplot, so no display is needed and no figure outlives its caller. None in a
 list is a gap in its line. Every curve differs from its neighbours in colour (Okabe and Ito's, which
 colour-blind people can tell apart) and in line style or marker, for print in grey.
 """
 
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
+
+from minitx import files
+from minitx.tables import to_csv
 
 SMALL = 8  # points, for legends and notes; 10 is the rest's size
 HIGH = 0.9  # "almost the same direction" in the articles
@@ -23,6 +31,25 @@ NULL = {"color": "black", "linestyle": "--", "marker": "d", "linewidth": 1.3, "z
 UNTRAINED = {"color": "0.5", "linestyle": "--", "marker": "x", "linewidth": 1.1, "zorder": 5}
 LEGEND = {"loc": "lower left", "bbox_to_anchor": (-0.02, 0.98), "frameon": False, "fontsize": SMALL}
 RULE = {"color": "0.6", "linestyle": "-", "linewidth": 0.8, "zorder": 1}
+
+
+def png(figure: Figure) -> bytes:
+    """Return the figure as PNG, without the line that names the version of matplotlib."""
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()
+
+
+def save(figure: Figure, path: Path, *, rows: Iterable[Iterable[Any]] | None = None) -> None:
+    """Write the figure to `path` as PNG, and the numbers that it shows beside it as CSV.
+
+    The first of the `rows` is the heading; without rows, no CSV is written. Raises InputError if a
+    file cannot be written.
+    """
+    path = Path(path)
+    files.write(path, png(figure))
+    if rows is not None:
+        files.write(path.with_suffix(".csv"), to_csv(rows))
 
 
 def dashboard(report: dict, title: str) -> Figure:

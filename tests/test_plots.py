@@ -1,6 +1,5 @@
 """Pictures: what is given is what is drawn, for any report, without a word of warning."""
 
-import io
 import itertools
 import re
 import subprocess
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from minitx import plots
+from minitx.plots import png
 
 VERDICTS = ("supported", "qualified", "untested")
 
@@ -59,12 +59,6 @@ def replaced(made: dict, part: str, prefix: str, value) -> dict:
     lists = made[part]
     constant = {k: [value] * len(v) for k, v in lists.items() if k.startswith(prefix)}
     return made | {part: lists | constant}
-
-
-def png(fig: Figure) -> bytes:
-    file = io.BytesIO()
-    fig.savefig(file, metadata={"Software": None})
-    return file.getvalue()
 
 
 def drawn(ax) -> dict:
@@ -279,3 +273,14 @@ def test_plots_needs_neither_jax_nor_pyplot():
 def test_the_threshold_is_the_one_that_the_findings_use():
     source = (Path(plots.__file__).parent / "report.py").read_text()
     assert re.search(rf"^HIGH = {plots.HIGH}\b", source, re.MULTILINE)
+
+
+def test_a_saved_figure_lies_beside_the_numbers_that_it_shows(tmp_path):
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    plots.save(figure, tmp_path / "new" / "line.png", rows=[["x", "y"], [0, 1.5], [1, None]])
+    assert (tmp_path / "new" / "line.png").read_bytes() == png(figure)
+    assert (tmp_path / "new" / "line.csv").read_text() == "x,y\n0,1.5\n1,\n"
+    assert b"matplotlib" not in png(figure)
+    plots.save(figure, tmp_path / "alone.png")
+    assert not (tmp_path / "alone.csv").exists()
