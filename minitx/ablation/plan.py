@@ -8,7 +8,7 @@ from typing import Any
 from minitx.ablation import cells, probe
 from minitx.ablation.grid import Cell, Grid, name_of
 from minitx.model import count_params
-from minitx.runs.run import Data
+from minitx.text.data import Data
 
 
 def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:

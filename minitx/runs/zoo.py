@@ -150,7 +150,9 @@ def load(name: str) -> Family:
 def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
     """Eight letters that change with whatever has a say in the trained weights."""
     parts = [
-        json.dumps([to_json(config), to_json(recipe), SEEDS, training_code()]).encode(),
+        json.dumps(
+            [to_json(config), to_json(recipe), SEEDS, checkpoint.VERSIONS["zoo"], training_code()]
+        ).encode(),
         data.train_tokens.tobytes(),
         data.val_tokens.tobytes(),
     ]

@@ -118,7 +118,7 @@ def run_with_progress(grid, data, seeds, out: Path):
     from tqdm import tqdm
 
     from minitx.ablation import cells
-    from minitx.runs.run import interrupts
+    from minitx.runs.training import interrupts
 
     planned, counted = cells.check_cells(grid, data), cells.check_seeds(seeds)
     ahead = cells.unfinished(planned, data, counted, out)
