@@ -32,6 +32,7 @@ from tiny_run import (
 from minitx import files
 from minitx.objective import evaluate
 from minitx.runs import run, training
+from minitx.step import init_state
 from minitx.train import Evaluation, Report
 
 
