@@ -45,10 +45,11 @@ def test_every_command_has_help(home, name):
 
 
 def docs(kind) -> dict[str, str]:
-    """The docstring below each field of a config."""
+    """The docstring below each field of a config, in one line."""
     source = Path(sys.modules[kind.__module__].__file__).read_text("utf-8")
     body = source[source.index(f"class {kind.__name__}:") :]
-    return dict(re.findall(r'^    (\w+): .*?\n    """(.*?)"""', body, re.MULTILINE))
+    found = re.findall(r'^    (\w+): [^\n]*\n    """(.*?)"""', body, re.MULTILINE | re.DOTALL)
+    return {name: " ".join(words.split()) for name, words in found}
 
 
 @pytest.mark.parametrize("kind", [ModelConfig, TrainConfig])

@@ -22,7 +22,6 @@ from tiny_run import (
     write_text,
 )
 
-from minitx.errors import InputError
 from minitx.runs import run, training
 from minitx.step import init_state
 from minitx.text import tokenizer
@@ -175,24 +174,10 @@ def test_training_that_explodes_keeps_its_last_good_state(tmp_path, data, monkey
     monkeypatch.setattr(training, "train", train)
     refused(lambda: fit(tmp_path, data), "step 3", "--lr", tmp_path)
     run.load(tmp_path)
+    assert run.read_metrics(tmp_path) == []
     state = training.begin(tmp_path, config, RECIPE, data, resume=True)
     assert int(state.step) == 2 and int(state.bad_step) == -1
     jax.tree.map(np.testing.assert_array_equal, good.params, state.params)
-
-
-@pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
-def test_an_evaluation_is_never_nan(tmp_path, data):
-    """JSON has no NaN, and no later loss is lower than a NaN: there would be no best weights.
-
-    At this rate one step leaves weights that are finite, but too long for a LayerNorm.
-    """
-    recipe = dataclasses.replace(
-        RECIPE, steps=1, eval_every=1, lr=1e20, optimizer="sgd", clip=0.0, warmup=0
-    )
-    with contextlib.suppress(InputError):
-        fit(tmp_path, data, recipe=recipe)
-    words = (tmp_path / "metrics.jsonl").read_text()
-    assert "NaN" not in words and "Infinity" not in words
 
 
 @pytest.mark.parametrize("path", ["/proc/no/such", "a" * 300, "text.txt", "text.txt/run"])
