@@ -94,7 +94,7 @@ def read_config(folder: Path) -> tuple[ModelConfig, TrainConfig, DataConfig, str
     path = folder / "config.json"
     values = files.read_json(path)
     if not isinstance(values, dict) or not {"model", "train", "data", "sha256"} <= values.keys():
-        raise InputError(f"{path} is not the config of a run: name the folder of a trained run")
+        raise InputError(f"{path} is not the config of a run: give the folder of a trained run")
     return (
         from_json(ModelConfig, values["model"], str(path)),
         from_json(TrainConfig, values["train"], str(path)),

@@ -29,7 +29,7 @@ class Train:
     json: bool = False
     """Print the last evaluation as JSON."""
     devices: int | None = None
-    """Number of devices that share each batch; by default 1, or with --join all that there are.
+    """Number of devices that share each batch; by default 1, or all of them with --join.
     Losses match training on one device up to rounding."""
     join: bool = False
     """Train together with other processes, on this host or others; start each one with --join."""
@@ -44,10 +44,11 @@ class Train:
     recipe: Flat[TrainConfig] = field(default_factory=TrainConfig)
 
     def run(self) -> None:
+        self.join_the_others()
+
         from minitx.devices import processes
         from minitx.runs.fingerprint import training_code
 
-        self.join_the_others()
         out = self.out or Path("runs") / f"{Path(self.data.corpus).stem}-{self.preset}"
         with first_process_talks(), processes.company():
             processes.require_same({"version of minitx or JAX": training_code()})
