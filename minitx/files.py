@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from minitx.errors import InputError
+from minitx.errors import InputError, reason
 
 
 def write(path: Path, content: bytes | str) -> None:
-    """Put content at `path` atomically: a reader sees the old file or the new one, whole.
+    """Write content to `path` atomically: a reader sees the whole old file or the whole new one.
 
-    Raises InputError if it cannot be written (full disk, no permission); the old file then stays.
+    Makes the folder if needed. Raises InputError if the file cannot be written (full disk, no
+    permission); the old file then stays.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
@@ -24,35 +25,40 @@ def write(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        with contextlib.suppress(OSError):  # some systems cannot open a folder; the file is there
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        sync_folder(path.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if not isinstance(error, OSError):
-            raise  # an interrupt, say
+            raise  # for example Ctrl-C
         raise InputError(
-            f"cannot write {path} ({error.strerror or error}); what was there before is untouched: "
-            "free some space, check permissions, or choose another folder"
+            f"cannot write {path} ({reason(error)}); the file that was there is unchanged: free "
+            "some space, check permissions, or choose another folder"
         ) from None
 
 
+def sync_folder(folder: Path) -> None:
+    """Make sure that a new name in a folder survives a power cut, where the system allows it."""
+    with contextlib.suppress(OSError):  # some systems cannot open a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file atomically; NaN and infinity are refused, since they are no JSON."""
+    """Write a JSON file atomically. Raises ValueError for NaN and infinity: JSON has neither."""
     write(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds. Raises InputError for a missing, unreadable or broken file."""
+    """Return the content of a JSON file; InputError if it is missing, unreadable or broken."""
     try:
         return json.loads(Path(path).read_text("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: give the folder of a trained run") from None
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}: check its permissions") from None
-    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested without end
-        raise InputError(f"{path} is no whole JSON file: restore it or train again") from None
+        raise InputError(f"cannot read {path} ({reason(error)}): check its permissions") from None
+    except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deeply
+        raise InputError(f"{path} is not a complete JSON file: restore it or train again") from None

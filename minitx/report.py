@@ -10,9 +10,11 @@ import jax
 import numpy as np
 
 from minitx import compiled, measure
+from minitx.config import ModelConfig
 from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.findings import findings
+from minitx.findings import text as findings_text
 from minitx.model import Transformer
 from minitx.step import initial_params
 from minitx.tables import aligned
@@ -182,6 +184,18 @@ def comparison_table(columns: dict[str, list]) -> str:
         cells = [_cell(value, form) for value, form in zip(values, forms, strict=True)]
         rows.append([_layer_name(n), *cells])
     return aligned(rows)
+
+
+def text(found: dict[str, Any], config: ModelConfig) -> str:
+    """Return a report of `inspect` as text: its tables, then the findings."""
+    parts = [
+        f"trained ({config.norm}, {config.norm_place}), medians over {found['tokens']} tokens:",
+        table(found["layers"]),
+    ]
+    if found["untrained"]:
+        parts += ["untrained, the same seed:", table(found["untrained"])]
+    parts += ["the last state made c times as long:", scale_table(found["scale"])]
+    return "\n\n".join([*parts, findings_text(found["findings"])])
 
 
 def scale_table(scale: dict[str, list]) -> str:

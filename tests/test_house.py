@@ -46,11 +46,15 @@ def imported(tree: ast.Module) -> list[str]:
         (
             "tyro",
             {
-                "cli.main",
+                "cli.arguments",
+                "cli.commands.bench",
+                "cli.commands.data",
                 "cli.commands.experiments",
+                "cli.commands.inspect",
                 "cli.commands.lessons",
-                "cli.commands.machine",
-                "cli.commands.models",
+                "cli.commands.pull",
+                "cli.commands.sample",
+                "cli.commands.train",
             },
         ),
         ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),

@@ -17,7 +17,7 @@ from minitx import step
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
 from minitx.presets import PRESETS
-from minitx.runs import run
+from minitx.runs import training
 from minitx.text.data import prepare
 
 
@@ -121,8 +121,8 @@ def whole_run(started: float, name: str, corpus: str) -> list[dict[str, float]]:
     recipe = PRESETS[name].train
     evaluations = []
     with tempfile.TemporaryDirectory() as folder:
-        state = run.begin(Path(folder) / "run", config, recipe, data, resume=False)
-        for report in run.train_run(Path(folder) / "run", config, recipe, data, state):
+        state = training.begin(Path(folder) / "run", config, recipe, data, resume=False)
+        for report in training.train_run(Path(folder) / "run", config, recipe, data, state):
             if report.evaluation:
                 evaluation = report.evaluation
                 evaluations.append(

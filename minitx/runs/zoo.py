@@ -147,7 +147,9 @@ def load(name: str) -> Family:
 def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
     """Return eight letters that change with everything that decides the trained weights."""
     parts = [
-        json.dumps([to_json(config), to_json(recipe), SEEDS, training_code()]).encode(),
+        json.dumps(
+            [to_json(config), to_json(recipe), SEEDS, checkpoint.VERSIONS["zoo"], training_code()]
+        ).encode(),
         data.train_tokens.tobytes(),
         data.val_tokens.tobytes(),
     ]

@@ -68,9 +68,9 @@ def test_names_and_places_that_hold_no_model_are_refused(tmp_path):
     refused(lambda: minitx.load(tmp_path / "none"), "none")
     refused(lambda: minitx.load(tmp_path), tmp_path, "config.json does not exist")
     (tmp_path / "config.json").write_text("{}")
-    refused(lambda: minitx.load(tmp_path), tmp_path / "config.json", "no minitx config")
+    refused(lambda: minitx.load(tmp_path), tmp_path / "config.json", "not the config of a run")
     (tmp_path / "config.json").write_text("{")
-    refused(lambda: minitx.load(tmp_path), tmp_path / "config.json", "no whole JSON")
+    refused(lambda: minitx.load(tmp_path), tmp_path / "config.json", "not a complete JSON")
     refused(lambda: minitx.load(FIXTURES / "opt", best=True), "--best")
     refused(lambda: minitx.load(FIXTURES / "opt", dtype="int8"), "int8", "bfloat16")
     for name in ("../../x", "a/../b", "/a/b", "a/b/c", " "):

@@ -53,7 +53,7 @@ def test_every_cause_has_another_hash(tiny, monkeypatch):
 def test_a_broken_file_is_named(tiny):
     family = zoo.load("tiny")
     (tiny / f"{family.hash}.safetensors").write_bytes(b"nonsense")
-    with pytest.raises(InputError, match="no whole safetensors file"):
+    with pytest.raises(InputError, match="not a complete safetensors file"):
         zoo.load("tiny")
 
 

@@ -119,7 +119,7 @@ def run_with_progress(grid, data, seeds, out: Path):
 
     from minitx.ablation import cells, folder
     from minitx.ablation.table import make_table
-    from minitx.runs.run import interrupts
+    from minitx.runs.training import interrupts
 
     planned = cells.check_cells(grid, data)
     seeds = cells.check_seeds(seeds)
