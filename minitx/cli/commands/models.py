@@ -54,16 +54,19 @@ class Train:
     recipe: Flat[TrainConfig] = field(default_factory=TrainConfig)
 
     def run(self) -> None:
-        from minitx.devices import processes
+        from minitx.devices import joining
+
+        if self.join:
+            say("joining the other processes ...")
+            joining.join(self.coordinator, self.processes, self.process_id)
+        elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
+            raise InputError("--coordinator, --processes and --process-id go with --join: add it")
+
+        from minitx.devices import processes  # these import JAX: a process joins before that
         from minitx.devices.mesh import make_mesh
         from minitx.runs.fingerprint import training_code
         from minitx.text.data import prepare
 
-        if self.join:
-            say("joining the other processes ...")
-            processes.join(self.coordinator, self.processes, self.process_id)
-        elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
-            raise InputError("--coordinator, --processes and --process-id go with --join: add it")
         count, d = 1 if self.devices is None and not self.join else self.devices, self.data
 
         def meet():
@@ -72,7 +75,7 @@ class Train:
             )
 
         out = self.out or Path("runs") / f"{Path(d.corpus).stem}-{self.preset}"
-        with first_process_talks(), processes.company():
+        with first_process_talks(), joining.company():
             processes.require_same({"version of minitx or JAX": training_code()})
             mesh, data = processes.together(meet)
             config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
