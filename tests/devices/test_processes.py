@@ -30,10 +30,6 @@ SECONDS = 240  # for a process to end; reached only if it hangs
 JAX_LOG = re.compile(r"^[WEF]\d{4} ", re.MULTILINE)  # how a line of JAX's own C++ log begins
 
 
-def devices_flag(count: int) -> str:
-    return f"--xla_force_host_platform_device_count={count}"
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -53,11 +49,12 @@ def _nothing_runs_on():
 
 
 def start(folder, *command, devices=1, **options):
-    """Start Python with one device of its own."""
+    """Start Python with devices of its own, and a compiler that hurries: the programs are tiny."""
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
     process = subprocess.Popen(
         [sys.executable, *command], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "XLA_FLAGS": devices_flag(devices)}, **options,
+        env={**os.environ, "XLA_FLAGS": flags}, **options,
     )  # fmt: skip
     STARTED.append(process)
     return process
