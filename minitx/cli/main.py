@@ -21,6 +21,7 @@ import minitx
 from minitx.cli.commands import COMMANDS, experiments
 from minitx.cli.commands.models import Train
 from minitx.config import DataConfig
+from minitx.ctrl_c import ends_on_ctrl_c
 from minitx.errors import InputError, suggest
 from minitx.presets import PRESETS
 
@@ -28,8 +29,9 @@ from minitx.presets import PRESETS
 def main() -> int:
     """Run the command that the process was started with."""
     try:
-        command = parse(sys.argv[1:])
-        prepare_jax()
+        with ends_on_ctrl_c():
+            command = parse(sys.argv[1:])
+            prepare_jax()
         command.run()
         if sys.stdout:  # there is none after `>&-`
             sys.stdout.flush()

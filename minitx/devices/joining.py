@@ -3,7 +3,7 @@
 JAX finds and connects them. Where JAX would crash or wait without end (a port in use, a process
 that never starts, one that dies), this module raises an error of one line.
 
-Nothing here imports JAX before `join` can be interrupted: see `ends_on_ctrl_c`.
+JAX is imported inside of functions, so that Ctrl-C is safe during the import: see `ctrl_c`.
 """
 
 import atexit
@@ -11,15 +11,16 @@ import collections
 import contextlib
 import os
 import re
-import signal
 import socket
 import threading
 import time
 
+from minitx.ctrl_c import ends_on_ctrl_c
 from minitx.devices.relay import Relay
 from minitx.errors import InputError
 
 WAIT_SECONDS = 300  # for the other processes; the hosts of a cluster start minutes apart
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")  # names through which gRPC would connect
 
 
 def join(coordinator: str | None, count: int | None, process_id: int | None) -> None:
@@ -35,6 +36,8 @@ def join(coordinator: str | None, count: int | None, process_id: int | None) -> 
             if process_id != 0:
                 relay = Relay(host, port)
                 coordinator = relay.address
+                if any(name in os.environ for name in PROXIES):
+                    os.environ["no_grpc_proxy"] = "127.0.0.1"  # noqa: SIM112 (gRPC spells it so)
         devices = meet(coordinator, count, process_id)
     if relay:
         relay.hold()
@@ -87,26 +90,6 @@ def meet(coordinator: str | None, count: int | None, process_id: int | None) -> 
         )
     found = collections.Counter(device.process_index for device in devices)
     return [found[process] for process in sorted(found)]
-
-
-@contextlib.contextmanager
-def ends_on_ctrl_c():
-    """Let Ctrl-C end this process with status 130 at once; there is nothing to save yet.
-
-    A KeyboardInterrupt can get lost here: JAX adds a callback to Python's garbage collector, and
-    Python drops an exception that is raised in such a callback. It also crashes the import of some
-    C++ modules. A shell script starts its background jobs with SIGINT ignored; here it counts.
-    """
-
-    def leave(number, frame):
-        os.write(2, b"minitx: interrupted\n")
-        os._exit(130)
-
-    before = signal.signal(signal.SIGINT, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def check_address(coordinator: str, is_own: bool) -> tuple[str, int]:

@@ -11,35 +11,31 @@ import socket
 import threading
 
 CONNECT_SECONDS = 20  # to reach process 0; JAX gives up after about as long, and tries again
+HOLD_SECONDS = 60  # for a computation to fail; then JAX learns of it, because some never fail
 CHUNK = 2**16  # bytes
 
 
 class Relay:
     """Pass bytes between the connections made to `self.address` and process 0.
 
-    A connection that process 0 has closed is closed here too, unless the relay is told to hold it.
+    When process 0 closes a connection, the relay closes it too: at once, or later if it holds.
     """
 
     def __init__(self, host: str, port: int):
         self._process_0 = host, port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self._lock = threading.Lock()
-        self._holds = False
-        self._held: list[socket.socket] = []
+        self._may_close = threading.Event()
+        self.let_go()
         in_background(self._accept)
 
     def hold(self) -> None:
-        """Keep the connections of JAX open from now on, even after process 0 has closed its end."""
-        with self._lock:
-            self._holds = True
+        """Keep connections open from now on, for HOLD_SECONDS after process 0 has closed them."""
+        self._may_close.clear()
 
     def let_go(self) -> None:
-        """Close the connections that were held, so that JAX no longer waits for process 0."""
-        with self._lock:
-            self._holds = False
-            for connection in self._held:
-                close(connection)
+        """Close connections as soon as process 0 has closed them, now and from now on."""
+        self._may_close.set()
 
     def _accept(self) -> None:
         while True:
@@ -59,11 +55,8 @@ class Relay:
 
     def _receive(self, connection: socket.socket, process_0: socket.socket) -> None:
         copy(process_0, connection)
-        with self._lock:
-            if self._holds:
-                self._held.append(connection)
-            else:
-                close(connection)
+        self._may_close.wait(HOLD_SECONDS)
+        close(connection)
 
 
 def in_background(function, *arguments) -> None:

@@ -260,7 +260,7 @@ def test_ctrl_c_is_not_lost_in_a_callback_of_the_garbage_collector(tmp_path):
     """Python drops an exception that is raised there, and JAX has such a callback."""
     code = """
 import gc, os, signal, time
-from minitx.devices.joining import ends_on_ctrl_c
+from minitx.ctrl_c import ends_on_ctrl_c
 with ends_on_ctrl_c():
     gc.callbacks.append(lambda *_: os.kill(os.getpid(), signal.SIGINT))
     gc.collect()
