@@ -48,13 +48,13 @@ def _nothing_runs_on():
     STARTED.clear()
 
 
-def start(folder, *command, devices=1, **options):
+def start(folder, *command, devices=1, before=()):
     """Start Python with devices of its own, and a compiler that hurries: the programs are tiny."""
     flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=folder, text=True,
+        [*before, sys.executable, *command], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "XLA_FLAGS": flags}, **options,
+        env={**os.environ, "XLA_FLAGS": flags},
     )  # fmt: skip
     STARTED.append(process)
     return process
@@ -221,19 +221,18 @@ def test_when_process_0_dies_the_other_says_so_in_one_line_and_ends(hosts, tries
             file.unlink()
 
 
-def waiting(folder, number: int, **options):
+def waiting(folder, number: int, before=()):
     """Start a process that waits for another, which never comes."""
     flags = [*SHORT, *where(number, free_port())]
-    return start(folder, "-m", "minitx", "train", *flags, **options)
+    return start(folder, "-m", "minitx", "train", *flags, before=before)
 
 
-def ignore_ctrl_c():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+# A shell script starts its background jobs so.
+SIGINT_IGNORED = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
 
 
 def test_ctrl_c_ends_a_process_that_waits_for_others(hosts):
-    # A shell script starts its background jobs with SIGINT ignored.
-    both = [waiting(hosts[0], 0), waiting(hosts[0], 1, preexec_fn=ignore_ctrl_c)]
+    both = [waiting(hosts[0], 0), waiting(hosts[0], 1, before=SIGINT_IGNORED)]
     for process in both:
         assert process.stderr.readline().startswith("joining")
     time.sleep(1)
