@@ -2,7 +2,10 @@
 
 import sys
 
-from minitx.cli.main import main
+from minitx.devices.ctrl_c import ends_on_ctrl_c
+
+with ends_on_ctrl_c():  # the imports take a second
+    from minitx.cli.main import main
 
 
 def start() -> None:

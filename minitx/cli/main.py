@@ -11,14 +11,16 @@ import warnings
 from pathlib import Path
 
 from minitx.cli.arguments import parse
+from minitx.devices.ctrl_c import ends_on_ctrl_c
 from minitx.errors import InputError, reason
 
 
 def main() -> int:
     """Run the command that the process was started with; return the exit status."""
     try:
-        command = parse(sys.argv[1:])
-        prepare_jax()
+        with ends_on_ctrl_c():
+            command = parse(sys.argv[1:])
+            prepare_jax()
         command.run()
         if sys.stdout:  # None after `>&-`
             sys.stdout.flush()

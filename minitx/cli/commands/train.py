@@ -46,11 +46,11 @@ class Train:
     def run(self) -> None:
         self.join_the_others()
 
-        from minitx.devices import processes
+        from minitx.devices import joining, processes
         from minitx.runs.fingerprint import training_code
 
         out = self.out or Path("runs") / f"{Path(self.data.corpus).stem}-{self.preset}"
-        with first_process_talks(), processes.company():
+        with first_process_talks(), joining.company():
             processes.require_same({"version of minitx or JAX": training_code()})
             mesh, data = processes.together(self.find_devices_and_text)
             config = dataclasses.replace(self.model, vocab=len(data.tokenizer))
@@ -70,12 +70,12 @@ class Train:
                 say(f"\nnext: minitx sample {out}\n      minitx inspect {out}")
 
     def join_the_others(self) -> None:
-        """Meet the other processes, if there are any."""
-        from minitx.devices import processes
+        """Meet the other processes, if there are any: before anything else imports JAX."""
+        from minitx.devices import joining
 
         if self.join:
             say("joining the other processes ...")
-            processes.join(self.coordinator, self.processes, self.process_id)
+            joining.join(self.coordinator, self.processes, self.process_id)
         elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
             raise InputError("--coordinator, --processes and --process-id need --join: add it")
 
