@@ -69,7 +69,7 @@ def imported(tree: ast.Module) -> list[str]:
         ("gguf", {"pretrained.gguf_file"}),
         ("huggingface_hub", {"pretrained.hub"}),
         ("torch", {"bench.real_model"}),
-        ("optax", {"explain", "objective", "optimizer", "train"}),
+        ("optax", {"explain", "objective", "optimizer", "step"}),
         ("flax", {"layers", "model", "optimizer"}),
     ],
 )
