@@ -26,7 +26,7 @@ from minitx.ablation.plan import Cost, cost_between, plan
 from minitx.cli.commands import experiments
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json
 from minitx.errors import InputError
-from minitx.runs import run
+from minitx.runs import training
 from minitx.text.data import prepare
 from minitx.train import fit
 
@@ -318,8 +318,8 @@ def by_hand(data, tmp_path_factory):
             config = dataclasses.replace(MODEL, tied=tied, vocab=len(data.tokenizer))
             recipe = dataclasses.replace(TRAIN, seed=seed)
             folders.append(home / f"{tied}-{seed}")
-            state = run.begin(folders[-1], config, recipe, data, False)
-            list(run.train_run(folders[-1], config, recipe, data, state))
+            state = training.begin(folders[-1], config, recipe, data, False)
+            list(training.train_run(folders[-1], config, recipe, data, state))
     return folders
 
 
@@ -336,7 +336,7 @@ def test_runs_by_hand_are_compared_as_a_grid_is(by_hand, finished):
 def test_runs_that_cannot_be_compared_are_refused(by_hand, tmp_path):
     copy = tmp_path / "run"
     shutil.copytree(by_hand[2], copy)
-    run.keep_metrics(copy, upto=30)
+    training.keep_metrics(copy, upto=30)
     for folders, message in (
         ([], "0 runs are too few"),
         (by_hand[:1], "1 runs are too few"),

@@ -127,8 +127,8 @@ def test_sample_and_inspect_take_any_model(tmp_path, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out)["samples"][0].startswith("<s>the fox")
     Inspect((one,), prompt="the fox and", bos=True, untrained=False).run()
     out, err = capsys.readouterr()
-    assert "1 x 12 tokens, BOS; the first is '<s>'" in err and "norm pos 0" in out
-    assert "UNTESTED here" in out
+    assert "1 x 12 tokens of the prompt; BOS, the first token is '<s>'" in err
+    assert "norm pos 0" in out and "UNTESTED here" in out
     assert (tmp_path / "gpt2-figures" / "dashboard.png").exists()
     assert not (tmp_path / "gpt2-figures" / "dashboard-untrained.csv").exists()
     refused(lambda: Inspect((one,), prompt="the fox " * 5).run(), "40 tokens", "19")
@@ -159,4 +159,4 @@ def test_several_models_are_set_side_by_side(tmp_path, monkeypatch, capsys):
     Inspect(models, prompt="the fox ands", untrained=False, figures=tmp_path / "f").run()
     assert "side by side" in capsys.readouterr().out
     assert (tmp_path / "f" / "comparison.png").exists()
-    refused(lambda: Inspect(()).run(), "no MODEL is named")
+    refused(lambda: Inspect(()).run(), "no MODEL is given")

@@ -77,7 +77,7 @@ class Train:
             say("joining the other processes ...")
             joining.join(self.coordinator, self.processes, self.process_id)
         elif (self.coordinator, self.processes, self.process_id) != (None, None, None):
-            raise InputError("--coordinator, --processes and --process-id need --join: add it")
+            raise InputError("--coordinator, --processes and --process-id go with --join: add it")
 
     def find_devices_and_text(self):
         """Return the mesh of devices to train on, and the text as tokens."""
