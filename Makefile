@@ -9,7 +9,7 @@ PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 demo: $(VENV)/.installed
 	$(VENV)/bin/minitx demo
 
-PYTEST = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4
+PYTEST = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 test: $(VENV)/.installed-test
 	$(PYTEST) -m "not long"

@@ -269,11 +269,10 @@ def count_params(config: ModelConfig) -> int:
 
 
 def flops_per_token(config: ModelConfig) -> int:
-    """Return the floating-point operations of one training step in matrix products, per token.
+    """Return the floating-point operations of a training step in matrix products, per token.
 
-    Each weight takes one multiplication and one addition forward, and twice that backward.
-    Attention's scores and sums are counted whole, also what the mask hides (Chowdhery 2022,
-    appendix B). The optimizer's own products are not counted.
+    A weight multiplies and adds once forward and twice backward. Attention is counted whole, also
+    what the mask hides (Chowdhery 2022, appendix B); the optimizer is not counted.
     """
     shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     weights = 0

@@ -271,7 +271,7 @@ def test_plots_needs_neither_jax_nor_pyplot():
 
 
 def test_the_threshold_is_the_one_that_the_findings_use():
-    source = (Path(plots.__file__).parent / "report.py").read_text()
+    source = (Path(plots.__file__).parent / "findings.py").read_text()
     assert re.search(rf"^HIGH = {plots.HIGH}\b", source, re.MULTILINE)
 
 
