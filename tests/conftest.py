@@ -27,6 +27,18 @@ hypothesis.settings.register_profile("minitx", derandomize=True, deadline=None, 
 hypothesis.settings.load_profile("minitx")
 
 
+# Files that take longest come first, so that no process is left alone with one of them at the end.
+LONGEST = (
+    "test_step.py", "test_cells.py", "test_processes.py", "test_devices.py", "test_all_lessons.py",
+    "test_train.py", "test_smollm2.py", "test_training.py", "test_sample.py", "test_zoo.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 def pytest_configure(config):
     config.getini("filterwarnings").insert(0, "error")  # first, so that exceptions can follow
 

@@ -69,7 +69,7 @@ def test_bfloat16_is_what_passes_compute_in_and_parameters_are_not_kept_in(norm,
     trace = jax.eval_shape(lambda: model.trace(NOISE[None, :CONTEXT], jax.random.key(0)))
     assert trace.stream_RBTD.dtype == trace.logits_BTV.dtype == jnp.bfloat16
     assert trace.pattern_NBHTS.dtype == jnp.float32  # the softmax needs the digits
-    if positions == "rope":
+    if (norm, positions) == ("rmsnorm", "rope"):
         short, (_, exact) = (train.fit(config, r, NOISE, NOISE[:30]) for r in (recipe, LOOP))
         assert {leaf.dtype for leaf in jax.tree.leaves(short[0].params())} == {np.dtype("float32")}
         assert short[1][-1].val_loss == pytest.approx(exact[-1].val_loss, rel=0.02)
@@ -83,7 +83,7 @@ SHORT = TrainConfig(steps=40, batch=4, optimizer="sgd", lr=1.0, momentum=0.9, wa
 @pytest.mark.parametrize(("norm", "place"), [("none", "pre"), *PLACES])
 def test_every_ablation_trains(norm, place):
     """Tied or not, with a residual or not: four models side by side, because compiling is slow."""
-    base = dataclasses.replace(TWO_BLOCKS, norm=norm, norm_place=place, mlp="relu")
+    base = dataclasses.replace(TINY, norm=norm, norm_place=place, mlp="relu")
     configs = [
         dataclasses.replace(base, tied=tied, residual=residual)
         for tied, residual in itertools.product((True, False), (True, False))

@@ -125,7 +125,7 @@ def test_two_processes_train_as_one_does_and_refuse_what_differs(hosts, monkeypa
     two, new = [*SHORT, "--out", "two"], [*SHORT, "--out", "new"]
     cases = [  # flags, what the second process has instead, what each says
         ([*two, "--json"], [], ["saved in two", ""]),
-        (two, [], ["two already holds a run", "process 0 cannot go on"]),
+        (two, [], ["two already contains a run", "process 0 cannot go on"]),
         (new, ["--lr", "0.5"], ["process 1 has another lr than process 0"] * 2),
         (new, ["--corpus", "other.txt"], ["process 1 has another text than process 0"] * 2),
         (new, ["--corpus", "none.txt"], ["process 1 cannot go on", "no file is called 'none.txt'"]),
