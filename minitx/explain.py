@@ -8,8 +8,9 @@ import numpy as np
 import optax
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.model import Params, Transformer, named_arrays
+from minitx.model import Params, Transformer
 from minitx.objective import batch_loss, in_precision, make_batch, step_keys
+from minitx.parameters import named_arrays
 
 
 def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:

@@ -14,7 +14,7 @@ from training import (
 )
 
 from minitx.explain import explain, forward_order
-from minitx.model import named_arrays
+from minitx.parameters import named_arrays
 from minitx.step import init_state, initial_params
 
 NAMES = [name for name, _ in forward_order(initial_params(TWO_BLOCKS, 0))]

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.layers import rope
-from minitx.model import Trace, Transformer, count_params, init_params
+from minitx.model import Trace, Transformer, init_params
+from minitx.parameters import count_params
 from minitx.presets import PRESETS
 
 # Sizes are pairwise distinct, and products too, but for H x K = D: no array can swap its axes.

@@ -16,8 +16,8 @@ from training import (
 )
 
 from minitx.config import TrainConfig
-from minitx.model import named_arrays
 from minitx.optimizer import make_optimizer, schedule
+from minitx.parameters import named_arrays
 from minitx.step import initial_params
 
 DECAYS = ("cosine", "linear", "constant")

@@ -29,7 +29,7 @@ from minitx import objective, step, train
 from minitx.config import TrainConfig
 from minitx.devices.mesh import make_mesh
 from minitx.errors import InputError
-from minitx.model import named_arrays
+from minitx.parameters import named_arrays
 from minitx.step import init_state, initial_params, run_steps
 
 

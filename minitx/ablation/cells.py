@@ -28,8 +28,8 @@ from minitx.ablation.table import Table, make_table
 from minitx.config import ModelConfig, TrainConfig, to_json
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
-from minitx.model import count_params
 from minitx.objective import evaluate_seeds
+from minitx.parameters import count_params
 from minitx.step import init_state, initial_params
 from minitx.text.data import Data, prepare
 from minitx.train import Report, check_lengths, train_seeds

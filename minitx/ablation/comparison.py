@@ -17,8 +17,8 @@ from minitx.ablation.settings import name_of, show
 from minitx.ablation.table import Table, make_table
 from minitx.config import to_json
 from minitx.errors import InputError
-from minitx.model import count_params
 from minitx.objective import evaluate
+from minitx.parameters import count_params
 from minitx.runs import run
 from minitx.runs.run import Run
 from minitx.step import initial_params

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from minitx.ablation import cells, folder
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.observation import draw_sample
-from minitx.model import flops_per_token
+from minitx.parameters import flops_per_token
 from minitx.step import initial_params
 from minitx.text.data import Data
 

@@ -24,7 +24,8 @@ from minitx.bench.child import in_new_process, time_to_loss
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError, suggest
-from minitx.model import Transformer, count_params, flops_per_token
+from minitx.model import Transformer
+from minitx.parameters import count_params, flops_per_token
 from minitx.presets import PRESETS
 from minitx.text.data import prepare
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from minitx.config import ModelConfig
 from minitx.errors import InputError
-from minitx.model import Params, init_params, name_of
+from minitx.model import Params, init_params
+from minitx.parameters import name_of
 from minitx.pretrained.architectures import Architecture, Tensor
 
 DTYPES = ("float32", "bfloat16")  # of our parameters

@@ -15,7 +15,7 @@ import safetensors.numpy
 
 from minitx import files
 from minitx.errors import InputError
-from minitx.model import name_of, named_arrays
+from minitx.parameters import name_of, named_arrays
 
 # The kinds of files, each with the version of its format: raised when names or meanings change.
 VERSIONS = {"model": 1, "train state": 2, "zoo": 2}

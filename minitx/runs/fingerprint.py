@@ -13,8 +13,8 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent
 # All modules that `minitx.train` imports, directly or not; a test keeps the list complete.
 MODULES = (
-    "errors", "config", "layers", "model", "devices.mesh", "devices.processes", "objective",
-    "optimizer", "step", "explain", "train",
+    "errors", "config", "layers", "model", "parameters", "devices.mesh", "devices.processes",
+    "objective", "optimizer", "step", "explain", "train",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 

@@ -20,7 +20,8 @@ import numpy as np
 from minitx import files
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json
 from minitx.errors import InputError
-from minitx.model import Transformer, init_params, named_arrays
+from minitx.model import Transformer, init_params
+from minitx.parameters import named_arrays
 from minitx.runs import checkpoint
 from minitx.text import corpus
 from minitx.text.data import GENERATED_TOKENS, read_tokenizer, split

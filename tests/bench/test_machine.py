@@ -10,8 +10,8 @@ import pytest
 from minitx.bench import machine
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.model import count_params
 from minitx.objective import batch_loss
+from minitx.parameters import count_params
 from minitx.presets import PRESETS
 from minitx.step import initial_params
 

@@ -14,7 +14,8 @@ from test_tokenizer_files import LETTERS
 
 import minitx
 from minitx.config import ModelConfig
-from minitx.model import init_params, name_of
+from minitx.model import init_params
+from minitx.parameters import name_of
 from minitx.pretrained import gguf_file, tokenizer_files
 from minitx.pretrained.folder import load_folder
 

@@ -23,7 +23,8 @@ from tiny_run import refused
 
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
-from minitx.model import init_params, named_arrays
+from minitx.model import init_params
+from minitx.parameters import named_arrays
 from minitx.runs import checkpoint
 from minitx.step import init_state
 

@@ -125,7 +125,7 @@ def train_into(
 ) -> dict[str, Any]:
     """Train into a run's folder and show the progress; return the last line of metrics.jsonl."""
     from minitx.devices.processes import from_first, is_first
-    from minitx.model import count_params
+    from minitx.parameters import count_params
     from minitx.runs import run, training
     from minitx.step import init_state
     from minitx.train import check_share
