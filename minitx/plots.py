@@ -53,7 +53,7 @@ def save(figure: Figure, path: Path, *, rows: Iterable[Iterable[Any]] | None = N
 
 
 def dashboard(report: dict, title: str) -> Figure:
-    """A report of `report.inspect` as four panels on 1600 x 1100 pixels, verdicts under them."""
+    """Return a report of `report.inspect` as four panels on 1600 x 1100 pixels, with verdicts."""
     fig = Figure(figsize=(80 / 7, 55 / 7), dpi=140, layout="constrained")
     fig.get_layout_engine().set(w_pad=0.1, h_pad=0.06, wspace=0.03, hspace=0.03)
     fig.suptitle(title, fontsize=14, fontweight="bold")
@@ -80,7 +80,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "bl
 
 
 def comparison(models: dict[str, dict]) -> Figure:
-    """Tables of several models over the share of their depth: norms, turns, random pairs."""
+    """Return the tables of several models over the share of their depth as three panels."""
     fig = Figure(figsize=(80 / 7, 32 / 7), dpi=140, layout="constrained")
     panels = {
         "norm_median": ("How long is the state?", "norm of the state"),
@@ -99,7 +99,7 @@ def comparison(models: dict[str, dict]) -> Figure:
 
 
 def norms(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
-    """The length of the state by layer, position 0 apart, with the untrained model as null."""
+    """Draw the norm of the state by layer, position 0 apart, beside the untrained model."""
     models = [("trained", layers, MAIN), ("untrained", untrained, UNTRAINED)]
     for label, columns, style in models if untrained else models[:1]:
         curve(ax, columns["norm_median"], label, style, (columns["norm_p10"], columns["norm_p90"]))
@@ -119,12 +119,12 @@ def norms(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
 
 
 def directions(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
-    """The cosine between a layer's state and the one before, with the nulls it has to beat."""
+    """Draw the cosine between a layer's state and the one before, with its baselines."""
     bounds = layers["cos_prev_p10"], layers["cos_prev_p90"]
     curve(ax, layers["cos_prev"], "the layer before", MAIN, bounds)
     if untrained:
         curve(ax, untrained["cos_prev"], "the same, untrained", UNTRAINED)
-    curve(ax, layers["null_cos"], "its null: 1/growth", NULL)
+    curve(ax, layers["null_cos"], "baseline: 1/growth", NULL)
     curve(ax, layers["cos_random_pairs"], "random pairs of tokens", CHANCE)
     curve(ax, layers["cos_embedding"], "the embedding", THIRD)
     ax.axhline(HIGH, **RULE)
@@ -136,7 +136,7 @@ def directions(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
 
 
 def confidence(ax: Axes, scale: dict) -> Axes:
-    """The entropy of the prediction when the last state is c times as long."""
+    """Draw the entropy of the prediction when the last state is scaled by c."""
     for place, style in (("after", MAIN), ("before", OTHER)):
         mean, *bounds = (scale[f"entropy_{place}_norm{bound}"] for bound in ("", "_p10", "_p90"))
         curve(ax, mean, f"scaled {place} the final norm", style, bounds, x=scale["c"])
@@ -145,11 +145,11 @@ def confidence(ax: Axes, scale: dict) -> Axes:
     ax.set_xticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], ["1/8", "1/4", "1/2", "1", "2", "4", "8"])
     ax.set_xlabel("scale c of the last state (1: as it is)")
     from_zero(ax)
-    return dress(ax, "Is a longer last state a surer one?", "entropy (nats)")
+    return dress(ax, "Does a longer last state make the model surer?", "entropy (nats)")
 
 
 def lens(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
-    """What each layer would predict were it the last; bars: how often its top token agrees."""
+    """Draw what each layer would predict if it were the last; bars: how often top tokens agree."""
     share = ax.twinx()
     top1 = np.array(layers["lens_top1"], float)
     bars = share.bar(range(len(top1)), top1, color="0.88", width=0.7)
@@ -165,12 +165,12 @@ def lens(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
         curve(ax, untrained["lens_kl"], "untrained, KL", UNTRAINED)
     from_zero(ax)
     layer_axis(ax, layers)
-    title = "What would each layer predict, were it the last?"
+    title = "What would each layer predict if it were the last?"
     return dress(ax, title, "KL, entropy (nats)", [bars])
 
 
 def curve(ax: Axes, values, label: str, style: dict, bounds=None, x=None) -> None:
-    """One line, with a shaded band between the two lists of `bounds`; x is 0, 1, ... by default."""
+    """Draw one line, with a band between the two lists of `bounds`; x is 0, 1, ... by default."""
     y = np.array(values, float)
     x = np.arange(len(y)) if x is None else x
     style = {"linewidth": 1.8, "markersize": 4.5, "markevery": stride(len(y) - 1)} | style
@@ -182,7 +182,7 @@ def curve(ax: Axes, values, label: str, style: dict, bounds=None, x=None) -> Non
 
 
 def layer_axis(ax: Axes, layers: dict) -> None:
-    """Layers along x: the embedding, then 1 to N, thinned where there are many."""
+    """Put layers along x: the embedding, then 1 to N; fewer ticks if there are many layers."""
     depth = len(layers["norm_median"]) - 1
     ticks = range(0, depth + 1, stride(depth))
     ax.set_xticks(ticks, ["emb", *map(str, ticks[1:])])
@@ -191,19 +191,19 @@ def layer_axis(ax: Axes, layers: dict) -> None:
 
 
 def from_zero(ax: Axes) -> None:
-    """The y axis from 0 to a little above the data, so that noise on a constant looks constant."""
+    """Start the y axis at 0, so that noise on a constant looks constant."""
     ax.update_datalim([(0, 0)], updatex=False)
     ax.autoscale_view(scalex=False)
     ax.set_ylim(bottom=0)
 
 
 def stride(depth: int) -> int:
-    """Every how many layers there is room for a tick."""
+    """Return every how many layers there is room for a tick."""
     return max(1, -(-depth // 12))
 
 
 def dress(ax: Axes, title: str, ylabel: str, also=()) -> Axes:
-    """Title and y label, and a legend of two rows between title and data, where it hides none."""
+    """Set title and y label, and a legend of two rows between them, where it hides no data."""
     ax.set_title(title, loc="left", pad=34, fontweight="bold", fontsize=11)
     ax.set_ylabel(ylabel)
     handles = [*ax.get_legend_handles_labels()[0], *also]
@@ -221,7 +221,7 @@ def tidy(ax: Axes, grid: str = "y") -> None:
 
 
 def verdict(ax: Axes, finding: dict) -> None:
-    """The claim that a panel is about and what became of it here, in small type under the panel."""
+    """Write the claim that a panel tests, and its verdict, in small type under the panel."""
     below = {"xycoords": ax.xaxis.label, "textcoords": "offset points", "fontsize": SMALL}
     below |= {"ha": "center", "va": "top"}
     claim = ax.annotate(f"“{finding['claim']}”", (0.5, 0), (0, -4), style="italic", **below)

@@ -118,13 +118,13 @@ def test_directions(ax, made):
         {
             "the layer before": layers["cos_prev"],
             "the same, untrained": untrained["cos_prev"],
-            "its null: 1/growth": layers["null_cos"],
+            "baseline: 1/growth": layers["null_cos"],
             "random pairs of tokens": layers["cos_random_pairs"],
             "the embedding": layers["cos_embedding"],
         },
     )
     styles = {label: line.get_linestyle() for label, line in drawn(ax).items()}
-    assert styles["its null: 1/growth"] == styles["the same, untrained"] == "--"
+    assert styles["baseline: 1/growth"] == styles["the same, untrained"] == "--"
     assert styles["random pairs of tokens"] == ":"
     (threshold,) = (line for line in ax.lines if line.get_label() not in drawn(ax))
     assert set(threshold.get_ydata()) == {0.9}
