@@ -6,7 +6,7 @@ qualified, refuted, or untested where the model has nothing to measure.
 
 from typing import Any
 
-import numpy as np
+from minitx.measure import overall
 
 HIGH = 0.9  # "almost the same direction" in the articles
 EXCESS = 0.02  # cosine above its baseline that counts; random updates reach about 1/sqrt(D)
@@ -47,7 +47,7 @@ def norms_grow(layers: dict, untrained: dict | None) -> dict[str, Any]:
         reason = f"the untrained state is zero from layer {layer} on, so there is no baseline"
         return finding(claim, "untested", reason)
     layers_that_grow = sum(g > 1 for g in growth)
-    total = layers["norm_median"][-1] / layers["norm_median"][0]
+    total = overall(layers)["growth"]
     later = growth_after_first_block(layers)
     untrained_later = growth_after_first_block(untrained)
     numbers = {
@@ -73,8 +73,8 @@ def norms_grow(layers: dict, untrained: dict | None) -> dict[str, Any]:
 
 def growth_after_first_block(layers: dict) -> float:
     """Return the growth after block 1; for a model of one block, the whole growth."""
-    norms = layers["norm_median"]
-    return norms[-1] / norms[1 if len(norms) > 2 else 0]
+    summary = overall(layers)
+    return summary["later_growth"] or summary["growth"]
 
 
 def directions_stay(layers: dict) -> dict[str, Any]:
@@ -86,30 +86,28 @@ def directions_stay(layers: dict) -> dict[str, Any]:
     claim = f"Layers keep the state's direction (cosine above {HIGH}), and so it never strays far."
     first = 2 if len(layers["cos_prev"]) > 2 else 1
     cos = layers["cos_prev"][first:]
-    baseline = layers["null_cos"][first:]
     if not cos:
         return finding(claim, "untested", "a model without blocks has one layer only")
     if 0 in layers["norm_median"]:
         return finding(claim, "untested", "a state that is zero has no direction")
-    mean_cos = float(np.mean(cos))
-    mean_baseline = float(np.mean(baseline))
+    means = overall(layers)
     end = layers["cos_embedding"][-1]
     layers_above = sum(c > HIGH for c in cos)
     numbers = {
         f"layers_above_{HIGH}": layers_above,
         "layers": len(cos),
-        "mean_cos_prev": mean_cos,
-        "mean_null_cos": mean_baseline,
-        "excess_over_null": mean_cos - mean_baseline,
+        "mean_cos_prev": means["cos_prev"],
+        "mean_null_cos": means["null_cos"],
+        "excess_over_null": means["cos_excess"],
         "cos_embedding_at_end": end,
     }
     summary = (
-        f"cosine {mean_cos:.3f} on average, baseline {mean_baseline:.3f}, above {HIGH} in "
-        f"{layers_above} of {len(cos)} layers; {end:.3f} with the embedding at the end"
+        f"cosine {means['cos_prev']:.3f} on average, baseline {means['null_cos']:.3f}, above "
+        f"{HIGH} in {layers_above} of {len(cos)} layers; {end:.3f} with the embedding at the end"
     )
-    if mean_cos <= HIGH:
+    if means["cos_prev"] <= HIGH:
         return finding(claim, "refuted", f"{summary}: layers turn it further", **numbers)
-    if mean_cos - mean_baseline <= EXCESS:
+    if means["cos_excess"] <= EXCESS:
         reason = "updates at right angles to the state would look the same"
         return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
     if end < FAR:
