@@ -237,6 +237,15 @@ def test_sources_tell_the_truth_about_the_downloads():
         assert re.fullmatch(r"[0-9a-f]{64}", download.sha256)
 
 
+def test_a_wheel_puts_nothing_but_minitx_into_an_environment():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["minitx"]
+    assert wheel["force-include"] == {"data": "minitx/data", "lessons": "minitx/lessons"}
+
+
 def test_the_version_is_told_once():
     import importlib.metadata
     import tomllib
