@@ -166,7 +166,7 @@ def merge(ids, pair, new):
 # %% exercise L01.e2
 @check("L01.e2")
 def variants_of(word, tokens):
-    """A sorted list of the tokens that are this word but for case and a space before it."""
+    """A sorted list of the tokens that are this word, apart from case and a space before it."""
     ...
 
 # %% exercise L01.e3

@@ -5,7 +5,7 @@
 # vector be turned back into the token? **Time:** about 35 minutes.
 #
 # The *embedding* W is a table: V rows, one for each token, of d numbers. A *one-hot* vector is 0
-# everywhere but for a 1 at the token. *Tied* models use the same table to go back.
+# everywhere except a 1 at the token. *Tied* models use the same table to go back.
 #
 # ## What many believe
 #
@@ -54,7 +54,7 @@ def b9(least_width, most_width, least_ratio):
                    refuted=least_ratio < 1)
 
 def b10(error, times_the_work):
-    """Equal but for rounding, and the lookup is less work."""
+    """Equal up to rounding, and the lookup is less work."""
     return verdict(supported=times_the_work > 1, refuted=error > 1e-6)
 
 def b11(diagonal_at_equal, diagonal_at_eightfold):

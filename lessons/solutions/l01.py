@@ -19,7 +19,7 @@ def merge(ids, pair, new):
 
 
 def variants(word, tokens):
-    """The tokens that are this word but for case and a space before it, sorted."""
+    """The tokens that are this word, apart from case and a space before it, sorted."""
     return sorted(t for t in tokens if t.removeprefix(" ").lower() == word.lower())
 
 

@@ -37,7 +37,7 @@ def compare(folders: Sequence[str | Path]) -> Table:
     """
     runs = [run.load(folder) for folder in folders]
     if len(runs) < 2:
-        raise InputError(f"{len(runs)} runs are too few to compare: name at least two")
+        raise InputError(f"a comparison needs at least two runs, but {len(runs)} given: name more")
     data = check_alike(runs)
     groups = group_by_config(runs)
     settings = settings_of([next(iter(group.values())) for group in groups])

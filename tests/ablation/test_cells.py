@@ -338,8 +338,8 @@ def test_runs_that_cannot_be_compared_are_refused(by_hand, tmp_path):
     shutil.copytree(by_hand[2], copy)
     training.keep_metrics(copy, upto=30)
     for folders, message in (
-        ([], "0 runs are too few"),
-        (by_hand[:1], "1 runs are too few"),
+        ([], "two runs, but 0"),
+        (by_hand[:1], "two runs, but 1"),
         ([by_hand[0], by_hand[0]], "the same config and seed"),
         ([by_hand[0], by_hand[3]], "no seed is in every cell"),
         ([by_hand[0], tmp_path], "give the folder of a trained run"),
