@@ -29,8 +29,9 @@ hypothesis.settings.load_profile("minitx")
 
 # Files that take longest come first, so that no process is left alone with one of them at the end.
 LONGEST = (
-    "test_step.py", "test_cells.py", "test_processes.py", "test_devices.py", "test_all_lessons.py",
-    "test_train.py", "test_smollm2.py", "test_training.py", "test_sample.py", "test_zoo.py",
+    "test_model.py", "test_cells.py", "test_processes.py", "test_step.py", "test_train.py",
+    "test_devices.py", "test_smollm2.py", "test_all_lessons.py", "test_training.py",
+    "test_report.py", "test_sample.py", "test_explain.py", "test_zoo.py",
 )  # fmt: skip
 
 

@@ -38,7 +38,11 @@ def check_answers(name, answers, out):
     assert out.count("not done yet") == 3
 
 
-@pytest.mark.parametrize("name", NAMES)
+# L05 trains six small models of its own.
+QUICK = [pytest.param(name, marks=pytest.mark.long if name == "L05" else ()) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", QUICK)
 def test_a_lesson_runs_from_start_to_end(name, untrained_zoo, answers, capsys):
     walk(name, straight=True)
     check_answers(name, answers, capsys.readouterr().out)

@@ -35,15 +35,10 @@ def curve(count: int, recipe: TrainConfig = RECIPE, config=CONFIG, seeds=(4,)) -
 def test_four_devices_train_as_one_does(optimizer, dropout):
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
     config = dataclasses.replace(CONFIG, dropout=dropout)
-    one, four = curve(1, recipe, config), curve(4, recipe, config)
-    assert one.shape == (3, 1, 3)
+    one, four = (curve(count, recipe, config, seeds=(4, 9)) for count in (1, 4))
+    assert one.shape == (3, 2, 3)
     np.testing.assert_allclose(four, one, rtol=SAME)
-
-
-def test_several_seeds_train_on_several_devices():
-    one, two = curve(1, seeds=(4, 9)), curve(2, seeds=(4, 9))
-    np.testing.assert_allclose(two, one, rtol=SAME)
-    assert (np.abs(one[:, 0] - one[:, 1]) > 100 * SAME).any()
+    assert (np.abs(one[:, 0] - one[:, 1]) > 100 * SAME).any()  # the seeds differ
 
 
 def work_of_each(count: int) -> float:

@@ -43,10 +43,8 @@ def test_ids_are_those_of_llama_cpp(loaded):
     assert len(EXPECTED["tokens"][0]["ids"]) > 300
 
 
-FIRST, *OTHERS = range(len(EXPECTED["answers"]))
-
-
-@pytest.mark.parametrize("n", [FIRST, *(pytest.param(n, marks=pytest.mark.long) for n in OTHERS)])
+@pytest.mark.long
+@pytest.mark.parametrize("n", range(len(EXPECTED["answers"])))
 def test_greedy_text_is_that_of_transformers(loaded, n):
     case = EXPECTED["answers"][n]
     ids = loaded.tokenizer.encode(case["prompt"])
