@@ -52,6 +52,7 @@ def imported(tree: ast.Module) -> list[str]:
                 "cli.commands.experiments",
                 "cli.commands.inspect",
                 "cli.commands.lessons",
+                "cli.commands.page",
                 "cli.commands.pull",
                 "cli.commands.sample",
                 "cli.commands.train",
@@ -68,6 +69,7 @@ def imported(tree: ast.Module) -> list[str]:
         ("tokenizers", {"pretrained.tokenizer_files", "text.bpe"}),
         ("gguf", {"pretrained.gguf_file"}),
         ("huggingface_hub", {"pretrained.hub"}),
+        ("playwright", {"page.browser"}),
         ("torch", {"bench.real_model"}),
         ("optax", {"explain", "objective", "optimizer", "step"}),
         ("flax", {"layers", "model", "optimizer"}),
@@ -260,7 +262,12 @@ def test_every_package_that_is_imported_is_declared():
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    lines = [*project["dependencies"], *extras["pretrained"], *extras["notebook"]]
+    lines = [
+        *project["dependencies"],
+        *extras["pretrained"],
+        *extras["notebook"],
+        *extras["browser"],
+    ]
     declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
     declared |= {"accelerate", "torch", "transformers"}  # of the comparison, which says so itself
     for path in MODULES:

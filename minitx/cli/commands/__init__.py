@@ -13,6 +13,7 @@ from minitx.cli.commands.doctor import Doctor
 from minitx.cli.commands.experiments import Ablate, Compare
 from minitx.cli.commands.inspect import Inspect
 from minitx.cli.commands.lessons import Hint, Ledger, Lesson, Zoo
+from minitx.cli.commands.page import Page
 from minitx.cli.commands.pull import Pull
 from minitx.cli.commands.sample import Sample
 from minitx.cli.commands.train import Train
@@ -22,6 +23,7 @@ COMMANDS = {
     "train": Train,
     "sample": Sample,
     "inspect": Inspect,
+    "page": Page,
     "ablate": Ablate,
     "compare": Compare,
     "lesson": Lesson,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minitx.cli.commands.inspect import Inspect
+from minitx.cli.commands.page import Page
 from minitx.cli.commands.sample import Sample
 from minitx.cli.commands.train import train_into
 from minitx.cli.terminal import say
@@ -21,6 +22,8 @@ class Demo:
     """Optimizer steps."""
     seed: int = 0
     """Another seed gives another model."""
+    open: bool = False
+    """Open the page in your browser at the end."""
 
     def run(self) -> None:
         from minitx.text.data import prepare
@@ -35,6 +38,7 @@ class Demo:
         Sample(str(self.out), prompt="\n\n\nThe ", tokens=500, temperature=0.6).run()
         say("\n--- what happens inside, on text that it has not seen " + "-" * 26)
         Inspect((str(self.out),)).run()
+        Page((str(self.out),), open=self.open).run()
         say(
             f"\nnext: minitx sample {self.out} --prompt 'The fox' --temperature 0.5\n"
             "      minitx train --norm none --out runs/no-norm    # change a switch\n"

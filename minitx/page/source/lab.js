@@ -1,0 +1,125 @@
+// One model on the page, with the prompt that it has read: what every panel looks into.
+"use strict";
+
+class Lab {
+  /** @param {object} facts what contents.py says of the model  @param {string} twin weights */
+  constructor(facts, weights, twin) {
+    this.name = facts.name;
+    this.facts = facts;
+    this.config = facts.config;
+    this.sizes = facts.sizes;
+    this.tokenizer = makeTokenizer(facts.tokenizer);
+    this.model = new Transformer(facts.config, facts.sizes, unpacked(facts.tensors, weights));
+    this.twin_weights = twin;
+  }
+
+  /** The model before training, or null if the page was made without it. */
+  get untrained() {
+    if (this.twin === undefined) {
+      const { config, sizes, tensors } = this.facts;
+      this.twin = this.twin_weights
+        ? new Transformer(config, sizes, unpacked(tensors, this.twin_weights))
+        : null;
+    }
+    return this.twin;
+  }
+
+  /**
+   * Read a text. Throws an InputError if this model cannot; what it read before then stays.
+   * @param {number[]} drawn ids of tokens that were sampled and follow the prompt
+   */
+  read(prompt, drawn = []) {
+    const prompt_ids = this.tokenizer.encode(prompt);
+    if (prompt_ids.length < 2) {
+      throw new InputError(`the prompt has ${prompt_ids.length} tokens: type at least 2`);
+    }
+    const known = drawn.filter((id) => id >= 0 && id < this.sizes.V);
+    const tokens = [...prompt_ids, ...known];
+    const trace = this.model.trace(tokens);
+    this.prompt_length = prompt_ids.length;
+    this.tokens = tokens;
+    this.trace = trace;
+    this.twin_trace = undefined;
+    this.memory = new Map();
+  }
+
+  /** The trace of the untrained model on the same tokens, or null. */
+  get untrainedTrace() {
+    if (this.twin_trace === undefined) {
+      this.twin_trace = this.untrained ? this.untrained.trace(this.tokens) : null;
+    }
+    return this.twin_trace;
+  }
+
+  /** Compute something once for this text: what `compute` returned is kept under the key. */
+  once(key, compute) {
+    if (!this.memory.has(key)) this.memory.set(key, compute());
+    return this.memory.get(key);
+  }
+
+  /** The position that the reader chose, or the last one: -1 stands for it. */
+  position(view) {
+    const chosen = view.get("position");
+    const last = this.tokens.length - 1;
+    return chosen < 0 ? last : Math.min(chosen, last);
+  }
+
+  /** The state at a station and a position. */
+  state(station, t, trace = this.trace) {
+    return row(trace.stream_RTD[station], t, this.sizes.D);
+  }
+
+  /** The logits of the token after position t. */
+  logits(t, trace = this.trace) {
+    return row(trace.logits_TV, t, this.sizes.V);
+  }
+
+  /** A token as people can see it: “the”, with signs for white space. */
+  show(id) {
+    return visible(this.tokenizer.tokens[id]);
+  }
+
+  /** What a station is called. */
+  station(r) {
+    if (r === 0) return "embedding";
+    return `${r % 2 ? "attention" : "MLP"} ${Math.ceil(r / 2)}`;
+  }
+
+  get stations() {
+    return Array.from({ length: this.sizes.R }, (_, r) => this.station(r));
+  }
+}
+
+/** White space and control characters as signs that can be seen. */
+function visible(token) {
+  const signs = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍" };
+  return token.replace(/[ \n\t\r]/g, (c) => signs[c]).replace(/\p{Cc}/gu, "�");
+}
+
+/** Nested objects of Float32Arrays from float16 numbers in base64, as packed by contents.py. */
+function unpacked(tensors, weights) {
+  const bytes = atob(weights);
+  const params = {};
+  let at = 0;
+  for (const { name, shape } of tensors) {
+    const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    for (let i = 0; i < values.length; i++, at += 2) {
+      values[i] = HALVES[bytes.charCodeAt(at) | (bytes.charCodeAt(at + 1) << 8)];
+    }
+    const path = name.split(".");
+    const last = path.pop();
+    const parent = path.reduce((node, key) => (node[key] ??= {}), params);
+    parent[last] = values;
+  }
+  return params;
+}
+
+/** The value of each of the 65536 numbers of type float16 (IEEE 754). */
+const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1024 + fraction) * 2 ** (exponent - 25);
+});

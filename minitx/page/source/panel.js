@@ -1,0 +1,205 @@
+// A panel: a question, a prediction, controls, and a figure for each model that is shown.
+//
+// A panel of the page is an object in PANELS: what it asks, which choices it offers, and `show`,
+// which turns a lab and a view into figures and a sentence. Everything here is the same for all.
+"use strict";
+
+/**
+ * @typedef {object} Prediction
+ * @property {string} ask
+ * @property {(labs: Lab[]) => {value: string|number, label: string}[]} [choices] or a number:
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {number} [step]
+ * @property {string} [unit]
+ * @property {(lab: Lab, view: View) => {value: string|number, words: string}} truth
+ *
+ * @typedef {object} Control
+ * @property {string} name of the value in the view
+ * @property {string} label
+ * @property {number|string} standard the value at the start
+ * @property {number} [min] of a slider, with max and step
+ * @property {(value: number, labs: Lab[]) => string} [say] the value of a slider in words
+ * @property {(labs: Lab[]) => {value: string|number, label: string}[]} [choices] of a menu
+ *
+ * @typedef {object} Panel
+ * @property {string} id of its section in page.html
+ * @property {string[]} figures names of its figures
+ * @property {Control[]} controls
+ * @property {Prediction} [prediction]
+ * @property {(lab: Lab, view: View, guess: string|null) => Object<string, object>} show what each
+ *     figure shows, and `sentence`: what it says in words
+ */
+
+/** @type {Panel[]} in the order of the page */
+const PANELS = [];
+
+/** The names in the view that a panel adds: its controls and its prediction. */
+function defaultsOf(panel) {
+  const defaults = { [`guess.${panel.id}`]: "" };
+  for (const control of panel.controls) defaults[control.name] = control.standard;
+  return defaults;
+}
+
+/** The prediction in the view: null before one was made, "" where it was skipped. */
+const SKIPPED = "skipped";
+
+class MountedPanel {
+  constructor(panel, labs, view) {
+    this.panel = panel;
+    this.labs = labs;
+    this.view = view;
+    this.node = document.getElementById(panel.id);
+    this.stage = this.node.querySelector(".stage");
+    this.gate = element("div", { class: "gate" });
+    this.controls = element("div", { class: "controls" });
+    this.views = element("div", { class: "views" });
+    this.stage.append(this.gate, this.controls, this.views);
+    this.seats = [];
+    if (!panel.prediction) view.change({ [`guess.${panel.id}`]: SKIPPED });
+    this.makeControls();
+  }
+
+  get guess() {
+    return this.view.get(`guess.${this.panel.id}`);
+  }
+
+  /** Draw everything, or with a set of changed names only if one of them matters here. */
+  update(changed) {
+    const own = Object.keys(defaultsOf(this.panel));
+    const matters = [...own, "prompt", "drawn", "position", "models"];
+    if (changed && !matters.some((name) => changed.has(name))) return;
+    const is_open = this.guess !== "";
+    this.controls.hidden = this.views.hidden = !is_open;
+    this.drawGate(is_open);
+    if (!is_open) return;
+    const labs = shownLabs(this.labs, this.view);
+    this.seat(labs);
+    this.syncControls(labs);
+    const guess = this.guess === SKIPPED ? null : this.guess;
+    labs.forEach((lab, i) => {
+      const { sentence, ...specs } = this.panel.show(lab, this.view, guess);
+      const seat = this.seats[i];
+      for (const [name, figure] of Object.entries(seat.figures)) figure.show(specs[name]);
+      seat.sentence.textContent = sentence;
+      seat.answer.textContent = guess === null ? "" : this.compare(lab, guess);
+    });
+  }
+
+  /** One column for each model that is shown. */
+  seat(labs) {
+    const key = labs.map((lab) => lab.name).join("\n");
+    if (this.seated === key) return;
+    this.seated = key;
+    this.seats = labs.map((lab) => {
+      const figures = Object.fromEntries(this.panel.figures.map((name) => [name, new Figure()]));
+      const sentence = element("p", { class: "sentence", "aria-live": "polite" });
+      const answer = element("p", { class: "answer" });
+      const heading = this.labs.length > 1 ? [element("h3", {}, [lab.name])] : [];
+      const nodes = Object.values(figures).map((figure) => figure.node);
+      const column = element("div", { class: "column" }, [...heading, answer, sentence, ...nodes]);
+      return { figures, sentence, answer, column };
+    });
+    this.views.replaceChildren(...this.seats.map((seat) => seat.column));
+  }
+
+  /** "You said 0.5; it is 0.31: ..." */
+  compare(lab, guess) {
+    const { prediction } = this.panel;
+    const truth = prediction.truth(lab, this.view);
+    const label = prediction.choices
+      ? prediction.choices([lab]).find(({ value }) => String(value) === guess)?.label ?? guess
+      : short(Number(guess));
+    return `You said ${label}. ${truth.words}`;
+  }
+
+  // --- the prediction -----------------------------------------------------------------------------
+
+  drawGate(is_open) {
+    const { prediction, id } = this.panel;
+    this.gate.hidden = is_open;
+    if (is_open || this.gate.childElementCount) return;
+    const name = `guess.${id}`;
+    const label = element("label", { for: `${id}-guess` }, [prediction.ask]);
+    const input = prediction.choices
+      ? menu(`${id}-guess`, prediction.choices(this.labs))
+      : element("input", {
+          id: `${id}-guess`, type: "number", required: "",
+          min: prediction.min, max: prediction.max, step: prediction.step ?? "any",
+        });
+    const form = element("form", { class: "prediction" }, [
+      label,
+      element("span", { class: "row" }, [
+        input,
+        ...(prediction.unit ? [element("span", { class: "unit" }, [prediction.unit])] : []),
+        element("button", { type: "submit" }, ["Predict"]),
+        element("button", { type: "button", class: "quiet skip" }, ["Skip"]),
+      ]),
+    ]);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.open(name, String(input.value));
+    });
+    form.querySelector(".skip").addEventListener("click", () => this.open(name, SKIPPED));
+    this.gate.replaceChildren(form);
+  }
+
+  /** Show what was hidden behind the prediction, and go on from there with the keyboard. */
+  open(name, value) {
+    this.view.change({ [name]: value });
+    requestAnimationFrame(() => this.stage.querySelector(".controls input, .controls select, svg")?.focus());
+  }
+
+  // --- the controls ------------------------------------------------------------------------------
+
+  makeControls() {
+    for (const control of this.panel.controls) {
+      const id = control.name;
+      const input = control.choices
+        ? menu(id, control.choices(this.labs, this.view))
+        : element("input", { id, type: "range", min: control.min, max: control.max, step: control.step });
+      input.addEventListener("input", () => {
+        const value = typeof control.standard === "number" ? Number(input.value) : input.value;
+        this.view.change({ [control.name]: value });
+      });
+      const said = element("output", { for: id });
+      this.controls.append(
+        element("div", { class: "control" }, [element("label", { for: id }, [control.label]), input, said]),
+      );
+    }
+  }
+
+  syncControls(labs) {
+    for (const control of this.panel.controls) {
+      const input = document.getElementById(control.name);
+      if (control.choices) {
+        const choices = control.choices(labs, this.view);
+        const key = JSON.stringify(choices);
+        if (input.dataset.choices !== key) {
+          input.replaceChildren(...choices.map(option));
+          input.dataset.choices = key;
+        }
+      }
+      const value = String(this.view.get(control.name));
+      if (input.value !== value) input.value = value;
+      const said = control.say ? control.say(this.view.get(control.name), labs) : "";
+      input.parentNode.querySelector("output").textContent = said;
+      if (control.say) input.setAttribute("aria-valuetext", said);
+    }
+  }
+}
+
+/** The labs that the reader wants to see: all, or the one that was chosen. */
+function shownLabs(labs, view) {
+  const chosen = labs.filter((lab) => lab.name === view.get("models"));
+  const wanted = chosen.length ? chosen : labs;
+  return wanted.filter((lab) => lab.trace);
+}
+
+function menu(id, choices) {
+  return element("select", { id }, choices.map(option));
+}
+
+function option({ value, label }) {
+  return element("option", { value }, [label]);
+}

@@ -1,0 +1,281 @@
+// Pictures as SVG: a description goes in, a figure comes out; nothing here knows what a model is.
+//
+// A figure has a legend, a picture that is read by pointing at it or with the arrow keys, and its
+// numbers as a table. Curves differ in colour (Okabe and Ito's, which colour-blind people can tell
+// apart) and in line style and marker, as in minitx/plots.py. The colours are in style.css.
+"use strict";
+
+/**
+ * @typedef {object} Axis
+ * @property {string} label
+ * @property {boolean} [log]
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {{at: number, label: string}[]} [ticks] chosen automatically if left out
+ *
+ * @typedef {object} Lines curves over one list of x
+ * @property {"lines"} kind
+ * @property {string} title said to those who cannot see the picture
+ * @property {number[]} x
+ * @property {string[]} [names] of the values of x, for reading and for the table
+ * @property {Axis} xAxis
+ * @property {Axis} yAxis
+ * @property {{label: string, style: string, values: (number|null)[]}[]} series
+ * @property {{label: string, style: string, x: number, y: number}[]} [marks] single points
+ * @property {number} [here] where the reader stands: a vertical line
+ *
+ * @typedef {object} Bars one row of horizontal bars for each name
+ * @property {"bars"} kind
+ * @property {string} title
+ * @property {string[]} names
+ * @property {Axis} xAxis
+ * @property {{label: string, style: string, values: (number|null)[]}[]} series
+ * @property {number} [marked] the row that the reader chose
+ *
+ * @typedef {object} Cells a heat map
+ * @property {"cells"} kind
+ * @property {string} title
+ * @property {string} what the values are
+ * @property {string[]} rows names of the rows, the lowest first
+ * @property {string[]} columns
+ * @property {(number|null)[][]} values by row and column
+ * @property {string[][]} [texts] written into the cells
+ * @property {number} max the value of the darkest colour
+ * @property {{row?: number, column?: number}} [marked]
+ */
+
+/** A figure in the page; `show` draws a description, and draws it again when the width changes. */
+class Figure {
+  constructor() {
+    this.legend = element("ul", { class: "legend" });
+    this.plot = element("div", { class: "plot" });
+    this.reading = element("output", { class: "reading" });
+    this.table = element("table");
+    this.details = element("details", { class: "numbers" }, [
+      element("summary", {}, ["The numbers as a table"]),
+      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers" }, [
+        this.table,
+      ]),
+    ]);
+    this.details.addEventListener("toggle", () => this.fillTable());
+    this.node = element("figure", {}, [this.legend, this.plot, this.reading, this.details]);
+    this.cursor = null; // the place that is being read
+    this.width = 0;
+    new ResizeObserver(() => this.redraw()).observe(this.plot);
+  }
+
+  /** @param {Lines|Bars|Cells} spec */
+  show(spec) {
+    this.spec = spec;
+    this.drawing = DRAWINGS[spec.kind](spec, Math.max(260, this.plot.clientWidth));
+    this.width = this.plot.clientWidth;
+    const had_focus = this.plot.firstChild === document.activeElement && this.plot.firstChild;
+    this.plot.replaceChildren(this.listening(this.drawing.svg));
+    if (had_focus) this.plot.firstChild.focus();
+    this.legend.replaceChildren(...legendOf(spec));
+    if (this.cursor !== null) this.read(this.cursor);
+    else this.reading.textContent = "Point at the picture, or use the arrow keys in it, to read it.";
+    this.fillTable();
+  }
+
+  redraw() {
+    if (this.spec && this.plot.clientWidth !== this.width) this.show(this.spec);
+  }
+
+  /** Make a picture answer to the pointer and to the arrow keys. */
+  listening(svg) {
+    svg.setAttribute("tabindex", "0");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", `${this.spec.title}. The arrow keys read its values.`);
+    svg.addEventListener("pointermove", (event) => {
+      const box = svg.getBoundingClientRect();
+      this.read(this.drawing.placeAt(event.clientX - box.left, event.clientY - box.top));
+    });
+    svg.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+      if (!(event.key in step)) return;
+      event.preventDefault();
+      this.read(this.drawing.step(this.cursor, step[event.key]));
+    });
+    return svg;
+  }
+
+  /** Put the cursor somewhere and say in words what is there. */
+  read(place) {
+    const found = place === null ? null : this.drawing.read(place);
+    this.cursor = found && place;
+    if (found) this.reading.textContent = found;
+  }
+
+  fillTable() {
+    if (!this.details.open || !this.spec) return;
+    const [heading, ...rows] = tableOf(this.spec);
+    this.table.replaceChildren(
+      element("thead", {}, [
+        element("tr", {}, heading.map((name) => element("th", { scope: "col" }, [name]))),
+      ]),
+      element("tbody", {}, rows.map(([name, ...cells]) =>
+        element("tr", {}, [
+          element("th", { scope: "row" }, [name]),
+          ...cells.map((cell) => element("td", {}, [cell])),
+        ]),
+      )),
+    );
+  }
+}
+
+// --- the three kinds of pictures -------------------------------------------------------------
+
+/** Curves over a list of x. */
+function drawLines(spec, width) {
+  const height = Math.round(Math.min(300, Math.max(210, width * 0.55)));
+  const all_y = [...spec.series.flatMap((s) => s.values), ...(spec.marks || []).map((m) => m.y)];
+  const x = makeScale(spec.xAxis, spec.x, MARGIN.left, width - MARGIN.right);
+  const y = makeScale(spec.yAxis, all_y, height - MARGIN.bottom, MARGIN.top);
+  const svg = picture(width, height);
+  drawAxes(svg, x, y, spec, width, height);
+  if (spec.here !== undefined) {
+    const at = x.place(spec.here);
+    svg.append(line(at, MARGIN.top, at, height - MARGIN.bottom, "here"));
+  }
+  for (const series of spec.series) {
+    const points = spec.x.map((value, i) => [x.place(value), y.place(series.values[i])]);
+    svg.append(...curve(points, series.style));
+  }
+  for (const mark of spec.marks || []) svg.append(marker(x.place(mark.x), y.place(mark.y), mark.style));
+  const cursor = line(0, MARGIN.top, 0, height - MARGIN.bottom, "cursor");
+  cursor.setAttribute("visibility", "hidden");
+  svg.append(cursor);
+  const places = spec.x.map(x.place);
+  return {
+    svg,
+    placeAt: (px) => nearest(places, px),
+    step: (i, [dx]) => (i === null ? 0 : clamp(i + dx, 0, places.length - 1)),
+    read(i) {
+      if (i >= places.length) return null;
+      cursor.setAttribute("visibility", "visible");
+      cursor.setAttribute("x1", places[i]);
+      cursor.setAttribute("x2", places[i]);
+      const name = spec.names ? spec.names[i] : `${spec.xAxis.label} ${short(spec.x[i])}`;
+      const values = spec.series.map((s) => `${s.label} ${short(s.values[i])}`);
+      return `${name}: ${values.join("; ")}`;
+    },
+  };
+}
+
+/** A row of horizontal bars for each name. */
+function drawBars(spec, width) {
+  const names_width = Math.min(130, width * 0.34);
+  const bar = spec.series.length > 1 ? 9 : 15;
+  const band = bar * spec.series.length + 7;
+  const height = MARGIN.top + band * spec.names.length + MARGIN.bottom;
+  const values = [0, ...spec.series.flatMap((s) => s.values)];
+  const x = makeScale(spec.xAxis, values, names_width, width - MARGIN.right);
+  const svg = picture(width, height);
+  drawXAxis(svg, x, spec.xAxis, names_width, width, height);
+  const rows = spec.names.map((name, i) => {
+    const top = MARGIN.top + i * band;
+    const back = rectangle(0, top - 3, width, band, "row");
+    const label = text(names_width - 6, top + (bar * spec.series.length) / 2, name, "end");
+    if (i === spec.marked) label.classList.add("marked");
+    svg.append(back, label);
+    spec.series.forEach((series, s) => {
+      const from = x.place(Math.max(0, x.min));
+      const to = x.place(series.values[i] ?? 0);
+      const left = Math.min(from, to);
+      svg.append(rectangle(left, top + s * bar, Math.abs(to - from), bar - 1, `bar ${series.style}`));
+    });
+    return back;
+  });
+  return {
+    svg,
+    placeAt: (_, py) => clamp(Math.floor((py - MARGIN.top + 3) / band), 0, rows.length - 1),
+    step: (i, [dx, dy]) => (i === null ? 0 : clamp(i + dx - dy, 0, rows.length - 1)),
+    read(i) {
+      if (i >= rows.length) return null;
+      rows.forEach((back, other) => back.classList.toggle("read", other === i));
+      const values = spec.series.map((s) => `${s.label} ${short(s.values[i])}`);
+      return `${spec.names[i]}: ${values.join("; ")}`;
+    },
+  };
+}
+
+/** A heat map. */
+function drawCells(spec, width) {
+  const names_width = Math.min(96, width * 0.26);
+  const cell_width = Math.max(14, Math.min(46, (width - names_width - 4) / spec.columns.length));
+  const full_width = Math.max(width, names_width + cell_width * spec.columns.length + 4);
+  const cell = 20;
+  const count = spec.rows.length;
+  const height = MARGIN.top + cell * count + 22;
+  const svg = picture(full_width, height);
+  const topOf = (r) => MARGIN.top + (count - 1 - r) * cell;
+  const leftOf = (c) => names_width + c * cell_width;
+  spec.rows.forEach((name, r) => {
+    const label = text(names_width - 6, topOf(r) + cell / 2, name, "end");
+    if (spec.marked && r === spec.marked.row) label.classList.add("marked");
+    svg.append(label);
+    spec.columns.forEach((_, c) => {
+      const value = spec.values[r][c];
+      if (value === null) return;
+      const share = clamp(value / spec.max, 0, 1);
+      const back = rectangle(leftOf(c), topOf(r), cell_width - 1, cell - 1, "cell");
+      back.style.setProperty("--share", share.toFixed(3));
+      svg.append(back);
+      const written = spec.texts && spec.texts[r][c];
+      if (written) {
+        const words = text(leftOf(c) + cell_width / 2, topOf(r) + cell / 2, fit(written, cell_width));
+        words.classList.add(share > 0.5 ? "on-dark" : "on-light");
+        svg.append(words);
+      }
+    });
+  });
+  spec.columns.forEach((name, c) => {
+    const label = text(leftOf(c) + cell_width / 2, MARGIN.top + count * cell + 10, fit(name, cell_width));
+    if (spec.marked && c === spec.marked.column) label.classList.add("marked");
+    svg.append(label);
+  });
+  const cursor = rectangle(0, 0, cell_width, cell, "cell-cursor");
+  cursor.setAttribute("visibility", "hidden");
+  svg.append(cursor);
+  return {
+    svg,
+    placeAt: (px, py) => [
+      clamp(count - 1 - Math.floor((py - MARGIN.top) / cell), 0, count - 1),
+      clamp(Math.floor((px - names_width) / cell_width), 0, spec.columns.length - 1),
+    ],
+    step: (place, [dx, dy]) =>
+      place === null
+        ? [0, 0]
+        : [clamp(place[0] + dy, 0, count - 1), clamp(place[1] + dx, 0, spec.columns.length - 1)],
+    read([r, c]) {
+      if (r >= count || c >= spec.columns.length) return null;
+      cursor.setAttribute("visibility", "visible");
+      cursor.setAttribute("x", leftOf(c) - 0.5);
+      cursor.setAttribute("y", topOf(r) - 0.5);
+      const written = spec.texts && spec.texts[r][c] ? `${spec.texts[r][c]}, ` : "";
+      return `${spec.rows[r]}, ${spec.columns[c]}: ${written}${spec.what} ${short(spec.values[r][c])}`;
+    },
+  };
+}
+
+const DRAWINGS = { lines: drawLines, bars: drawBars, cells: drawCells };
+
+/** The numbers of a figure as rows of strings, the heading first. */
+function tableOf(spec) {
+  if (spec.kind === "cells") {
+    const cell = (r, c) => {
+      const written = spec.texts && spec.texts[r][c] ? `${spec.texts[r][c]} ` : "";
+      return `${written}${short(spec.values[r][c])}`;
+    };
+    const rows = spec.rows.map((name, r) => [name, ...spec.columns.map((_, c) => cell(r, c))]);
+    return [[spec.what, ...spec.columns], ...rows];
+  }
+  const names = spec.names || spec.x.map(short);
+  const rows = names.map((name, i) => [name, ...spec.series.map((s) => short(s.values[i]))]);
+  const marks = (spec.marks || []).map((mark) => [
+    `${mark.label}: ${short(mark.y)}`,
+    ...spec.series.map(() => ""),
+  ]);
+  return [[spec.xAxis.label, ...spec.series.map((s) => s.label)], ...rows, ...marks];
+}

@@ -1,0 +1,71 @@
+// What the reader has chosen: the prompt, the position, every slider. It lives in the address.
+//
+// The part of the address behind # holds every choice that differs from the default, so that a view
+// can be sent to somebody. Panels ask for values by name and hear of changes once a frame.
+"use strict";
+
+class View {
+  /** @param {Object<string, string|number>} defaults the type of a value is that of its default */
+  constructor(defaults) {
+    this.defaults = defaults;
+    this.values = { ...defaults };
+    this.listeners = [];
+    this.changed = new Set();
+    window.addEventListener("hashchange", () => this.readAddress());
+    this.readAddress();
+  }
+
+  get(name) {
+    return this.values[name];
+  }
+
+  /** Change some values; listeners hear of it before the next picture is drawn. */
+  change(changes) {
+    for (const [name, value] of Object.entries(changes)) {
+      if (this.values[name] === value) continue;
+      this.values[name] = value;
+      this.changed.add(name);
+    }
+    this.announce();
+  }
+
+  /** Call listener(names) with the set of changed names, at most once a frame. */
+  onChange(listener) {
+    this.listeners.push(listener);
+  }
+
+  announce() {
+    if (this.changed.size === 0 || this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = null;
+      const changed = this.changed;
+      this.changed = new Set();
+      for (const listener of this.listeners) listener(changed);
+      clearTimeout(this.writing); // browsers limit how often an address may change
+      this.writing = setTimeout(() => this.writeAddress(), 200);
+    });
+  }
+
+  /** Take the values from the address; names and values that do not fit are left out. */
+  readAddress() {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const changes = { ...this.defaults };
+    for (const [name, words] of given) {
+      const standard = this.defaults[name];
+      if (typeof standard === "string") changes[name] = words;
+      if (typeof standard === "number" && Number.isFinite(Number(words))) changes[name] = Number(words);
+    }
+    this.change(changes);
+  }
+
+  /** The address of this view. */
+  address() {
+    const chosen = Object.entries(this.values).filter(([name, v]) => v !== this.defaults[name]);
+    const fragment = new URLSearchParams(chosen).toString();
+    return location.href.split("#")[0] + (fragment ? `#${fragment}` : "");
+  }
+
+  writeAddress() {
+    history.replaceState(null, "", this.address());
+  }
+}

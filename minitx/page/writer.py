@@ -1,0 +1,126 @@
+"""Put a page together: one HTML file from the models' contents and the files in `source/`."""
+
+import html
+import json
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+from minitx import files
+from minitx.errors import InputError
+from minitx.page.contents import Contents, contents, size_of
+from minitx.runs.run import Run
+
+SOURCE = Path(__file__).parent / "source"
+LIMIT = 64 * 2**20  # bytes of weights; a browser computes larger models too slowly to be touched
+
+# What there is to try, in the order of the page. Each is a text and a script in `source/panels/`.
+PANELS = ("dial",)
+
+# In the order in which they use each other. They share one scope, because a browser loads no
+# modules from a file on disk.
+SCRIPTS = (
+    "measure.js", "layers.js", "model.js", "tokenizers.js",
+    "svg.js", "plots.js", "view.js", "lab.js", "prompt.js", "panel.js",
+    *(f"panels/{name}.js" for name in PANELS),
+    "start.js",
+)  # fmt: skip
+
+
+def write(
+    path: Path, models: Sequence[Run], prompt: str | None = None, untrained: bool = True
+) -> int:
+    """Write a page for one or several models; return its size in bytes.
+
+    Raises InputError for models that are too large or that a page does not support, for two models
+    of one name, for a prompt that a model cannot read, and for a path that cannot be written.
+    """
+    check_size(models, untrained)
+    text = page([contents(run, prompt, untrained) for run in distinct(models)])
+    files.write(path, text)
+    return len(text.encode())
+
+
+def distinct(models: Sequence[Run]) -> Sequence[Run]:
+    """Return the models. Raises InputError if two of them have the same name."""
+    names = [run.name for run in models]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two models are called {name}: rename the folder of one of them")
+    return models
+
+
+def check_size(models: Sequence[Run], untrained: bool) -> None:
+    """Raise InputError if the weights of the models are too large for a page."""
+    total = sum(size_of(run, untrained) for run in models)
+    if total > LIMIT:
+        names = ", ".join(run.name for run in models)
+        cure = "choose smaller models"
+        if untrained and total <= 2 * LIMIT:
+            cure = "add --no-untrained, or choose smaller models"
+        raise InputError(
+            f"{names}: the page would be {total / 2**20:,.0f} MiB, and its limit is "
+            f"{LIMIT / 2**20:.0f} MiB: {cure}"
+        )
+
+
+def page(models: Sequence[Contents]) -> str:
+    """Return the HTML of a page with these models."""
+    names = [model.facts["name"] for model in models]
+    return string.Template(source("page.html")).substitute(
+        title=html.escape(f"{', '.join(names)}: inside a transformer"),
+        heading=html.escape(" and ".join(names)),
+        style=source("style.css"),
+        facts=facts_table(models),
+        panels="\n".join(source(f"panels/{name}.html") for name in PANELS),
+        models="\n".join(model_scripts(number, model) for number, model in enumerate(models)),
+        scripts="\n".join(script(name) for name in SCRIPTS),
+    )
+
+
+def source(name: str) -> str:
+    """Return the text of a file in `source/`."""
+    return (SOURCE / name).read_text("utf-8")
+
+
+def script(name: str) -> str:
+    """Return one of our scripts as an element of the page, under its name."""
+    return f'<script data-file="{name}">\n{source(name)}</script>'
+
+
+def model_scripts(number: int, model: Contents) -> str:
+    """Return a model as elements that a browser keeps as text and never runs."""
+    # A text of the model may contain "</script>"; in JSON, "<" can be written so that it does not.
+    facts = json.dumps(model.facts, allow_nan=False).replace("<", "\\u003c")
+    parts = [f'<script type="application/json" data-model="{number}">{facts}</script>']
+    for kind, weights in (("weights", model.weights), ("untrained", model.untrained)):
+        if weights:
+            parts.append(f'<script type="text/plain" id="{kind}-{number}">{weights}</script>')
+    return "\n".join(parts)
+
+
+def facts_table(models: Sequence[Contents]) -> str:
+    """Return the models side by side as an HTML table: what they are and where they differ."""
+    rows = {"": [model.facts["name"] for model in models]}
+    rows["parameters"] = [f"{model.facts['parameters']:,}" for model in models]
+    for name in models[0].facts["config"]:
+        rows[name] = [plain(model.facts["config"][name]) for model in models]
+    lines = []
+    for name, values in rows.items():
+        tag = "td" if name else "th"
+        cells = "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values)
+        lines.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
+    return f"<table>\n{chr(10).join(lines)}\n</table>"
+
+
+def plain(value) -> str:
+    """Return a value of a config in words.
+
+    >>> plain(True), plain(None), plain(1e-05)
+    ('yes', 'default', '1e-05')
+    """
+    if value is None:
+        return "default"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)

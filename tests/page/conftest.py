@@ -1,0 +1,52 @@
+"""A real browser for all tests of the page. Where none is found they are skipped, or fail if
+MINITX_NEEDS_BROWSER is set, as in CI."""
+
+import os
+
+import pytest
+
+from minitx.errors import InputError
+from minitx.page import browser as browsers
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with browsers_chromium() as chromium:
+        yield chromium
+
+
+def browsers_chromium():
+    try:
+        import playwright.sync_api  # noqa: F401
+
+        if browsers.find_chromium() is None:
+            raise InputError("no Chromium was found")
+    except (ImportError, InputError):
+        if os.environ.get("MINITX_NEEDS_BROWSER"):
+            raise
+        pytest.skip("no Chromium or no Playwright")
+    return browsers.chromium()
+
+
+@pytest.fixture
+def tab(browser):
+    """A page of the browser that fails the test if a script fails or anything is requested."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("request", lambda request: problems.append(request.url))
+    page.problems = problems
+    yield page
+    context.close()
+    own = [p for p in problems if not p.startswith(("file:", "data:"))]
+    assert not own, own
+
+
+@pytest.fixture(scope="module")
+def shared_tab(browser):
+    """A page that the tests of a module use one after the other."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
