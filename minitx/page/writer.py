@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ SOURCE = Path(__file__).parent / "source"
 LIMIT = 64 * 2**20  # bytes of weights; a browser computes larger models too slowly to be touched
 
 # What there is to try, in the order of the page. Each is a text and a script in `source/panels/`.
-PANELS = ("dial",)
+PANELS = ("next", "growth", "dial", "turn")
 
 # In the order in which they use each other. They share one scope, because a browser loads no
 # modules from a file on disk.
@@ -72,10 +73,17 @@ def page(models: Sequence[Contents]) -> str:
         heading=html.escape(" and ".join(names)),
         style=source("style.css"),
         facts=facts_table(models),
+        contents="\n".join(contents_line(name) for name in PANELS),
         panels="\n".join(source(f"panels/{name}.html") for name in PANELS),
         models="\n".join(model_scripts(number, model) for number, model in enumerate(models)),
         scripts="\n".join(script(name) for name in SCRIPTS),
     )
+
+
+def contents_line(panel: str) -> str:
+    """Return an entry of the table of contents: a link to a panel, under its heading."""
+    heading = re.search(r"<h2>(.*)</h2>", source(f"panels/{panel}.html"))[1]
+    return f'<li><a href="#{panel}">{heading}</a></li>'
 
 
 def source(name: str) -> str:

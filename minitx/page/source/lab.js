@@ -1,6 +1,8 @@
 // One model on the page, with the prompt that it has read: what every panel looks into.
 "use strict";
 
+const SLICE = 8; // milliseconds of computing at a time: half a frame
+
 class Lab {
   /** @param {object} facts what contents.py says of the model  @param {string} twin weights */
   constructor(facts, weights, twin) {
@@ -41,6 +43,33 @@ class Lab {
     this.trace = trace;
     this.twin_trace = undefined;
     this.memory = new Map();
+  }
+
+  /**
+   * Compute a list without stopping the page: a few items a frame, null for those to come.
+   * @param {string} key under which the list is kept for this text
+   * @param {number} count of its items
+   * @param {(i: number) => any} compute
+   * @param {() => void} refresh called when there are more items
+   */
+  gradually(key, count, compute, refresh) {
+    const list = this.once(key, () => ({ items: Array(count).fill(null), done: 0 }));
+    const { memory } = this;
+    const compute_some = () => {
+      if (memory !== this.memory) return; // the text has changed
+      const start = performance.now();
+      while (list.done < count && performance.now() - start < SLICE) {
+        list.items[list.done] = compute(list.done);
+        list.done += 1;
+      }
+      list.is_running = false;
+      refresh();
+    };
+    if (list.done < count && !list.is_running) {
+      list.is_running = true;
+      setTimeout(compute_some); // after the frame that asked for the list
+    }
+    return list.items;
   }
 
   /** The trace of the untrained model on the same tokens, or null. */
@@ -88,6 +117,13 @@ class Lab {
   get stations() {
     return Array.from({ length: this.sizes.R }, (_, r) => this.station(r));
   }
+}
+
+/** Ticks for an axis of stations: the embedding, then the end of each block. */
+function stationTicks(lab) {
+  return lab.stations
+    .map((_, r) => ({ at: r, label: r === 0 ? "emb" : String(r / 2) }))
+    .filter(({ at }) => at % 2 === 0);
 }
 
 /** White space and control characters as signs that can be seen. */

@@ -79,13 +79,20 @@ function largest(values, count) {
   return ids.sort((a, b) => values[b] - values[a]).slice(0, count);
 }
 
+/** The angle between two vectors, in radians. */
+function angleBetween(a, b) {
+  return Math.acos(Math.min(1, Math.max(-1, cosine(a, b))));
+}
+
 /**
- * x turned by an angle towards another vector, with its norm kept.
+ * x turned by an angle towards another vector, with its norm kept; null if the two are parallel.
  * @param {number} angle in radians; at the angle between the two it points as the other does
  */
 function turned(x, towards, angle) {
   const unit = scale(x, 1 / norm(x));
-  const across = towards.map((value, i) => value - dot(towards, unit) * unit[i]);
+  const along = dot(towards, unit);
+  const across = towards.map((value, i) => value - along * unit[i]);
+  if (!(norm(across) > 1e-5 * norm(towards))) return null;
   const sideways = scale(across, 1 / norm(across));
   return unit.map((value, i) => norm(x) * (Math.cos(angle) * value + Math.sin(angle) * sideways[i]));
 }

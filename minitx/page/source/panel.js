@@ -18,8 +18,9 @@
  * @property {string} name of the value in the view
  * @property {string} label
  * @property {number|string} standard the value at the start
- * @property {number} [min] of a slider, with max and step
- * @property {(value: number, labs: Lab[]) => string} [say] the value of a slider in words
+ * @property {number} [min] of a slider, with max and step; max may be a function of the labs
+ * @property {(value: number, labs: Lab[], view: View) => string} [say] its value in words
+ * @property {(labs: Lab[], view: View) => number} [value] where it stands, if not at its value
  * @property {(labs: Lab[]) => {value: string|number, label: string}[]} [choices] of a menu
  *
  * @typedef {object} Panel
@@ -27,6 +28,8 @@
  * @property {string[]} figures names of its figures
  * @property {Control[]} controls
  * @property {Prediction} [prediction]
+ * @property {{label: string, run: (labs: Lab[], view: View) => void,
+ *     isOff?: (labs: Lab[], view: View) => boolean}[]} [actions] buttons
  * @property {(lab: Lab, view: View, guess: string|null) => Object<string, object>} show what each
  *     figure shows, and `sentence`: what it says in words
  */
@@ -58,6 +61,7 @@ class MountedPanel {
     this.seats = [];
     if (!panel.prediction) view.change({ [`guess.${panel.id}`]: SKIPPED });
     this.makeControls();
+    this.makeActions();
   }
 
   get guess() {
@@ -97,7 +101,8 @@ class MountedPanel {
       const answer = element("p", { class: "answer" });
       const heading = this.labs.length > 1 ? [element("h3", {}, [lab.name])] : [];
       const nodes = Object.values(figures).map((figure) => figure.node);
-      const column = element("div", { class: "column" }, [...heading, answer, sentence, ...nodes]);
+      const drawings = element("div", { class: "figures" }, nodes);
+      const column = element("div", { class: "column" }, [...heading, answer, sentence, drawings]);
       return { figures, sentence, answer, column };
     });
     this.views.replaceChildren(...this.seats.map((seat) => seat.column));
@@ -157,7 +162,7 @@ class MountedPanel {
       const id = control.name;
       const input = control.choices
         ? menu(id, control.choices(this.labs, this.view))
-        : element("input", { id, type: "range", min: control.min, max: control.max, step: control.step });
+        : slider(control, this.labs);
       input.addEventListener("input", () => {
         const value = typeof control.standard === "number" ? Number(input.value) : input.value;
         this.view.change({ [control.name]: value });
@@ -169,7 +174,20 @@ class MountedPanel {
     }
   }
 
+  makeActions() {
+    this.buttons = (this.panel.actions || []).map((action) => {
+      const button = element("button", { type: "button", class: "quiet" }, [action.label]);
+      button.addEventListener("click", () => action.run(shownLabs(this.labs, this.view), this.view));
+      return button;
+    });
+    if (this.buttons.length) this.controls.append(element("div", { class: "row" }, this.buttons));
+  }
+
   syncControls(labs) {
+    this.buttons.forEach((button, i) => {
+      const { isOff } = this.panel.actions[i];
+      button.disabled = isOff ? isOff(labs, this.view) : false;
+    });
     for (const control of this.panel.controls) {
       const input = document.getElementById(control.name);
       if (control.choices) {
@@ -180,9 +198,9 @@ class MountedPanel {
           input.dataset.choices = key;
         }
       }
-      const value = String(this.view.get(control.name));
-      if (input.value !== value) input.value = value;
-      const said = control.say ? control.say(this.view.get(control.name), labs) : "";
+      const chosen = control.value ? control.value(labs, this.view) : this.view.get(control.name);
+      if (input.value !== String(chosen)) input.value = String(chosen);
+      const said = control.say ? control.say(chosen, labs, this.view) : "";
       input.parentNode.querySelector("output").textContent = said;
       if (control.say) input.setAttribute("aria-valuetext", said);
     }
@@ -194,6 +212,11 @@ function shownLabs(labs, view) {
   const chosen = labs.filter((lab) => lab.name === view.get("models"));
   const wanted = chosen.length ? chosen : labs;
   return wanted.filter((lab) => lab.trace);
+}
+
+function slider({ name, min, max, step }, labs) {
+  const most = typeof max === "function" ? max(labs) : max;
+  return element("input", { id: name, type: "range", min, max: most, step });
 }
 
 function menu(id, choices) {

@@ -30,6 +30,7 @@
  * @property {string[]} names
  * @property {Axis} xAxis
  * @property {{label: string, style: string, values: (number|null)[]}[]} series
+ * @property {{label: string, style: string, x: number}[]} [marks] vertical lines
  * @property {number} [marked] the row that the reader chose
  *
  * @typedef {object} Cells a heat map
@@ -187,6 +188,11 @@ function drawBars(spec, width) {
     });
     return back;
   });
+  for (const mark of spec.marks || []) {
+    const at = x.place(mark.x);
+    svg.append(line(at, MARGIN.top - 4, at, height - MARGIN.bottom, `curve ${mark.style}`));
+    svg.append(marker(at, MARGIN.top - 2, mark.style));
+  }
   return {
     svg,
     placeAt: (_, py) => clamp(Math.floor((py - MARGIN.top + 3) / band), 0, rows.length - 1),
@@ -274,7 +280,7 @@ function tableOf(spec) {
   const names = spec.names || spec.x.map(short);
   const rows = names.map((name, i) => [name, ...spec.series.map((s) => short(s.values[i]))]);
   const marks = (spec.marks || []).map((mark) => [
-    `${mark.label}: ${short(mark.y)}`,
+    `${mark.label}: ${short(mark.y ?? mark.x)}`,
     ...spec.series.map(() => ""),
   ]);
   return [[spec.xAxis.label, ...spec.series.map((s) => s.label)], ...rows, ...marks];

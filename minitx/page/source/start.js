@@ -11,11 +11,43 @@ function readLabs() {
   });
 }
 
+/** Links to panels scroll, because the address belongs to the view. */
+function followLinks() {
+  for (const link of document.querySelectorAll("nav a")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      scrollToPanel(link.getAttribute("href").slice(1));
+    });
+  }
+}
+
+function scrollToPanel(id) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const heading = document.querySelector(`#${CSS.escape(id)} h2`);
+  if (!heading) return;
+  heading.scrollIntoView({ behavior: still ? "auto" : "smooth" });
+  heading.setAttribute("tabindex", "-1");
+  heading.focus({ preventScroll: true });
+}
+
+/** A button that opens all panels without predictions. */
+function offerToSkip(view) {
+  const button = document.getElementById("skip-all");
+  const open = () => PANELS.filter((panel) => view.get(`guess.${panel.id}`) === "");
+  const update = () => (button.hidden = open().length === 0);
+  button.addEventListener("click", () => {
+    view.change(Object.fromEntries(open().map((panel) => [`guess.${panel.id}`, SKIPPED])));
+  });
+  view.onChange(update);
+  update();
+}
+
 function start() {
   const labs = readLabs();
-  const defaults = { prompt: labs[0].facts.examples[0], drawn: "", position: -1, models: "" };
+  const defaults = { panel: "", prompt: labs[0].facts.examples[0], drawn: "", position: -1, models: "" };
   const view = new View(Object.assign(defaults, ...PANELS.map(defaultsOf)));
   const prompt = new PromptBar(labs, view);
+  prompt.read();
   const panels = PANELS.map((panel) => new MountedPanel(panel, labs, view));
   const update = (changed) => {
     prompt.update(changed);
@@ -23,8 +55,11 @@ function start() {
   };
   view.onChange(update);
   update(null);
+  offerToSkip(view);
+  followLinks();
   document.getElementById("status").remove();
   document.body.classList.add("running");
+  if (view.get("panel")) scrollToPanel(view.get("panel"));
   return { labs, view, panels };
 }
 

@@ -10,6 +10,7 @@ const STYLES = {
   baseline: { dash: "6 4", marker: "diamond" },
   untrained: { dash: "6 4", marker: "cross" },
   guess: { dash: "3 2", marker: "star" },
+  now: { dash: "", marker: "ring" },
 };
 
 /** Outlines of the markers around (0, 0). */
@@ -20,6 +21,7 @@ const MARKERS = {
   dot: "M-1.8 0a1.8 1.8 0 1 0 3.6 0a1.8 1.8 0 1 0 -3.6 0Z",
   diamond: "M0 -4.2L3.4 0L0 4.2L-3.4 0Z",
   cross: "M-3.2 -3.2L3.2 3.2M3.2 -3.2L-3.2 3.2",
+  ring: "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0 -12 0Z",
   star: "M0 -7L1.8 -2.4L6.7 -2.2L2.9 .9L4.1 5.7L0 3L-4.1 5.7L-2.9 .9L-6.7 -2.2L-1.8 -2.4Z",
 };
 
@@ -174,7 +176,8 @@ function element(name, attributes = {}, children = []) {
 function short(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "none";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 0.0005 || size >= 1e6)) return value.toExponential(1);
+  if (size < 1e-6) return "0"; // rounding of the forward pass
+  if (size < 0.0005 || size >= 1e6) return value.toExponential(1);
   if (size >= 100) return value.toFixed(0);
   return String(Number(value.toFixed(size >= 10 ? 1 : 3)));
 }
@@ -184,6 +187,10 @@ function fit(words, width) {
   const room = Math.max(1, Math.floor(width / 6.5));
   const characters = Array.from(words);
   return characters.length <= room ? words : `${characters.slice(0, Math.max(1, room - 1)).join("")}…`;
+}
+
+function capitalised(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function clamp(value, low, high) {

@@ -29,6 +29,12 @@ class View {
     this.announce();
   }
 
+  /** Announce a value as changed although it is not, because more is known about it. */
+  refresh(name) {
+    this.changed.add(name);
+    this.announce();
+  }
+
   /** Call listener(names) with the set of changed names, at most once a frame. */
   onChange(listener) {
     this.listeners.push(listener);

@@ -55,7 +55,7 @@ PANELS.push({
     const ids = largest(lab.logits(t), 8);
     const before = softmax(lab.logits(t));
     const after = softmax(now);
-    const marks = [{ label: "where the dial stands", style: "third", x: c, y: entropy(now) }];
+    const marks = [{ label: "where the dial stands", style: "now", x: c, y: entropy(now) }];
     if (guess !== null) {
       const said = entropy(lab.logits(t)) + Number(guess);
       marks.push({ label: "your prediction, before the norm", style: "guess", x: 4, y: said });
