@@ -15,20 +15,50 @@ function withGain(lab, t, r, gain) {
   return { states_RD: [...states_RD.slice(0, r), ...stations], logits_V };
 }
 
+/** The cosine of each state with the station before: null at the embedding. */
+function cosinesWithBefore(states_RD) {
+  return alongStations(states_RD, cosine);
+}
+
+/** The cosine of each state with the embedding. */
+function cosinesWithEmbedding(states_RD) {
+  return states_RD.map((x_D) => cosine(x_D, states_RD[0]));
+}
+
 /** Compare each state with the station before: null at the embedding. */
 function alongStations(states_RD, compare) {
   return states_RD.map((x_D, r) => (r === 0 ? null : compare(x_D, states_RD[r - 1])));
 }
 
+/** How long a vector is, measured in another one: null if that is zero. */
+function normRatio(x_D, before_D) {
+  return norm(before_D) > 0 ? norm(x_D) / norm(before_D) : null;
+}
+
+/** The change from a state to the next. */
+function difference(x_D, before_D) {
+  return x_D.map((value, d) => value - before_D[d]);
+}
+
 /** The cosine that updates at right angles leave between two states at their growth. */
 function atThisGrowth(x_D, before_D) {
-  return norm(before_D) > 0 ? orthogonalBaseline(norm(x_D) / norm(before_D)) : null;
+  const growth = normRatio(x_D, before_D);
+  return growth === null ? null : orthogonalBaseline(growth);
 }
 
 /** The cosine that an update at right angles leaves between two states at their distance. */
 function atThisStep(x_D, before_D) {
-  const distance = norm(x_D.map((value, d) => value - before_D[d]));
-  return norm(before_D) > 0 ? orthogonalStepBaseline(distance / norm(before_D)) : null;
+  const step = normRatio(difference(x_D, before_D), before_D);
+  return step === null ? null : orthogonalStepBaseline(step);
+}
+
+/** The cosine with the embedding if all steps so far stood at right angles to each other. */
+function atTheseSteps(states_RD) {
+  let square = 0; // of all steps together, measured in the embedding
+  return states_RD.map((x_D, r) => {
+    if (r > 0) square += normRatio(difference(x_D, states_RD[r - 1]), states_RD[0]) ** 2;
+    return normRatio(x_D, states_RD[0]) === null ? null : orthogonalStepBaseline(Math.sqrt(square));
+  });
 }
 
 /** The mean cosine between different positions after 0, with each station's partner. */
@@ -51,10 +81,41 @@ function fixedCurves(lab, t) {
   if (lab.untrained) {
     const states_RD = statesAt(lab, t, lab.untrainedTrace);
     const untrained = { label: "the untrained model", style: "untrained" };
-    before.push({ ...untrained, values: alongStations(states_RD, cosine) });
-    embedding.push({ ...untrained, values: states_RD.map((x_D) => cosine(x_D, states_RD[0])) });
+    before.push({ ...untrained, values: cosinesWithBefore(states_RD) });
+    embedding.push({ ...untrained, values: cosinesWithEmbedding(states_RD) });
   }
   return { before, embedding };
+}
+
+/** The curves that the gain changes: for the station before, and for the embedding. */
+function edited(name, states_RD, unedited_RD) {
+  const is_edited = states_RD !== unedited_RD;
+  const own = { label: is_edited ? `${name}, edited` : name, style: "main" };
+  const growth = { label: "baseline: at right angles, 1/growth", style: "baseline" };
+  const step = { label: "baseline: at right angles, same steps", style: "third" };
+  const before = [
+    { ...own, values: cosinesWithBefore(states_RD) },
+    { ...growth, values: alongStations(states_RD, atThisGrowth) },
+    { ...step, values: alongStations(states_RD, atThisStep) },
+  ];
+  const embedding = [
+    { ...own, values: cosinesWithEmbedding(states_RD) },
+    { ...growth, values: states_RD.map((x_D) => atThisGrowth(x_D, states_RD[0])) },
+    { ...step, values: atTheseSteps(states_RD) },
+  ];
+  if (is_edited) {
+    const unedited = { label: "unedited", style: "other" };
+    before.splice(1, 0, { ...unedited, values: cosinesWithBefore(unedited_RD) });
+    embedding.splice(1, 0, { ...unedited, values: cosinesWithEmbedding(unedited_RD) });
+  }
+  return { before, embedding };
+}
+
+/** An axis of cosines up to 1, from 0 unless some are below. */
+function cosineRange(series, marks = []) {
+  const values = [...series.flatMap((curve) => curve.values), ...marks.map(({ y }) => y)];
+  const lowest = Math.min(0, ...values.filter((value) => value !== null));
+  return { min: Math.floor(2 * lowest) / 2, max: 1 };
 }
 
 /** The most likely token, with its probability. */
@@ -65,12 +126,13 @@ function topToken(lab, logits_V) {
 
 /** What a gain on the update of station r did to the prediction. */
 function gainInWords(lab, t, r, gain, logits_V) {
-  if (gain === 1) return `The gain is 1: nothing is edited. The top token is ${topToken(lab, logits_V)}.`;
+  const top = topToken(lab, logits_V);
+  if (gain === 1) return `At gain 1 nothing is edited. The top token is ${top}.`;
   const unedited_V = lab.logits(t);
   return (
     `With ${lab.station(r)} at gain ${short(gain)}, the prediction has a KL of ` +
     `${short(kl(unedited_V, logits_V))} nats from the unedited one. The top token was ` +
-    `${topToken(lab, unedited_V)} and is ${topToken(lab, logits_V)}.`
+    `${topToken(lab, unedited_V)} and is ${top}.`
   );
 }
 
@@ -79,10 +141,10 @@ function updateInWords(lab, t, r, states_RD) {
   const [before_D, x_D] = [states_RD[r - 1], states_RD[r]];
   const update_D = row(lab.update(r), t, lab.sizes.D);
   return (
-    `The update of ${lab.station(r)} has a cosine of ${short(cosine(update_D, before_D))} with the ` +
-    `state before. The new state has ${short(cosine(x_D, before_D))}; at right angles it would have ` +
-    `${short(atThisGrowth(x_D, before_D))} at this growth, ${short(atThisStep(x_D, before_D))} at ` +
-    "this size of the step."
+    `The update of ${lab.station(r)} has a cosine of ${short(cosine(update_D, before_D))} with ` +
+    `the state before it. The state after it has ${short(cosine(x_D, before_D))}; an update at ` +
+    `right angles would leave ${short(atThisGrowth(x_D, before_D))} at this growth and ` +
+    `${short(atThisStep(x_D, before_D))} at this size of the step.`
   );
 }
 
@@ -122,58 +184,30 @@ PANELS.push({
     const has_writer = lab.writers.includes(r);
     const gain = has_writer ? view.get("gain") : 1;
     const unedited_RD = statesAt(lab, t);
-    const { states_RD, logits_V } = has_writer
-      ? withGain(lab, t, r, gain)
-      : { states_RD: unedited_RD, logits_V: lab.logits(t) };
+    const { states_RD, logits_V } =
+      gain === 1 ? { states_RD: unedited_RD, logits_V: lab.logits(t) } : withGain(lab, t, r, gain);
     const fixed = lab.once(`compass ${t}`, () => fixedCurves(lab, t));
+    const own = edited(`position ${t}: “${lab.show(lab.tokens[t])}”`, states_RD, unedited_RD);
     const last = states_RD.length - 1;
-    const own = `position ${t}: “${lab.show(lab.tokens[t])}”`;
-
-    /** The curves of one figure: `both` compares all states, `leave` is the baseline. */
-    const curves = (cosinesOf, baselines, others) => {
-      const label = gain === 1 ? own : `${own}, edited`;
-      const series = [{ label, style: "main", values: cosinesOf(states_RD) }];
-      if (gain !== 1) {
-        series.push({ label: "unedited", style: "other", values: cosinesOf(unedited_RD) });
-      }
-      return [...series, ...baselines, ...others];
-    };
-    const axes = (partner) => ({
+    const guesses = [];
+    if (guess !== null) {
+      guesses.push({ label: "your prediction", style: "guess", x: last, y: Number(guess) });
+    }
+    const lines = (partner, series, marks = []) => ({
       kind: "lines", title: `Cosine of the state with ${partner}, by station`,
       x: states_RD.map((_, station) => station), names: lab.stations,
       xAxis: { label: "after block", ticks: stationTicks(lab) },
-      yAxis: { label: `cosine with ${partner}`, max: 1 },
+      yAxis: { label: `cosine with ${partner}`, ...cosineRange(series, marks) },
+      series, marks,
       here: has_writer ? r : undefined,
     });
-    const growth = {
-      label: "baseline: at right angles, 1/growth", style: "baseline",
-      values: alongStations(states_RD, atThisGrowth),
-    };
-    const step = {
-      label: "baseline: at right angles, same size of step", style: "third",
-      values: alongStations(states_RD, atThisStep),
-    };
-    const since_embedding = {
-      label: "baseline: at right angles, 1/growth since the embedding", style: "baseline",
-      values: states_RD.map((x_D) => atThisGrowth(x_D, states_RD[0])),
-    };
-    const withEmbedding = (all_RD) => all_RD.map((x_D) => cosine(x_D, all_RD[0]));
-    const withBefore = (all_RD) => alongStations(all_RD, cosine);
-    const marks = [];
-    if (guess !== null) {
-      marks.push({ label: "your prediction", style: "guess", x: last, y: Number(guess) });
-    }
     const sentence = has_writer
       ? `${gainInWords(lab, t, r, gain, logits_V)} ${updateInWords(lab, t, r, states_RD)}`
       : "This model does not have the writer that you chose: nothing is edited.";
     return {
       sentence,
-      before: { ...axes("the station before"), series: curves(withBefore, [growth, step], fixed.before) },
-      embedding: {
-        ...axes("the embedding"),
-        series: curves(withEmbedding, [since_embedding], fixed.embedding),
-        marks,
-      },
+      before: lines("the station before", [...own.before, ...fixed.before]),
+      embedding: lines("the embedding", [...own.embedding, ...fixed.embedding], guesses),
     };
   },
 });

@@ -170,7 +170,8 @@ class Silencing {
     const next = this.wanted.find(({ writer, replacement }) => !this.get(writer, replacement));
     if (!next) return null;
     const { writer, replacement } = next;
-    return { key: `${replacement} ${writer.key}`, steps: measureWriter(this.lab, writer, replacement) };
+    const steps = measureWriter(this.lab, writer, replacement);
+    return { key: `${replacement} ${writer.key}`, steps };
   }
 }
 
@@ -188,11 +189,12 @@ function silenceInWords(lab, t, writer, replacement, effect) {
   const before = loss(lab.trace.logits_TV, lab.tokens, lab.sizes.V);
   const by = replacement === "mean" ? "its mean" : "zero";
   return (
-    `${capitalised(writer.name)}, replaced by ${by}, changes the prediction by a KL of ` +
-    `${short(meanOf(silenced.kl_T))} nats on average; a random change as large has ` +
-    `${short(meanOf(random.kl_T))}. At position ${t} it is ${short(silenced.kl_T[t])} and ` +
-    `${short(random.kl_T[t])}. The loss of this text goes from ${short(before)} to ` +
-    `${short(before + silenced.loss)}; with the random change, to ${short(before + random.loss)}.`
+    `${capitalised(writer.name)}, replaced by ${by}, changes the predictions by a KL of ` +
+    `${short(meanOf(silenced.kl_T))} nats on average; a random change as large, by ` +
+    `${short(meanOf(random.kl_T))}. At position ${t} the KL is ${short(silenced.kl_T[t])}; with ` +
+    `the random change, ${short(random.kl_T[t])}. The loss of this text goes from ` +
+    `${short(before)} to ${short(before + silenced.loss)}; with the random change, to ` +
+    `${short(before + random.loss)}.`
   );
 }
 
@@ -213,7 +215,7 @@ PANELS.push({
   figures: ["kl", "loss"],
   prediction: {
     ask:
-      "You replace the updates of one attention or MLP by zero. Which one changes the predictions " +
+      "You silence one attention or one MLP at every position. Which one changes the predictions " +
       "for this text most?",
     choices: (labs) => writerChoices(labs, "whole"),
     truth(lab, view) {
@@ -223,7 +225,8 @@ PANELS.push({
       const { writer, kl: most } = ranking[0];
       const rank = ranking.findIndex(({ writer: { key } }) => key === view.get("guess.silence"));
       const own = rank > 0 ? ` Your choice comes as number ${rank + 1} of ${ranking.length}.` : "";
-      return { value: writer.key, words: `It is ${writer.name}, with ${short(most)} nats.${own}` };
+      const words = `It is ${writer.name}, with a mean KL of ${short(most)} nats.${own}`;
+      return { value: writer.key, words };
     },
   },
   controls: [
@@ -260,7 +263,10 @@ PANELS.push({
       ],
       marked: writer && group.indexOf(writer),
     });
-    const mean_kl = bars("KL from the unedited prediction", "mean KL (nats)", ({ kl_T }) => meanOf(kl_T));
+    const mean_kl = bars(
+      "KL from the unedited predictions, mean over positions", "mean KL (nats)",
+      ({ kl_T }) => meanOf(kl_T),
+    );
     const guessed = group.findIndex(({ key }) => key === guess);
     if (guessed >= 0 && known.length) {
       const most = Math.max(...mean_kl.series[0].values);
@@ -275,7 +281,9 @@ PANELS.push({
     return {
       sentence: progress + words,
       kl: mean_kl,
-      loss: bars("Change of the loss of this text", "change of the loss (nats)", (effect) => effect.loss),
+      loss: bars(
+        "Change of the loss of this text", "change of the loss (nats)", (effect) => effect.loss,
+      ),
     };
   },
 });
