@@ -142,8 +142,8 @@ function updateInWords(lab, t, r, states_RD) {
   const update_D = row(lab.update(r), t, lab.sizes.D);
   return (
     `The update of ${lab.station(r)} has a cosine of ${short(cosine(update_D, before_D))} with ` +
-    `the state before it. The state after it has ${short(cosine(x_D, before_D))}; an update at ` +
-    `right angles would leave ${short(atThisGrowth(x_D, before_D))} at this growth and ` +
+    `the state before it. The states before and after it have ${short(cosine(x_D, before_D))}; an ` +
+    `update at right angles would leave ${short(atThisGrowth(x_D, before_D))} at this growth and ` +
     `${short(atThisStep(x_D, before_D))} at this size of the step.`
   );
 }
@@ -159,8 +159,11 @@ PANELS.push({
       const states_RD = statesAt(lab, t);
       const last_D = states_RD[states_RD.length - 1];
       const value = cosine(last_D, states_RD[0]);
-      const baseline = short(atThisGrowth(last_D, states_RD[0]));
-      const words = `It is ${short(value)}; updates at right angles would leave ${baseline}.`;
+      const steps_R = atTheseSteps(states_RD);
+      const words =
+        `It is ${short(value)}; updates at right angles would leave ` +
+        `${short(atThisGrowth(last_D, states_RD[0]))} at this growth and ` +
+        `${short(steps_R[steps_R.length - 1])} with the same steps.`;
       return { value, words };
     },
   },
