@@ -22,7 +22,7 @@ from pages import (
 
 from minitx import compiled, measure
 from minitx.model import Transformer
-from minitx.page import contents, writer
+from minitx.page import contents
 from minitx.report import untrained_twin
 
 T = 4  # the position that the reader chose: neither the first nor the last
@@ -96,22 +96,27 @@ def test_the_curves_are_those_of_python(panel, run, trace):
 
 
 def edited(run, trace, r, gain):
-    """The states at T and the logits there if the update before station r has a gain."""
-    before_TD = trace.stream_RBTD[r - 1][0]
+    """The stream at station r if the update before it has a gain at T."""
     updates = trace.attention_update_NBTD if r % 2 else trace.mlp_update_NBTD
-    y_D = gain * updates[(r - 1) // 2][0, T]
-    x_D = before_TD[T] + y_D if run.config.residual else y_D
+    x_D = trace.stream_RBTD[r - 1][0, T] + gain * updates[(r - 1) // 2][0, T]
     if run.config.norm_place == "post":
         block = run.model.blocks[(r - 1) // 2]
         norm = block.attention_norm if r % 2 else block.mlp_norm
         x_D = np.asarray(norm(x_D[None, None]))[0, 0]
     stream_TD = trace.stream_RBTD[r][0].copy()
     stream_TD[T] = x_D
-    stations, _, _ = run.model._run(stream_TD[None], np.arange(len(TOKENS)), first=r)
-    x_RD = np.stack(
-        [*(trace.stream_RBTD[i][0, T] for i in range(r)), *(np.asarray(x)[0, T] for x in stations)]
-    )
-    return x_RD, compiled.continue_from(run.model, r, stream_TD[None])[0, T]
+    return stream_TD
+
+
+def states_along(run, trace, r, stream_TD):
+    """The states at T of all stations if the stream at station r is stream_TD."""
+    later, _, _ = run.model._run(stream_TD[None], np.arange(len(TOKENS)), first=r)
+    before = trace.stream_RBTD[:r, 0, T]
+    return np.array([*before, *(np.asarray(x_BTD)[0, T] for x_BTD in later)], np.float64)
+
+
+def logits_after(run, r, stream_TD):
+    return compiled.continue_from(run.model, r, stream_TD[None])[0, T]
 
 
 def check_sentence(panel, trace, logits):
@@ -130,9 +135,10 @@ def check_sentence(panel, trace, logits):
 def test_a_gain_is_set_by_keyboard_and_by_mouse(panel, run, trace):
     panel.select_option("#writer", label="MLP 1")
     press(panel, "#gain", "ArrowRight", 6)  # from 1 in steps of 0.05
-    x_RD, logits = edited(run, trace, 2, 1.3)
+    stream_TD = edited(run, trace, 2, 1.3)
+    x_RD = states_along(run, trace, 2, stream_TD)
     check_edited_curves(panel, x_RD, f"{OWN}, edited")
-    check_sentence(panel, trace, logits)
+    check_sentence(panel, trace, logits_after(run, 2, stream_TD))
     unedited_RD = states_at(trace.stream_RBTD[:, 0])
     close(series(panel, "compass", "embedding", "unedited"), measure.cosines(unedited_RD, x_RD[0]))
     close(
@@ -143,10 +149,11 @@ def test_a_gain_is_set_by_keyboard_and_by_mouse(panel, run, trace):
     panel.mouse.click(box["x"] + 2, box["y"] + box["height"] / 2)
     panel.wait_for_function("page.view.get('gain') === 0")
     settle(panel)
-    x_RD, logits = edited(run, trace, 2, 0)
+    stream_TD = edited(run, trace, 2, 0)
+    x_RD = states_along(run, trace, 2, stream_TD)
     np.testing.assert_array_equal(x_RD[2], x_RD[1])
     check_edited_curves(panel, x_RD, f"{OWN}, edited")
-    check_sentence(panel, trace, logits)
+    check_sentence(panel, trace, logits_after(run, 2, stream_TD))
 
 
 def test_the_gain_respects_post_norms(tab, tmp_path):
@@ -154,9 +161,10 @@ def test_the_gain_respects_post_norms(tab, tmp_path):
     trace = compiled.trace(run.model, [TOKENS])
     open_page(tab, write_page(tmp_path / "page.html", run), f"position={T}&writer=1&gain=1.5")
     skip_prediction(tab, "compass")
-    x_RD, logits = edited(run, trace, 1, 1.5)
-    check_edited_curves(tab, x_RD, f"{OWN}, edited")
-    check_sentence(tab, trace, logits)
+    stream_TD = edited(run, trace, 1, 1.5)
+    cosines = series(tab, "compass", "before", f"{OWN}, edited")
+    close(cosines[1], measure.cosines(stream_TD[T], trace.stream_RBTD[0][0, T]))
+    check_sentence(tab, trace, logits_after(run, 1, stream_TD))
 
 
 def test_the_prediction_is_drawn_beside_the_truth(tab, run, trace, tmp_path):
@@ -180,8 +188,7 @@ def test_every_kind_of_model_and_the_shortest_text(tab, tmp_path):
         run_of("no MLP", mlp="none"),
         run_of("tied", tied=True, norm="none"),
     ]
-    path = tmp_path / "page.html"
-    writer.write(path, runs, "dk", untrained=False)
+    path = write_page(tmp_path / "page.html", *runs, prompt="dk", untrained=False)
     open_page(tab, path, "position=0&writer=2&gain=0.5")
     skip_prediction(tab, "compass")
     for number, run in enumerate(runs):

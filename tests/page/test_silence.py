@@ -7,17 +7,18 @@ import pytest
 from pages import (
     BASE,
     TOKENS,
+    look_at,
     open_page,
     press,
     run_of,
     sentence,
     series,
-    settle,
     shown,
+    until,
+    write_page,
 )
 
 from minitx import compiled, measure
-from minitx.page import writer
 
 T = 3  # the position that the reader chose
 WHOLE = ["attention 1", "MLP 1", "attention 2", "MLP 2"]
@@ -36,19 +37,15 @@ def trace(run):
 
 @pytest.fixture(scope="module")
 def path(run, tmp_path_factory):
-    path = tmp_path_factory.mktemp("silence") / "page.html"
-    writer.write(path, [run], "dkahhcf", untrained=False)
-    return path
+    folder = tmp_path_factory.mktemp("silence")
+    return write_page(folder / "page.html", run, untrained=False)
 
 
 def wait(tab, model: int = 0) -> None:
     """Wait until every writer in the picture is measured."""
-    settle(tab)
-    tab.wait_for_function(
-        "model => { const seat = page.panels.find(p => p.panel.id === 'silence').seats[model];"
-        " return !seat.sentence.textContent.startsWith('Computing') }",
-        arg=model,
-    )
+    look_at(tab, "silence")
+    seat = f"page.panels.find(p => p.panel.id === 'silence').seats[{model}]"
+    until(tab, f"!{seat}.sentence.textContent.startsWith('Computing')")
 
 
 def open_panel(tab, path, fragment):
@@ -133,7 +130,7 @@ def test_the_baseline_moves_states_as_far_in_random_directions(tab, run, trace, 
           const writer = writersOf(lab).find(({ key }) => key === "2");
           const edited_TD = statesWithout(lab, writer, "zero");
           const x_TD = lab.trace.stream_RTD[2];
-          return [0, 1, 2].map(seed =>
+          return [1, 2, 3].map(seed =>
             Array.from(movedAsFar(x_TD, edited_TD, lab.sizes.D, randomNumbers(seed))));
         }"""
     )
@@ -195,8 +192,7 @@ def test_every_kind_of_model_and_the_shortest_text(tab, tmp_path):
         run_of("no residual", residual=False, norm_place="post"),
         run_of("tied", tied=True, norm="none"),
     ]
-    path = tmp_path / "page.html"
-    writer.write(path, runs, "dk", untrained=False)
+    path = write_page(tmp_path / "page.html", *runs, prompt="dk", untrained=False)
     open_page(tab, path, "position=0&silenced=2")
     tab.select_option("#silence-guess", label="attention 1")
     tab.click("#silence .prediction [type=submit]")

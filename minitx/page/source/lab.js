@@ -144,13 +144,6 @@ function stationTicks(lab) {
     .filter(({ at }) => at % 2 === 0);
 }
 
-/** Ticks for an axis of stations: the embedding, then the end of each block. */
-function stationTicks(lab) {
-  return lab.stations
-    .map((_, r) => ({ at: r, label: r === 0 ? "emb" : String(r / 2) }))
-    .filter(({ at }) => at % 2 === 0);
-}
-
 /** White space and control characters as signs that can be seen. */
 function visible(token) {
   const signs = { " ": "␣", "\n": "⏎", "\t": "⇥", "\r": "␍" };

@@ -142,8 +142,8 @@ function updateInWords(lab, t, r, states_RD) {
   const update_D = row(lab.update(r), t, lab.sizes.D);
   return (
     `The update of ${lab.station(r)} has a cosine of ${short(cosine(update_D, before_D))} with ` +
-    `the state before it. The states before and after it have ${short(cosine(x_D, before_D))}; an ` +
-    `update at right angles would leave ${short(atThisGrowth(x_D, before_D))} at this growth and ` +
+    `the state before it. The states before and after it have ` +
+    `${short(cosine(x_D, before_D))}; an update at right angles would leave ${short(atThisGrowth(x_D, before_D))} at this growth and ` +
     `${short(atThisStep(x_D, before_D))} at this size of the step.`
   );
 }

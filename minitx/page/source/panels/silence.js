@@ -113,71 +113,33 @@ function meanEffect(effects) {
   };
 }
 
-// --- measured in slices, because all of it takes seconds -----------------------------------------
-
-/** Measure a writer; yields after every forward pass, so that the page can answer in between. */
-function* measureWriter(lab, writer, replacement) {
-  const x_TD = lab.trace.stream_RTD[writer.station];
+/** One forward pass: a writer is silenced (pass 0), or states move as far at random (later). */
+function silencePass(lab, writer, replacement, pass) {
   const edited_TD = statesWithout(lab, writer, replacement);
-  const silenced = effectOf(lab, writer.station, edited_TD);
-  yield;
-  const draws = [];
-  for (let seed = 0; seed < SILENCE_DRAWS; seed++) {
-    const moved_TD = movedAsFar(x_TD, edited_TD, lab.sizes.D, randomNumbers(seed));
-    draws.push(effectOf(lab, writer.station, moved_TD));
-    yield;
-  }
-  return { silenced, random: meanEffect(draws) };
+  if (pass === 0) return effectOf(lab, writer.station, edited_TD);
+  const x_TD = lab.trace.stream_RTD[writer.station];
+  const moved_TD = movedAsFar(x_TD, edited_TD, lab.sizes.D, randomNumbers(pass));
+  return effectOf(lab, writer.station, moved_TD);
 }
 
-/** The effects that were measured on the text of a lab, and those that somebody waits for. */
-class Silencing {
-  constructor(lab, view) {
-    this.lab = lab;
-    this.view = view;
-    this.memory = lab.memory;
-    this.effects = new Map();
-    this.wanted = [];
-  }
-
-  get(writer, replacement) {
-    return this.effects.get(`${replacement} ${writer.key}`);
-  }
-
-  /** Measure these writers next; what was wanted before and is missing here can wait. */
-  want(writers, replacement) {
-    this.wanted = writers.map((writer) => ({ writer, replacement }));
-    this.timer ??= setTimeout(() => this.step(), 50);
-  }
-
-  /** Run one forward pass, then let the page answer. */
-  step() {
-    this.timer = null;
-    if (this.lab.memory !== this.memory) return; // it has read another text
-    this.current ??= this.start();
-    if (!this.current) return;
-    const { done, value } = this.current.steps.next();
-    if (done) {
-      this.effects.set(this.current.key, value);
-      this.current = null;
-      this.view.refresh("silenced");
-    }
-    this.timer = setTimeout(() => this.step());
-  }
-
-  /** The next measurement, or null if all that is wanted is there. */
-  start() {
-    const next = this.wanted.find(({ writer, replacement }) => !this.get(writer, replacement));
-    if (!next) return null;
-    const { writer, replacement } = next;
-    const steps = measureWriter(this.lab, writer, replacement);
-    return { key: `${replacement} ${writer.key}`, steps };
-  }
-}
-
-/** The measurements of a lab on its text. */
-function silencing(lab, view) {
-  return lab.once("silencing", () => new Silencing(lab, view));
+/**
+ * What silencing each writer of a group does, and the baseline; null for those to come.
+ * @returns {({silenced: object, random: object}|null)[]}
+ */
+function silenceEffects(lab, view, group) {
+  const replacement = view.get("replacement");
+  const writers = writersOf(lab).filter((writer) => writer.group === group);
+  const passes = 1 + SILENCE_DRAWS;
+  const all = lab.gradually(
+    `silence ${replacement} ${group}`,
+    writers.length * passes,
+    (i) => silencePass(lab, writers[Math.floor(i / passes)], replacement, i % passes),
+    () => view.refresh("silenced"),
+  );
+  return writers.map((_, w) => {
+    const [silenced, ...draws] = all.slice(w * passes, (w + 1) * passes);
+    return draws.every(Boolean) ? { silenced, random: meanEffect(draws) } : null;
+  });
 }
 
 // --- words ---------------------------------------------------------------------------------------
@@ -200,13 +162,10 @@ function silenceInWords(lab, t, writer, replacement, effect) {
 
 /** Attentions and MLPs with their mean KL, the largest first; null while one is missing. */
 function silenceRanking(lab, view) {
-  const replacement = view.get("replacement");
-  const ranking = [];
-  for (const writer of writersOf(lab).filter(({ group }) => group === "whole")) {
-    const effect = silencing(lab, view).get(writer, replacement);
-    if (!effect) return null;
-    ranking.push({ writer, kl: meanOf(effect.silenced.kl_T) });
-  }
+  const writers = writersOf(lab).filter(({ group }) => group === "whole");
+  const effects = silenceEffects(lab, view, "whole");
+  if (effects.includes(null)) return null;
+  const ranking = writers.map((writer, w) => ({ writer, kl: meanOf(effects[w].silenced.kl_T) }));
   return ranking.sort((a, b) => b.kl - a.kl);
 }
 
@@ -246,10 +205,7 @@ PANELS.push({
     const all = writersOf(lab);
     const group = all.filter((writer) => writer.group === groupOf(chosen));
     const writer = all.find(({ key }) => key === chosen);
-    const measured = silencing(lab, view);
-    const whole = all.filter((other) => other.group === "whole");
-    measured.want(guess === null ? group : [...group, ...whole], replacement);
-    const effects = group.map((one) => measured.get(one, replacement));
+    const effects = silenceEffects(lab, view, groupOf(chosen));
     const known = effects.filter(Boolean);
 
     const valuesOf = (number) => effects.map((effect) => (effect ? number(effect) : null));
@@ -276,7 +232,7 @@ PANELS.push({
     const progress =
       known.length < group.length ? `Computing ${known.length + 1} of ${group.length} … ` : "";
     const words = writer
-      ? silenceInWords(lab, t, writer, replacement, measured.get(writer, replacement))
+      ? silenceInWords(lab, t, writer, replacement, effects[group.indexOf(writer)])
       : "This model does not have the writer that you chose.";
     return {
       sentence: progress + words,
