@@ -22,7 +22,7 @@ from minitx import compiled, measure
 
 T = 3  # the position that the reader chose
 WHOLE = ["attention 1", "MLP 1", "attention 2", "MLP 2"]
-HEADS = [f"block 2, head {head}" for head in (1, 2, 3, 4)]
+HEADS = [f"block 2 head {head}" for head in (1, 2, 3, 4)]
 
 
 @pytest.fixture(scope="module")
@@ -156,10 +156,10 @@ def test_a_writer_is_chosen_by_keyboard(tab, path):
     assert sentence(tab, "silence").startswith("MLP 2, replaced by zero,")
     press(tab, "#silenced", "ArrowDown")
     wait(tab)
-    assert sentence(tab, "silence").startswith("Block 1, head 1, replaced by zero,")
+    assert sentence(tab, "silence").startswith("Block 1 head 1, replaced by zero,")
     press(tab, "#replacement", "ArrowDown")
     wait(tab)
-    assert sentence(tab, "silence").startswith("Block 1, head 1, replaced by its mean,")
+    assert sentence(tab, "silence").startswith("Block 1 head 1, replaced by its mean,")
 
 
 def test_the_prediction_is_drawn_and_ranked(tab, path):

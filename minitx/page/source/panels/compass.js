@@ -30,7 +30,7 @@ function alongStations(states_RD, compare) {
   return states_RD.map((x_D, r) => (r === 0 ? null : compare(x_D, states_RD[r - 1])));
 }
 
-/** How long a vector is, measured in another one: null if that is zero. */
+/** The norm of a vector divided by that of another: null if the other is zero. */
 function normRatio(x_D, before_D) {
   return norm(before_D) > 0 ? norm(x_D) / norm(before_D) : null;
 }
@@ -54,7 +54,7 @@ function atThisStep(x_D, before_D) {
 
 /** The cosine with the embedding if all steps so far stood at right angles to each other. */
 function atTheseSteps(states_RD) {
-  let square = 0; // of all steps together, measured in the embedding
+  let square = 0; // of the norm of all steps together, divided by the embedding's
   return states_RD.map((x_D, r) => {
     if (r > 0) square += normRatio(difference(x_D, states_RD[r - 1]), states_RD[0]) ** 2;
     return normRatio(x_D, states_RD[0]) === null ? null : orthogonalStepBaseline(Math.sqrt(square));
@@ -88,7 +88,7 @@ function fixedCurves(lab, t) {
 }
 
 /** The curves that the gain changes: for the station before, and for the embedding. */
-function edited(name, states_RD, unedited_RD) {
+function gainCurves(name, states_RD, unedited_RD) {
   const is_edited = states_RD !== unedited_RD;
   const own = { label: is_edited ? `${name}, edited` : name, style: "main" };
   const growth = { label: "baseline: at right angles, 1/growth", style: "baseline" };
@@ -115,7 +115,7 @@ function edited(name, states_RD, unedited_RD) {
 function cosineRange(series, marks = []) {
   const values = [...series.flatMap((curve) => curve.values), ...marks.map(({ y }) => y)];
   const lowest = Math.min(0, ...values.filter((value) => value !== null));
-  return { min: Math.floor(2 * lowest) / 2, max: 1 };
+  return { min: Math.floor(4 * lowest) / 4, max: 1 };
 }
 
 /** The most likely token, with its probability. */
@@ -142,8 +142,9 @@ function updateInWords(lab, t, r, states_RD) {
   const update_D = row(lab.update(r), t, lab.sizes.D);
   return (
     `The update of ${lab.station(r)} has a cosine of ${short(cosine(update_D, before_D))} with ` +
-    `the state before it. The states before and after it have ` +
-    `${short(cosine(x_D, before_D))}; an update at right angles would leave ${short(atThisGrowth(x_D, before_D))} at this growth and ` +
+    `the state before it. The states before and after it have a cosine of ` +
+    `${short(cosine(x_D, before_D))}; an update at right angles would leave ` +
+    `${short(atThisGrowth(x_D, before_D))} at this growth and ` +
     `${short(atThisStep(x_D, before_D))} at this size of the step.`
   );
 }
@@ -190,7 +191,7 @@ PANELS.push({
     const { states_RD, logits_V } =
       gain === 1 ? { states_RD: unedited_RD, logits_V: lab.logits(t) } : withGain(lab, t, r, gain);
     const fixed = lab.once(`compass ${t}`, () => fixedCurves(lab, t));
-    const own = edited(`position ${t}: “${lab.show(lab.tokens[t])}”`, states_RD, unedited_RD);
+    const own = gainCurves(`position ${t}: “${lab.show(lab.tokens[t])}”`, states_RD, unedited_RD);
     const last = states_RD.length - 1;
     const guesses = [];
     if (guess !== null) {

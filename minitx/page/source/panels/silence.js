@@ -24,7 +24,7 @@ function writersOf(lab) {
       const station = 2 * n + 1;
       heads.push({
         key: `${station}.${head}`, group: `${station}.`, station, head,
-        name: `block ${n + 1}, head ${head + 1}`,
+        name: `block ${n + 1} head ${head + 1}`,
       });
     }
   }
@@ -36,17 +36,20 @@ function groupOf(key) {
   return key.includes(".") ? `${key.split(".")[0]}.` : "whole";
 }
 
-/** A menu of the writers of all models. */
-function writerChoices(labs, group) {
-  const labels = new Map();
-  for (const lab of labs) {
-    for (const { key, group: own, name } of writersOf(lab)) {
-      if (!group || own === group) labels.set(key, name);
-    }
-  }
-  if (labels.size === 0) return [{ value: "1", label: "nothing: the model has no blocks" }];
-  const choices = [...labels].map(([value, label]) => ({ value, label }));
-  return choices.sort((a, b) => a.value.includes(".") - b.value.includes(".") || a.value - b.value);
+/** The writers of a model that are drawn together. */
+function groupMembers(lab, group) {
+  return writersOf(lab).filter((writer) => writer.group === group);
+}
+
+/** A menu of the writers that at least one model has: attentions and MLPs, then the heads. */
+function writerChoices(writers) {
+  const by_key = new Map(writers.map((writer) => [writer.key, writer]));
+  if (by_key.size === 0) return [{ value: "1", label: "nothing: the model has no blocks" }];
+  const isHead = ({ head }) => (head === null ? 0 : 1);
+  const sorted = [...by_key.values()].sort(
+    (a, b) => isHead(a) - isHead(b) || a.station - b.station || a.head - b.head,
+  );
+  return sorted.map(({ key, name }) => ({ value: key, label: name }));
 }
 
 // --- the edit ------------------------------------------------------------------------------------
@@ -128,7 +131,7 @@ function silencePass(lab, writer, replacement, pass) {
  */
 function silenceEffects(lab, view, group) {
   const replacement = view.get("replacement");
-  const writers = writersOf(lab).filter((writer) => writer.group === group);
+  const writers = groupMembers(lab, group);
   const passes = 1 + SILENCE_DRAWS;
   const all = lab.gradually(
     `silence ${replacement} ${group}`,
@@ -162,7 +165,7 @@ function silenceInWords(lab, t, writer, replacement, effect) {
 
 /** Attentions and MLPs with their mean KL, the largest first; null while one is missing. */
 function silenceRanking(lab, view) {
-  const writers = writersOf(lab).filter(({ group }) => group === "whole");
+  const writers = groupMembers(lab, "whole");
   const effects = silenceEffects(lab, view, "whole");
   if (effects.includes(null)) return null;
   const ranking = writers.map((writer, w) => ({ writer, kl: meanOf(effects[w].silenced.kl_T) }));
@@ -176,7 +179,7 @@ PANELS.push({
     ask:
       "You silence one attention or one MLP at every position. Which one changes the predictions " +
       "for this text most?",
-    choices: (labs) => writerChoices(labs, "whole"),
+    choices: (labs) => writerChoices(labs.flatMap((lab) => groupMembers(lab, "whole"))),
     truth(lab, view) {
       const ranking = silenceRanking(lab, view);
       if (ranking === null) return { value: "", words: "The page is still computing the answer." };
@@ -189,7 +192,10 @@ PANELS.push({
     },
   },
   controls: [
-    { name: "silenced", label: "Silence", standard: "1", choices: (labs) => writerChoices(labs) },
+    {
+      name: "silenced", label: "Silence", standard: "1",
+      choices: (labs) => writerChoices(labs.flatMap(writersOf)),
+    },
     {
       name: "replacement", label: "Replace its update by", standard: "zero",
       choices: () => [
@@ -202,9 +208,8 @@ PANELS.push({
     const t = lab.position(view);
     const replacement = view.get("replacement");
     const chosen = view.get("silenced");
-    const all = writersOf(lab);
-    const group = all.filter((writer) => writer.group === groupOf(chosen));
-    const writer = all.find(({ key }) => key === chosen);
+    const group = groupMembers(lab, groupOf(chosen));
+    const writer = group.find(({ key }) => key === chosen);
     const effects = silenceEffects(lab, view, groupOf(chosen));
     const known = effects.filter(Boolean);
 
