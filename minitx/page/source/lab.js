@@ -117,6 +117,24 @@ class Lab {
   get stations() {
     return Array.from({ length: this.sizes.R }, (_, r) => this.station(r));
   }
+
+  /** The stations that follow an attention or an MLP: each has a writer of that name. */
+  get writers() {
+    const later = [...Array(this.sizes.R).keys()].slice(1);
+    return later.filter((r) => r % 2 === 1 || this.config.mlp !== "none");
+  }
+
+  /** The update_TD that the writer of a station wrote. */
+  update(r) {
+    const { attention_update_NTD, mlp_update_NTD } = this.trace;
+    return r % 2 ? attention_update_NTD[(r - 1) / 2] : mlp_update_NTD[r / 2 - 1];
+  }
+
+  /** The states at a station if its writer wrote update_TD to the states x_TD before it. */
+  join(r, x_TD, update_TD) {
+    const block = this.model.blocks[Math.ceil(r / 2) - 1];
+    return block.join(x_TD, r % 2 ? block.attention_norm : block.mlp_norm, update_TD);
+  }
 }
 
 /** Ticks for an axis of stations: the embedding, then the end of each block. */

@@ -31,6 +31,32 @@ function orthogonalBaseline(growth) {
   return 1 / Math.max(growth, 1);
 }
 
+/** The cosine between x and x + u if u is orthogonal to x and |u| = step |x|. */
+function orthogonalStepBaseline(step) {
+  return 1 / Math.sqrt(1 + step ** 2);
+}
+
+/** The mean cosine between a of one token and b of another, over all pairs; null for one token. */
+function randomPairCosine(a_ZD, b_ZD, D) {
+  const Z = a_ZD.length / D;
+  if (Z < 2) return null;
+  const sum_a = new Float64Array(D);
+  const sum_b = new Float64Array(D);
+  let own = 0; // the cosines of each token with itself
+  for (let z = 0; z < Z; z++) {
+    const a_D = row(a_ZD, z, D);
+    const b_D = row(b_ZD, z, D);
+    const norm_a = norm(a_D) || Infinity;
+    const norm_b = norm(b_D) || Infinity;
+    for (let d = 0; d < D; d++) {
+      sum_a[d] += a_D[d] / norm_a;
+      sum_b[d] += b_D[d] / norm_b;
+    }
+    own += cosine(a_D, b_D);
+  }
+  return (dot(sum_a, sum_b) - own) / (Z * (Z - 1));
+}
+
 /** Probabilities from logits. */
 function softmax(logits) {
   return logSoftmax(logits).map(Math.exp);

@@ -198,7 +198,7 @@ function drawBars(spec, width) {
     placeAt: (_, py) => clamp(Math.floor((py - MARGIN.top + 3) / band), 0, rows.length - 1),
     step: (i, [dx, dy]) => (i === null ? 0 : clamp(i + dx - dy, 0, rows.length - 1)),
     read(i) {
-      if (i >= rows.length) return null;
+      if (!rows[i]) return null;
       rows.forEach((back, other) => back.classList.toggle("read", other === i));
       const values = spec.series.map((s) => `${s.label} ${short(s.values[i])}`);
       return `${spec.names[i]}: ${values.join("; ")}`;
