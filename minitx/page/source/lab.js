@@ -114,9 +114,23 @@ class Lab {
     return `${r % 2 ? "attention" : "MLP"} ${Math.ceil(r / 2)}`;
   }
 
+  /** What each position is called: “the” at position 3. */
+  get places() {
+    return this.tokens.map((id, t) => `“${this.show(id)}” at position ${t}`);
+  }
+
   get stations() {
     return Array.from({ length: this.sizes.R }, (_, r) => this.station(r));
   }
+}
+
+/** Choices of a menu: the model as it is, or before training if the page has that. */
+function trainedOrNot(labs) {
+  const choices = [{ value: "trained", label: "the trained model" }];
+  if (labs.some((lab) => lab.untrained)) {
+    choices.push({ value: "untrained", label: "the untrained model" });
+  }
+  return choices;
 }
 
 /** Ticks for an axis of stations: the embedding, then the end of each block. */

@@ -39,10 +39,13 @@
  * @property {string} what the values are
  * @property {string[]} rows names of the rows, the lowest first
  * @property {string[]} columns
+ * @property {string[]} [columnNames] of the columns, for reading and for the table
  * @property {(number|null)[][]} values by row and column
  * @property {string[][]} [texts] written into the cells
  * @property {number} max the value of the darkest colour
  * @property {{row?: number, column?: number}} [marked]
+ * @property {{label: string, style: string, row: number, column: number}[]} [marks] outlined cells
+ * @property {(row: number, column: number) => void} [choose] called for a click and for Enter
  */
 
 /** A figure in the page; `show` draws a description, and draws it again when the width changes. */
@@ -70,6 +73,7 @@ class Figure {
     this.spec = spec;
     this.drawing = DRAWINGS[spec.kind](spec, Math.max(260, this.plot.clientWidth));
     this.width = this.plot.clientWidth;
+    this.node.classList.toggle("wide", spec.kind === "cells");
     const had_focus = this.plot.firstChild === document.activeElement && this.plot.firstChild;
     this.plot.replaceChildren(this.listening(this.drawing.svg));
     if (had_focus) this.plot.firstChild.focus();
@@ -88,11 +92,17 @@ class Figure {
     svg.setAttribute("tabindex", "0");
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", `${this.spec.title}. The arrow keys read its values.`);
-    svg.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const box = svg.getBoundingClientRect();
       this.read(this.drawing.placeAt(event.clientX - box.left, event.clientY - box.top));
+    };
+    svg.addEventListener("pointermove", point);
+    svg.addEventListener("click", (event) => {
+      point(event);
+      this.choose();
     });
     svg.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.choose();
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
       if (!(event.key in step)) return;
       event.preventDefault();
@@ -106,6 +116,11 @@ class Figure {
     const found = place === null ? null : this.drawing.read(place);
     this.cursor = found && place;
     if (found) this.reading.textContent = found;
+  }
+
+  /** Tell the panel that the reader chose the place of the cursor, if that means something there. */
+  choose() {
+    if (this.cursor !== null && this.spec.choose) this.spec.choose(...this.cursor);
   }
 
   fillTable() {
@@ -241,6 +256,10 @@ function drawCells(spec, width) {
     if (spec.marked && c === spec.marked.column) label.classList.add("marked");
     svg.append(label);
   });
+  for (const { row, column, style } of spec.marks || []) {
+    const [left, top] = [leftOf(column), topOf(row)];
+    svg.append(rectangle(left, top, cell_width - 1, cell - 1, `outline ${style}`));
+  }
   const cursor = rectangle(0, 0, cell_width, cell, "cell-cursor");
   cursor.setAttribute("visibility", "hidden");
   svg.append(cursor);
@@ -260,7 +279,8 @@ function drawCells(spec, width) {
       cursor.setAttribute("x", leftOf(c) - 0.5);
       cursor.setAttribute("y", topOf(r) - 0.5);
       const written = spec.texts && spec.texts[r][c] ? `${spec.texts[r][c]}, ` : "";
-      return `${spec.rows[r]}, ${spec.columns[c]}: ${written}${spec.what} ${short(spec.values[r][c])}`;
+      const name = (spec.columnNames || spec.columns)[c];
+      return `${spec.rows[r]}, ${name}: ${written}${spec.what} ${short(spec.values[r][c])}`;
     },
   };
 }
@@ -275,7 +295,7 @@ function tableOf(spec) {
       return `${written}${short(spec.values[r][c])}`;
     };
     const rows = spec.rows.map((name, r) => [name, ...spec.columns.map((_, c) => cell(r, c))]);
-    return [[spec.what, ...spec.columns], ...rows];
+    return [[spec.what, ...(spec.columnNames || spec.columns)], ...rows];
   }
   const names = spec.names || spec.x.map(short);
   const rows = names.map((name, i) => [name, ...spec.series.map((s) => short(s.values[i]))]);

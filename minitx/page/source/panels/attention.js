@@ -1,0 +1,127 @@
+// Attention patterns: how much each head reads each token from the chosen position.
+"use strict";
+
+/** What the heads of one block see from position t: weights_HS, the tokens up to t only. */
+function headsOf(pattern_HTS, t, { T, H }) {
+  return Array.from({ length: H }, (_, h) => {
+    const start = (h * T + t) * T;
+    return Array.from(pattern_HTS.subarray(start, start + t + 1));
+  });
+}
+
+/** The attention weights of all heads from position t: a list for each head, the first block first. */
+function attentionFrom(lab, trace, t) {
+  const sizes = { T: lab.tokens.length, H: lab.sizes.H };
+  return trace.pattern_NHTS.flatMap((pattern_HTS) => headsOf(pattern_HTS, t, sizes));
+}
+
+/** The names of all heads, the first block first. */
+function headNames(lab) {
+  const { N, H } = lab.sizes;
+  return Array.from({ length: N * H }, (_, i) => `block ${Math.floor(i / H) + 1} head ${(i % H) + 1}`);
+}
+
+/** The mean over heads of their weight on the token `back` places before position t, by back. */
+function weightByDistance(heads, t) {
+  return Array.from({ length: t + 1 }, (_, back) => {
+    const sum = heads.reduce((total, weights_S) => total + weights_S[t - back], 0);
+    return sum / heads.length;
+  });
+}
+
+/** The mean over heads of the weight on position t itself; null without heads. */
+function selfAttention(lab, t) {
+  const heads = attentionFrom(lab, lab.trace, t);
+  return heads.length ? weightByDistance(heads, t)[0] : null;
+}
+
+/** The heat map of all heads, above a row of uniform attention. */
+function attentionMap(lab, t, heads, whose) {
+  const uniform_S = Array(t + 1).fill(1 / (t + 1));
+  const future = Array(lab.tokens.length - t - 1).fill(null);
+  return {
+    kind: "cells", title: `Attention of all heads from position ${t}, ${whose}`,
+    what: "attention",
+    rows: ["uniform", ...headNames(lab).slice(0, heads.length)],
+    columns: lab.tokens.map((id) => lab.show(id)), columnNames: lab.places,
+    values: [uniform_S, ...heads].map((weights_S) => [...weights_S, ...future]),
+    max: 1, marked: { column: t },
+  };
+}
+
+PANELS.push({
+  id: "attention",
+  figures: ["pattern", "distance"],
+  prediction: {
+    ask: "How much of its attention does your position pay to itself, as a mean over all heads?",
+    min: 0, max: 1, step: "any", unit: "(between 0 and 1)",
+    truth(lab, view) {
+      const weight = selfAttention(lab, lab.position(view));
+      if (weight === null) return { value: 0, words: "This model has no attention." };
+      return { value: weight, words: `It is ${short(weight)}.` };
+    },
+  },
+  controls: [
+    {
+      name: "attention-model", label: "Patterns of", standard: "trained",
+      choices: (labs) => trainedOrNot(labs),
+    },
+  ],
+  show(lab, view, guess) {
+    const t = lab.position(view);
+    const trained = attentionFrom(lab, lab.trace, t);
+    const untrained = lab.untrained ? attentionFrom(lab, lab.untrainedTrace, t) : [];
+    const shows_untrained = view.get("attention-model") === "untrained" && lab.untrained;
+    const whose = shows_untrained ? "untrained model" : "trained model";
+    const series = [];
+    if (trained.length) {
+      series.push({ label: "mean of all heads", style: "main", values: weightByDistance(trained, t) });
+    }
+    if (untrained.length) {
+      series.push({
+        label: "mean of all heads, untrained", style: "untrained",
+        values: weightByDistance(untrained, t),
+      });
+    }
+    series.push({
+      label: `baseline: uniform, 1/${t + 1} each`, style: "baseline",
+      values: Array(t + 1).fill(1 / (t + 1)),
+    });
+    const marks = [];
+    if (guess !== null) {
+      marks.push({ label: "your prediction", style: "guess", x: 0, y: Number(guess) });
+    }
+    return {
+      sentence: attentionSentence(lab, t, trained, untrained),
+      pattern: attentionMap(lab, t, shows_untrained ? untrained : trained, whose),
+      distance: {
+        kind: "lines", title: "Attention by distance, as a mean over heads",
+        x: [...Array(t + 1).keys()],
+        names: Array.from({ length: t + 1 }, (_, back) => `${back} back, “${lab.show(lab.tokens[t - back])}”`),
+        xAxis: { label: "tokens back from your position (0: itself)" },
+        yAxis: { label: "attention", min: 0 },
+        series, marks,
+      },
+    };
+  },
+});
+
+/** What the patterns say in words. */
+function attentionSentence(lab, t, trained, untrained) {
+  if (trained.length === 0) {
+    return "This model has no blocks, so it has no attention: every position sees only its own token.";
+  }
+  const token = `“${lab.show(lab.tokens[t])}” at position ${t}`;
+  if (t === 0) return `${token} can read nothing but itself: all heads put their whole weight on it.`;
+  const itself = weightByDistance(trained, t)[0];
+  const peaks = trained.map((weights_S) => Math.max(...weights_S));
+  const sharpest = largest(peaks, 1)[0];
+  const s = largest(trained[sharpest], 1)[0];
+  const before = untrained.length
+    ? ` (untrained ${short(weightByDistance(untrained, t)[0])}, uniform attention ${short(1 / (t + 1))})`
+    : ` (uniform attention ${short(1 / (t + 1))})`;
+  return (
+    `${token} pays ${short(itself)} of its attention to itself${before}. The most focused head is ` +
+    `${headNames(lab)[sharpest]}: it puts ${short(peaks[sharpest])} on ${lab.places[s]}.`
+  );
+}
