@@ -65,18 +65,22 @@ class Figure {
     this.node = element("figure", {}, [this.legend, this.plot, this.reading, this.details]);
     this.cursor = null; // the place that is being read
     this.width = 0;
+    this.plot.addEventListener("scroll", () => this.drawing.scrolled?.(this.plot.scrollLeft));
     new ResizeObserver(() => this.redraw()).observe(this.plot);
   }
 
   /** @param {Lines|Bars|Cells} spec */
   show(spec) {
     this.spec = spec;
-    this.drawing = DRAWINGS[spec.kind](spec, Math.max(260, this.plot.clientWidth));
-    this.width = this.plot.clientWidth;
     this.node.classList.toggle("wide", spec.kind === "cells");
-    const had_focus = this.plot.firstChild === document.activeElement && this.plot.firstChild;
-    this.plot.replaceChildren(this.listening(this.drawing.svg));
-    if (had_focus) this.plot.firstChild.focus();
+    this.width = this.plot.clientWidth;
+    this.drawing = DRAWINGS[spec.kind](spec, Math.max(260, this.width), this.drawing);
+    if (this.drawing.svg !== this.plot.firstChild) {
+      const had_focus = this.plot.firstChild === document.activeElement && this.plot.firstChild;
+      this.plot.replaceChildren(this.listening(this.drawing.svg));
+      if (had_focus) this.plot.firstChild.focus();
+    }
+    this.reveal();
     this.legend.replaceChildren(...legendOf(spec));
     if (this.cursor !== null) this.read(this.cursor);
     else this.reading.textContent = "Point at the picture, or use the arrow keys in it, to read it.";
@@ -107,6 +111,7 @@ class Figure {
       if (!(event.key in step)) return;
       event.preventDefault();
       this.read(this.drawing.step(this.cursor, step[event.key]));
+      this.scrollTo(this.cursor);
     });
     return svg;
   }
@@ -116,6 +121,21 @@ class Figure {
     const found = place === null ? null : this.drawing.read(place);
     this.cursor = found && place;
     if (found) this.reading.textContent = found;
+  }
+
+  /** Scroll to the marked column of a heat map where it is new. */
+  reveal() {
+    const column = this.spec.marked?.column;
+    if (column === undefined) return;
+    if (column !== this.revealed) this.scrollTo([0, column]);
+    this.revealed = column;
+    this.drawing.scrolled(this.plot.scrollLeft);
+  }
+
+  /** Bring a place of a heat map into sight. */
+  scrollTo(place) {
+    if (!this.drawing.scrollTo) return;
+    this.plot.scrollLeft = this.drawing.scrollTo(place, this.plot.scrollLeft);
   }
 
   /** Tell the panel that the reader chose the place of the cursor, if that means something there. */
@@ -221,52 +241,86 @@ function drawBars(spec, width) {
   };
 }
 
-/** A heat map. */
-function drawCells(spec, width) {
-  const names_width = Math.min(96, width * 0.26);
-  const cell_width = Math.max(14, Math.min(46, (width - names_width - 4) / spec.columns.length));
-  const full_width = Math.max(width, names_width + cell_width * spec.columns.length + 4);
-  const cell = 20;
+/** Where the cells of a heat map lie. */
+function cellPlaces(spec, width) {
+  const cell_height = 20;
   const count = spec.rows.length;
-  const height = MARGIN.top + cell * count + 22;
-  const svg = picture(full_width, height);
-  const topOf = (r) => MARGIN.top + (count - 1 - r) * cell;
-  const leftOf = (c) => names_width + c * cell_width;
-  spec.rows.forEach((name, r) => {
-    const label = text(names_width - 6, topOf(r) + cell / 2, name, "end");
-    if (spec.marked && r === spec.marked.row) label.classList.add("marked");
-    svg.append(label);
-    spec.columns.forEach((_, c) => {
-      const value = spec.values[r][c];
-      if (value === null) return;
-      const share = clamp(value / spec.max, 0, 1);
-      const back = rectangle(leftOf(c), topOf(r), cell_width - 1, cell - 1, "cell");
-      back.style.setProperty("--share", share.toFixed(3));
-      svg.append(back);
-      const written = spec.texts && spec.texts[r][c];
-      if (written) {
-        const words = text(leftOf(c) + cell_width / 2, topOf(r) + cell / 2, fit(written, cell_width));
-        words.classList.add(share > 0.5 ? "on-dark" : "on-light");
-        svg.append(words);
-      }
-    });
-  });
-  spec.columns.forEach((name, c) => {
-    const label = text(leftOf(c) + cell_width / 2, MARGIN.top + count * cell + 10, fit(name, cell_width));
-    if (spec.marked && c === spec.marked.column) label.classList.add("marked");
-    svg.append(label);
-  });
-  for (const { row, column, style } of spec.marks || []) {
-    const [left, top] = [leftOf(column), topOf(row)];
-    svg.append(rectangle(left, top, cell_width - 1, cell - 1, `outline ${style}`));
-  }
-  const cursor = rectangle(0, 0, cell_width, cell, "cell-cursor");
-  cursor.setAttribute("visibility", "hidden");
-  svg.append(cursor);
+  const longest_name = Math.max(...spec.rows.map((name) => name.length));
+  const names_width = Math.min(96, width * 0.28, longest_name * 6.5 + 10);
+  const longest_text = Math.max(1, ...(spec.texts || [[]]).flat().map((words) => words.length));
+  const least = longest_text > 2 ? 36 : 14;
+  const fitting = (width - names_width - 4) / spec.columns.length;
+  const cell_width = Math.max(least, Math.min(56, fitting));
   return {
-    svg,
+    cell_height, cell_width, names_width,
+    width: Math.max(width, names_width + cell_width * spec.columns.length + 4),
+    height: MARGIN.top + cell_height * count + 22,
+    topOf: (r) => MARGIN.top + (count - 1 - r) * cell_height,
+    leftOf: (c) => names_width + c * cell_width,
+  };
+}
+
+/** The cells with their texts. */
+function cellGrid(spec, { cell_height, cell_width, topOf, leftOf }) {
+  const grid = svgElement("g", {});
+  spec.values.forEach((values, r) => values.forEach((value, c) => {
+    if (value === null) return;
+    const share = clamp(value / spec.max, 0, 1);
+    const back = rectangle(leftOf(c), topOf(r), cell_width - 1, cell_height - 1, "cell");
+    back.setAttribute("fill-opacity", (0.06 + 0.94 * share).toFixed(3));
+    grid.append(back);
+    const written = spec.texts && spec.texts[r][c];
+    if (!written) return;
+    const middle = leftOf(c) + cell_width / 2;
+    const words = text(middle, topOf(r) + cell_height / 2, fit(written, cell_width - 3));
+    words.classList.add(share > 0.72 ? "on-dark" : "on-light");
+    grid.append(words);
+  }));
+  return grid;
+}
+
+/** The names of the columns and the marked cells. */
+function cellMarks(spec, { cell_height, cell_width, height, topOf, leftOf }) {
+  const names = spec.columns.map((name, c) => {
+    const label = text(leftOf(c) + cell_width / 2, height - 12, fit(name, cell_width - 3));
+    if (spec.marked && c === spec.marked.column) label.classList.add("marked");
+    return label;
+  });
+  const outlines = (spec.marks || []).map(({ row, column, style }) =>
+    rectangle(leftOf(column), topOf(row), cell_width - 1, cell_height - 1, `outline ${style}`),
+  );
+  return [...names, ...outlines];
+}
+
+/** The names of the rows, on paper that hides the cells that are scrolled under them. */
+function rowNames(spec, { cell_height, names_width, height, topOf }) {
+  const names = spec.rows.map((name, r) => {
+    const label = text(names_width - 6, topOf(r) + cell_height / 2, name, "end");
+    if (spec.marked && r === spec.marked.row) label.classList.add("marked");
+    return label;
+  });
+  return [rectangle(0, 0, names_width - 1, height, "paper"), ...names];
+}
+
+/** A heat map. The cells of the drawing before are kept if the values are the same array. */
+function drawCells(spec, width, before) {
+  const places = cellPlaces(spec, width);
+  const { cell_height, cell_width, names_width, topOf, leftOf } = places;
+  const count = spec.rows.length;
+  const is_kept = before && before.values === spec.values && before.width === width;
+  const svg = is_kept ? before.svg : picture(places.width, places.height);
+  const [grid, over, names] = is_kept
+    ? svg.children
+    : [cellGrid(spec, places), svgElement("g", {}), svgElement("g", {})];
+  if (!is_kept) svg.append(grid, over, names);
+  const cursor = rectangle(0, 0, cell_width, cell_height, "cell-cursor");
+  cursor.setAttribute("visibility", "hidden");
+  over.replaceChildren(...cellMarks(spec, places), cursor);
+  names.replaceChildren(...rowNames(spec, places));
+  return {
+    svg, width, values: spec.values,
     placeAt: (px, py) => [
-      clamp(count - 1 - Math.floor((py - MARGIN.top) / cell), 0, count - 1),
+      clamp(count - 1 - Math.floor((py - MARGIN.top) / cell_height), 0, count - 1),
       clamp(Math.floor((px - names_width) / cell_width), 0, spec.columns.length - 1),
     ],
     step: (place, [dx, dy]) =>
@@ -281,6 +335,13 @@ function drawCells(spec, width) {
       const written = spec.texts && spec.texts[r][c] ? `${spec.texts[r][c]}, ` : "";
       const name = (spec.columnNames || spec.columns)[c];
       return `${spec.rows[r]}, ${name}: ${written}${spec.what} ${short(spec.values[r][c])}`;
+    },
+    /** Keep the names of the rows in sight. */
+    scrolled: (left) => names.setAttribute("transform", `translate(${left} 0)`),
+    /** How far to scroll so that a column is in sight; `left` if it is. */
+    scrollTo([, c], left) {
+      const [from, to] = [leftOf(c) - names_width, leftOf(c) + cell_width - width];
+      return clamp(left, to, from);
     },
   };
 }

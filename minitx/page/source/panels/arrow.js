@@ -8,15 +8,23 @@ const STRETCH_TICKS = [
 const NEIGHBOURS = 8;
 
 const MEASURES = {
-  dot: { label: "dot product", largest_is_near: true },
-  cosine: { label: "cosine similarity", largest_is_near: true },
-  distance: { label: "distance", largest_is_near: false },
+  dot: { label: "dot product", joined: "dot product with", largest_is_near: true },
+  cosine: { label: "cosine similarity", joined: "cosine similarity with", largest_is_near: true },
+  distance: { label: "distance", joined: "distance from", largest_is_near: false },
 };
 
 /** The chosen token, or the top prediction at position t: -1 stands for it. */
 function stretchedToken(lab, view, t) {
   const chosen = view.get("arrow-token");
   return chosen >= 0 && chosen < lab.sizes.V ? chosen : largest(lab.logits(t), 1)[0];
+}
+
+/** A menu of the top prediction and all tokens. */
+function tokenChoices(lab) {
+  const tokens = Array.from({ length: lab.sizes.V }, (_, id) => ({
+    value: id, label: `${lab.show(id)} (${id})`,
+  }));
+  return [{ value: -1, label: "the top prediction" }, ...tokens];
 }
 
 /** The dot products of a vector with all rows of the unembedding, and the norms of both. */
@@ -38,14 +46,11 @@ function nearnessToStretched({ dot_V, norm_V, norm }, c, measure) {
   });
 }
 
-/** How near a state is to each row if one token's row is made c times as long. */
-function nearnessToState({ dot_V, norm_V, norm }, token, c, measure) {
-  return Float64Array.from(dot_V, (product, id) => {
-    const factor = id === token ? c : 1;
-    if (measure === "dot") return factor * product;
-    if (measure === "cosine") return cosineOf(product, norm * norm_V[id]);
-    return distanceOf(factor * product, norm, factor * norm_V[id]);
-  });
+/** How near a state is to the row of a token made c times as long, by a measure. */
+function nearnessToState({ dot_V, norm_V, norm }, id, c, measure) {
+  if (measure === "dot") return c * dot_V[id];
+  if (measure === "cosine") return cosineOf(dot_V[id], norm * norm_V[id]);
+  return distanceOf(c * dot_V[id], norm, c * norm_V[id]);
 }
 
 function cosineOf(product, lengths) {
@@ -57,11 +62,12 @@ function distanceOf(product, norm_a, norm_b) {
   return Math.sqrt(Math.max(0, norm_a ** 2 + norm_b ** 2 - 2 * product));
 }
 
-/** The place of a token in the order of nearness, from 1. */
-function rankOf(token, nearness_V, measure) {
+/** The place of a value in the order of nearness, from 1; others_V are what it competes with. */
+function rankOf(value, others_V, measure) {
   const sign = MEASURES[measure].largest_is_near ? 1 : -1;
-  const own = sign * nearness_V[token];
-  return 1 + nearness_V.reduce((count, value) => count + (sign * value > own ? 1 : 0), 0);
+  let rank = 1;
+  for (const other of others_V) if (sign * other > sign * value) rank += 1;
+  return rank;
 }
 
 /** The ids of the rows next to a token's row, without the token itself. */
@@ -112,8 +118,11 @@ function arrowProbabilities(lab, t, token) {
 /** The rank of the token as seen from the state, over the stretch, by each measure. */
 function arrowRanks(lab, t, token) {
   const state = lab.once(`arrow state ${t}`, () => compareWithState(lab, t));
-  const ranks = (measure) =>
-    STRETCHES.map((c) => rankOf(token, nearnessToState(state, token, c, measure), measure));
+  const ids = [...Array(lab.sizes.V).keys()].filter((id) => id !== token);
+  const ranks = (measure) => {
+    const others = ids.map((id) => nearnessToState(state, id, 1, measure));
+    return STRETCHES.map((c) => rankOf(nearnessToState(state, token, c, measure), others, measure));
+  };
   return [
     { label: "by dot product: the prediction", style: "main", values: ranks("dot") },
     { label: "by distance", style: "other", values: ranks("distance") },
@@ -136,15 +145,15 @@ function neighbourBars(lab, token, c, measure) {
     return sum / Math.max(1, values_V.length - 1);
   };
   const valuesOf = (values_V) => [...ids.map((id) => values_V[id]), meanOfOthers(values_V)];
-  const { label } = MEASURES[measure];
+  const { label, joined } = MEASURES[measure];
   return {
     kept: ids.filter((id) => was.includes(id)).length,
     is_same_order: ids.every((id, i) => id === was[i]),
     count: ids.length,
     spec: {
       kind: "bars", title: `Rows nearest to that of “${lab.show(token)}”, by ${label}`,
-      names: [...ids.map((id) => lab.show(id)), "mean of others"],
-      xAxis: { label: `${label} with the row of “${lab.show(token)}”` },
+      names: [...ids.map((id) => lab.show(id)), "mean of all others"],
+      xAxis: { label: `${joined} the row of “${lab.show(token)}”` },
       series: [
         { label: "row as it is", style: "untrained", values: valuesOf(before_V) },
         { label: `row × ${short(c)}`, style: "main", values: valuesOf(after_V) },
@@ -157,31 +166,28 @@ PANELS.push({
   id: "arrow",
   figures: ["neighbours", "ranks", "probabilities", "curve"],
   prediction: {
-    ask(labs, view) {
-      const questions = labs.map((lab) => {
-        const t = lab.position(view);
-        const token = stretchedToken(lab, view, t);
-        const p = softmax(lab.logits(t))[token];
-        return `“${lab.show(token)}”, which now has ${short(p)} at your position`;
-      });
-      const [first] = questions;
-      return `You make one row of the unembedding twice as long: that of ${first}. Which probability does this token have then?`;
+    ask([lab], view) {
+      const t = lab.position(view);
+      const token = stretchedToken(lab, view, t);
+      const p = short(softmax(lab.logits(t))[token]);
+      return (
+        `The token “${lab.show(token)}” has probability ${p} after your position. You make its ` +
+        "row of the unembedding twice as long. What is its probability then?"
+      );
     },
     min: 0, max: 1, step: "any", unit: "(between 0 and 1)",
     truth(lab, view) {
       const t = lab.position(view);
       const token = stretchedToken(lab, view, t);
+      const before = softmax(lab.logits(t))[token];
       const value = softmax(stretchedLogits(lab.logits(t), token, 2))[token];
-      return { value, words: `“${lab.show(token)}” goes from ${short(softmax(lab.logits(t))[token])} to ${short(value)}.` };
+      return { value, words: `“${lab.show(token)}” goes from ${short(before)} to ${short(value)}.` };
     },
   },
   controls: [
     {
       name: "arrow-token", label: "Token", standard: -1,
-      choices: ([lab]) => [
-        { value: -1, label: "the top prediction" },
-        ...lab.tokenizer.tokens.map((_, id) => ({ value: id, label: `${lab.show(id)} (${id})` })),
-      ],
+      choices: ([lab]) => lab.once("arrow choices", () => tokenChoices(lab)),
     },
     {
       name: "stretch", label: "Its row, times", standard: 1, min: -2, max: 2, step: 0.25,
@@ -247,13 +253,14 @@ function arrowSentence(lab, t, token, c, measure, { kept, is_same_order, count }
   const z = lab.logits(t)[token];
   const before = softmax(lab.logits(t))[token];
   const after = softmax(stretchedLogits(lab.logits(t), token, c))[token];
-  const order = is_same_order ? ", in the same order" : kept === count ? ", in another order" : "";
+  let order = "";
+  if (kept === count) order = is_same_order ? ", in the same order" : ", in another order";
   const tied = lab.config.tied
     ? " In this model the same row also embeds the token; only the unembedding is stretched here."
     : "";
   return (
-    `The logit of “${lab.show(token)}” goes from ${short(z)} to ${short(c * z)} and its probability ` +
-    `from ${short(before)} to ${short(after)}. By ${MEASURES[measure].label}, ${kept} of its ${count} ` +
-    `nearest rows stay the nearest${order}.${tied}`
+    `The logit of “${lab.show(token)}” goes from ${short(z)} to ${short(c * z)} and its ` +
+    `probability from ${short(before)} to ${short(after)}. By ${MEASURES[measure].label}, ${kept} ` +
+    `of its ${count} nearest rows stay the nearest${order}.${tied}`
   );
 }

@@ -1,7 +1,7 @@
 // Attention patterns: how much each head reads each token from the chosen position.
 "use strict";
 
-/** What the heads of one block see from position t: weights_HS, the tokens up to t only. */
+/** How much each head of a block reads each token up to position t: a list for each head. */
 function headsOf(pattern_HTS, t, { T, H }) {
   return Array.from({ length: H }, (_, h) => {
     const start = (h * T + t) * T;
@@ -9,7 +9,7 @@ function headsOf(pattern_HTS, t, { T, H }) {
   });
 }
 
-/** The attention weights of all heads from position t: a list for each head, the first block first. */
+/** The same for all heads of a model, the first block first. */
 function attentionFrom(lab, trace, t) {
   const sizes = { T: lab.tokens.length, H: lab.sizes.H };
   return trace.pattern_NHTS.flatMap((pattern_HTS) => headsOf(pattern_HTS, t, sizes));
@@ -18,7 +18,8 @@ function attentionFrom(lab, trace, t) {
 /** The names of all heads, the first block first. */
 function headNames(lab) {
   const { N, H } = lab.sizes;
-  return Array.from({ length: N * H }, (_, i) => `block ${Math.floor(i / H) + 1} head ${(i % H) + 1}`);
+  const number = [...Array(N * H).keys()];
+  return number.map((i) => `block ${Math.floor(i / H) + 1} head ${(i % H) + 1}`);
 }
 
 /** The mean over heads of their weight on the token `back` places before position t, by back. */
@@ -75,13 +76,12 @@ PANELS.push({
     const whose = shows_untrained ? "untrained model" : "trained model";
     const series = [];
     if (trained.length) {
-      series.push({ label: "mean of all heads", style: "main", values: weightByDistance(trained, t) });
+      const values = weightByDistance(trained, t);
+      series.push({ label: "mean of all heads", style: "main", values });
     }
     if (untrained.length) {
-      series.push({
-        label: "mean of all heads, untrained", style: "untrained",
-        values: weightByDistance(untrained, t),
-      });
+      const values = weightByDistance(untrained, t);
+      series.push({ label: "mean of all heads, untrained", style: "untrained", values });
     }
     series.push({
       label: `baseline: uniform, 1/${t + 1} each`, style: "baseline",
@@ -91,13 +91,14 @@ PANELS.push({
     if (guess !== null) {
       marks.push({ label: "your prediction", style: "guess", x: 0, y: Number(guess) });
     }
+    const distances = [...Array(t + 1).keys()];
     return {
       sentence: attentionSentence(lab, t, trained, untrained),
       pattern: attentionMap(lab, t, shows_untrained ? untrained : trained, whose),
       distance: {
         kind: "lines", title: "Attention by distance, as a mean over heads",
-        x: [...Array(t + 1).keys()],
-        names: Array.from({ length: t + 1 }, (_, back) => `${back} back, “${lab.show(lab.tokens[t - back])}”`),
+        x: distances,
+        names: distances.map((back) => `${back} back, “${lab.show(lab.tokens[t - back])}”`),
         xAxis: { label: "tokens back from your position (0: itself)" },
         yAxis: { label: "attention", min: 0 },
         series, marks,
@@ -109,19 +110,20 @@ PANELS.push({
 /** What the patterns say in words. */
 function attentionSentence(lab, t, trained, untrained) {
   if (trained.length === 0) {
-    return "This model has no blocks, so it has no attention: every position sees only its own token.";
+    return "This model has no blocks and so no attention: every position sees only its own token.";
   }
   const token = `“${lab.show(lab.tokens[t])}” at position ${t}`;
   if (t === 0) return `${token} can read nothing but itself: all heads put their whole weight on it.`;
-  const itself = weightByDistance(trained, t)[0];
+  const comparisons = [`uniform attention ${short(1 / (t + 1))}`];
+  if (untrained.length) {
+    comparisons.unshift(`untrained ${short(weightByDistance(untrained, t)[0])}`);
+  }
   const peaks = trained.map((weights_S) => Math.max(...weights_S));
-  const sharpest = largest(peaks, 1)[0];
-  const s = largest(trained[sharpest], 1)[0];
-  const before = untrained.length
-    ? ` (untrained ${short(weightByDistance(untrained, t)[0])}, uniform attention ${short(1 / (t + 1))})`
-    : ` (uniform attention ${short(1 / (t + 1))})`;
+  const [sharpest] = largest(peaks, 1);
+  const [read] = largest(trained[sharpest], 1);
   return (
-    `${token} pays ${short(itself)} of its attention to itself${before}. The most focused head is ` +
-    `${headNames(lab)[sharpest]}: it puts ${short(peaks[sharpest])} on ${lab.places[s]}.`
+    `${token} pays ${short(weightByDistance(trained, t)[0])} of its attention to itself ` +
+    `(${comparisons.join(", ")}). The most focused head is ${headNames(lab)[sharpest]}: it puts ` +
+    `${short(peaks[sharpest])} on ${lab.places[read]}.`
   );
 }

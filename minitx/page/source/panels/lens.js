@@ -21,26 +21,28 @@ function probabilityOf(id, logits_V) {
 }
 
 /**
- * The lens of a model over a text.
- * @returns {{logits_RTV: Float32Array[], top_RT: number[][], p_RT: number[][]}} the top tokens and
- *     their probabilities
+ * The lens of a model over the text of a lab.
+ * @typedef {{logits_RTV: Float32Array[], top_RT: number[][], p_RT: number[][],
+ *     texts_RT: string[][]}} Lens the top tokens, their probabilities, and what they look like
+ * @returns {Lens}
  */
-function lensOf(model, trace, { T, V }) {
+function lensOf(lab, model, trace) {
+  const { V } = lab.sizes;
   const logits_RTV = lensLogits(model, trace);
-  const positions = [...Array(T).keys()];
+  const positions = [...lab.tokens.keys()];
   const top_RT = logits_RTV.map((logits_TV) => positions.map((t) => topOf(row(logits_TV, t, V))));
   const p_RT = logits_RTV.map((logits_TV, r) =>
     positions.map((t) => probabilityOf(top_RT[r][t], row(logits_TV, t, V))),
   );
-  return { logits_RTV, top_RT, p_RT };
+  const texts_RT = top_RT.map((top_T) => top_T.map((id) => lab.show(id)));
+  return { logits_RTV, top_RT, p_RT, texts_RT };
 }
 
 /** The lens of the trained model and, if the page has it, of the untrained one. */
 function lenses(lab) {
-  const sizes = { T: lab.tokens.length, V: lab.sizes.V };
   return lab.once("lens", () => ({
-    trained: lensOf(lab.model, lab.trace, sizes),
-    untrained: lab.untrained ? lensOf(lab.untrained, lab.untrainedTrace, sizes) : null,
+    trained: lensOf(lab, lab.model, lab.trace),
+    untrained: lab.untrained ? lensOf(lab, lab.untrained, lab.untrainedTrace) : null,
   }));
 }
 
@@ -80,7 +82,7 @@ function lensMap(lab, lens, whose, t, marks, choose) {
     rows: lab.stations,
     columns: lab.tokens.map((id) => lab.show(id)), columnNames: lab.places,
     values: lens.p_RT,
-    texts: lens.top_RT.map((top_T) => top_T.map((id) => lab.show(id))),
+    texts: lens.texts_RT,
     max: 1, marked: { column: t }, marks, choose,
   };
 }
@@ -136,12 +138,12 @@ PANELS.push({
   prediction: {
     ask: "From which station on is the top token at your position the final one, and stays it?",
     choices(labs) {
-      const longest = labs.reduce((a, b) => (b.sizes.R > a.sizes.R ? b : a));
-      return longest.stations.map((label, r) => ({ value: r, label }));
+      const deepest = labs.reduce((a, b) => (b.sizes.R > a.sizes.R ? b : a));
+      return deepest.stations.map((label, r) => ({ value: r, label }));
     },
     truth(lab, view) {
       const r = settledAt(lenses(lab).trained, lab.position(view));
-      return { value: r, words: `It is so from the station “${lab.station(r)}” on.` };
+      return { value: r, words: `In the trained model it is so from “${lab.station(r)}” on.` };
     },
   },
   controls: [
@@ -157,11 +159,13 @@ PANELS.push({
     const lens = shows_untrained ? untrained : trained;
     const kl_series = lab.once(`lens kl ${t}`, () => lensKlSeries(lab, t));
     const agreement_series = lab.once("lens agreement", () => lensAgreementSeries(lab));
+    const whose = shows_untrained ? "untrained" : "trained";
     const shown = shows_untrained ? "untrained" : "main";
     const kl_R = kl_series.find(({ style }) => style === shown).values;
-    const settled = settledAt(lens, t);
-    const places = [{ label: "from here on the final token", style: "third", r: settled }];
-    if (guess !== null) {
+    const places = [
+      { label: "from here on the final token", style: "third", r: settledAt(lens, t) },
+    ];
+    if (guess !== null && !shows_untrained) {
       const said = Math.min(Number(guess), lab.sizes.R - 1);
       places.push({ label: `your prediction: ${lab.station(said)}`, style: "guess", r: said });
     }
@@ -175,10 +179,11 @@ PANELS.push({
       xAxis: { label: "station", ticks: stationTicks(lab) },
     };
     return {
-      sentence: lensSentence(lab, t, lens, shows_untrained ? "untrained" : "trained", kl_series),
-      map: lensMap(lab, lens, shows_untrained ? "untrained" : "trained", t, cells, choose),
+      sentence: lensSentence(lab, t, lens, whose, kl_R, kl_series),
+      map: lensMap(lab, lens, whose, t, cells, choose),
       kl: {
-        ...stations, title: `KL from the final prediction to that of each station, at position ${t}`,
+        ...stations,
+        title: `KL from the final prediction to that of each station, at position ${t}`,
         yAxis: { label: `KL at position ${t} (nats)`, min: 0 }, series: kl_series, marks: points,
       },
       agreement: {
@@ -191,21 +196,21 @@ PANELS.push({
 });
 
 /** What the lens says in words. */
-function lensSentence(lab, t, lens, whose, kl_series) {
-  const { top_RT, p_RT } = lens;
+function lensSentence(lab, t, { top_RT, p_RT }, whose, kl_R, kl_series) {
   const last = top_RT.length - 1;
-  const settled = settledAt(lens, t);
-  const final = `“${lab.show(top_RT[last][t])}” (${short(p_RT[last][t])})`;
+  const settled = settledAt({ top_RT }, t);
   const since =
     settled === last && last > 0
       ? "only at the last station"
       : `from the station “${lab.station(settled)}” on`;
   const frequencies = kl_series.find(({ style }) => style === "baseline");
-  const kl_R = kl_series.find(({ style }) => style === (whose === "trained" ? "main" : "untrained")).values;
   const baseline =
-    frequencies && whose === "trained" ? `; token frequencies have ${short(frequencies.values[0])}` : "";
+    frequencies && whose === "trained"
+      ? `; token frequencies have ${short(frequencies.values[0])}`
+      : "";
   return (
-    `After ${lab.places[t]} the ${whose} model predicts ${final}, and this is the top token ${since}. ` +
-    `KL from the final prediction to that of the embedding is ${short(kl_R[0])} nats${baseline}.`
+    `After ${lab.places[t]} the ${whose} model predicts “${lab.show(top_RT[last][t])}” ` +
+    `(${short(p_RT[last][t])}), and this is the top token ${since}. KL from the final prediction ` +
+    `to that of the embedding is ${short(kl_R[0])} nats${baseline}.`
   );
 }
