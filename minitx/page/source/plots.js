@@ -138,7 +138,7 @@ class Figure {
     this.plot.scrollLeft = this.drawing.scrollTo(place, this.plot.scrollLeft);
   }
 
-  /** Tell the panel that the reader chose the place of the cursor, if that means something there. */
+  /** Tell the panel that the reader chose the place of the cursor. */
   choose() {
     if (this.cursor !== null && this.spec.choose) this.spec.choose(...this.cursor);
   }
@@ -246,7 +246,7 @@ function cellPlaces(spec, width) {
   const cell_height = 20;
   const count = spec.rows.length;
   const longest_name = Math.max(...spec.rows.map((name) => name.length));
-  const names_width = Math.min(96, width * 0.28, longest_name * 6.5 + 10);
+  const names_width = Math.min(104, width * 0.32, longest_name * 6.5 + 10);
   const longest_text = Math.max(1, ...(spec.texts || [[]]).flat().map((words) => words.length));
   const least = longest_text > 2 ? 36 : 14;
   const fitting = (width - names_width - 4) / spec.columns.length;

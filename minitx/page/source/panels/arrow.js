@@ -152,7 +152,7 @@ function neighbourBars(lab, token, c, measure) {
     count: ids.length,
     spec: {
       kind: "bars", title: `Rows nearest to that of “${lab.show(token)}”, by ${label}`,
-      names: [...ids.map((id) => lab.show(id)), "mean of all others"],
+      names: [...ids.map((id) => lab.show(id)), "mean of others"],
       xAxis: { label: `${joined} the row of “${lab.show(token)}”` },
       series: [
         { label: "row as it is", style: "untrained", values: valuesOf(before_V) },
@@ -171,8 +171,8 @@ PANELS.push({
       const token = stretchedToken(lab, view, t);
       const p = short(softmax(lab.logits(t))[token]);
       return (
-        `The token “${lab.show(token)}” has probability ${p} after your position. You make its ` +
-        "row of the unembedding twice as long. What is its probability then?"
+        `The token “${lab.show(token)}” has probability ${p} after your position. You make ` +
+        "its row of the unembedding twice as long. What is its probability then?"
       );
     },
     min: 0, max: 1, step: "any", unit: "(between 0 and 1)",
@@ -181,7 +181,8 @@ PANELS.push({
       const token = stretchedToken(lab, view, t);
       const before = softmax(lab.logits(t))[token];
       const value = softmax(stretchedLogits(lab.logits(t), token, 2))[token];
-      return { value, words: `“${lab.show(token)}” goes from ${short(before)} to ${short(value)}.` };
+      const words = `“${lab.show(token)}” goes from ${short(before)} to ${short(value)}.`;
+      return { value, words };
     },
   },
   controls: [
@@ -225,7 +226,7 @@ PANELS.push({
       neighbours: neighbours.spec,
       ranks: {
         ...over_stretch, title: "Rank of the token among all rows, as seen from the state",
-        yAxis: { label: "rank of the token, from the state", min: 1 }, series: ranks,
+        yAxis: { label: "rank from the state", min: 1 }, series: ranks,
       },
       probabilities: {
         kind: "bars", title: "Probabilities with the row as it is and stretched",
@@ -260,7 +261,7 @@ function arrowSentence(lab, t, token, c, measure, { kept, is_same_order, count }
     : "";
   return (
     `The logit of “${lab.show(token)}” goes from ${short(z)} to ${short(c * z)} and its ` +
-    `probability from ${short(before)} to ${short(after)}. By ${MEASURES[measure].label}, ${kept} ` +
-    `of its ${count} nearest rows stay the nearest${order}.${tied}`
+    `probability from ${short(before)} to ${short(after)}. By ${MEASURES[measure].label}, ` +
+    `${kept} of its ${count} nearest rows stay the nearest${order}.${tied}`
   );
 }

@@ -73,6 +73,7 @@ PANELS.push({
     const trained = attentionFrom(lab, lab.trace, t);
     const untrained = lab.untrained ? attentionFrom(lab, lab.untrainedTrace, t) : [];
     const shows_untrained = view.get("attention-model") === "untrained" && lab.untrained;
+    const shown = shows_untrained ? untrained : trained;
     const whose = shows_untrained ? "untrained model" : "trained model";
     const series = [];
     if (trained.length) {
@@ -93,8 +94,8 @@ PANELS.push({
     }
     const distances = [...Array(t + 1).keys()];
     return {
-      sentence: attentionSentence(lab, t, trained, untrained),
-      pattern: attentionMap(lab, t, shows_untrained ? untrained : trained, whose),
+      sentence: attentionSentence(lab, t, trained, untrained, shown, whose),
+      pattern: attentionMap(lab, t, shown, whose),
       distance: {
         kind: "lines", title: "Attention by distance, as a mean over heads",
         x: distances,
@@ -107,23 +108,23 @@ PANELS.push({
   },
 });
 
-/** What the patterns say in words. */
-function attentionSentence(lab, t, trained, untrained) {
+/** What the patterns say in words; `shown` are those of the heat map. */
+function attentionSentence(lab, t, trained, untrained, shown, whose) {
   if (trained.length === 0) {
     return "This model has no blocks and so no attention: every position sees only its own token.";
   }
-  const token = `“${lab.show(lab.tokens[t])}” at position ${t}`;
-  if (t === 0) return `${token} can read nothing but itself: all heads put their whole weight on it.`;
+  const token = lab.places[t];
+  if (t === 0) return `${token} can read nothing but itself: all heads put all weight on it.`;
   const comparisons = [`uniform attention ${short(1 / (t + 1))}`];
   if (untrained.length) {
     comparisons.unshift(`untrained ${short(weightByDistance(untrained, t)[0])}`);
   }
-  const peaks = trained.map((weights_S) => Math.max(...weights_S));
+  const peaks = shown.map((weights_S) => Math.max(...weights_S));
   const [sharpest] = largest(peaks, 1);
-  const [read] = largest(trained[sharpest], 1);
+  const [read] = largest(shown[sharpest], 1);
   return (
     `${token} pays ${short(weightByDistance(trained, t)[0])} of its attention to itself ` +
-    `(${comparisons.join(", ")}). The most focused head is ${headNames(lab)[sharpest]}: it puts ` +
-    `${short(peaks[sharpest])} on ${lab.places[read]}.`
+    `(${comparisons.join(", ")}). The most focused head of the ${whose} is ` +
+    `${headNames(lab)[sharpest]}: it puts ${short(peaks[sharpest])} on ${lab.places[read]}.`
   );
 }

@@ -125,7 +125,8 @@ function lensAgreementSeries(lab) {
     const final_T = trained.top_RT[trained.top_RT.length - 1];
     const share = final_T.filter((id) => id === frequent).length / final_T.length;
     series.push({
-      label: `baseline: always “${lab.show(frequent)}”, the most frequent token`, style: "baseline",
+      label: `baseline: always “${lab.show(frequent)}”, the most frequent token`,
+      style: "baseline",
       values: lab.stations.map(() => share),
     });
   }
