@@ -44,6 +44,18 @@ def pytest_configure(config):
     config.getini("filterwarnings").insert(0, "error")  # first, so that exceptions can follow
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line that the tests of the page were skipped, and how to run them."""
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if "page/" in report.nodeid
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of the page need a Chromium and were skipped: README.md, "
+            "'Two commands', says how to get one"
+        )
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _programs_are_let_go():
     """What one file's tests compiled is of no use to the next, and all of it together is large."""

@@ -27,6 +27,8 @@ def summary(results: dict[str, Any]) -> str:
         sections.append(nanogpt_table(results["against nanoGPT"]))
     if "against transformers" in results:
         sections.append(transformers_table(results["against transformers"]))
+    if "page" in results:
+        sections.append(page_table(results["page"]))
     return "\n\n".join(sections)
 
 
@@ -124,6 +126,25 @@ def transformers_table(both: dict[str, Any]) -> str:
         f"{agreement['states_relative_error']:.1e}; {agreement['same_tokens']} of {text['tokens']} "
         "tokens are the same"
     )
+
+
+def page_table(page: dict[str, Any]) -> str:
+    """Return a table of the page's frame times by control, beside their multiply-adds."""
+    rows = [["panel", "control", "ms a frame (most)", "million multiply-adds"]]
+    for control in page["controls"].values():
+        rows.append([control["panel"], control["label"], *frame_cells(control)])
+    rows.append(["", "typing a prompt", *frame_cells(page["typing"])])
+    return (
+        f"the page ({page['bytes'] / 1e6:.1f} MB) in Chromium {page['browser']}, a prompt of "
+        f"{page['prompt_tokens']} tokens; a frame has 16.7 ms:\n{aligned(rows)}"
+    )
+
+
+def frame_cells(frame: dict[str, float]) -> list[str]:
+    return [
+        f"{frame['ms']:.1f} ({frame['most_ms']:.1f})",
+        f"{frame['multiply_adds'] / 1e6:.2f}",
+    ]
 
 
 def milliseconds(seconds: float) -> str:

@@ -49,7 +49,7 @@ def chromium() -> Iterator[Any]:
     Raises InputError if there is no Chromium, or no Playwright to drive it.
     """
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import Error, sync_playwright
     except ImportError:
         raise InputError(f"Playwright is not installed: {HOW_TO_GET_ONE}") from None
     path = find_chromium()
@@ -59,7 +59,11 @@ def chromium() -> Iterator[Any]:
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox"] if is_root else []
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        except Error as error:
+            why = str(error).splitlines()[0]
+            raise InputError(f"{path} does not start ({why}): install another Chromium") from None
         try:
             yield browser
         finally:

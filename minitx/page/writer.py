@@ -4,6 +4,7 @@ import html
 import json
 import re
 import string
+import urllib.parse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def write(
     text = page([contents(run, prompt, untrained) for run in distinct(models)])
     files.write(path, text)
     return len(text.encode())
+
+
+def address(path: Path, panel: str = "", **view: str | float) -> str:
+    """Return the address of a page that opens at a panel, with values of its view.
+
+    >>> address(Path("/a b/page.html"), "dial", c=2, prompt="The fox")
+    'file:///a%20b/page.html#panel=dial&c=2&prompt=The+fox'
+    """
+    values = {"panel": panel, **view} if panel else view
+    fragment = urllib.parse.urlencode(values)
+    return path.absolute().as_uri() + (f"#{fragment}" if fragment else "")
 
 
 def distinct(models: Sequence[Run]) -> Sequence[Run]:
@@ -109,14 +121,13 @@ def model_scripts(number: int, model: Contents) -> str:
 
 def facts_table(models: Sequence[Contents]) -> str:
     """Return the models side by side as an HTML table: what they are and where they differ."""
-    rows = {"": [model.facts["name"] for model in models]}
+    rows = {"name": [model.facts["name"] for model in models]}
     rows["parameters"] = [f"{model.facts['parameters']:,}" for model in models]
     for name in models[0].facts["config"]:
         rows[name] = [plain(model.facts["config"][name]) for model in models]
     lines = []
     for name, values in rows.items():
-        tag = "td" if name else "th"
-        cells = "".join(f"<{tag}>{html.escape(value)}</{tag}>" for value in values)
+        cells = "".join(f"<td>{html.escape(value)}</td>" for value in values)
         lines.append(f'<tr><th scope="row">{html.escape(name)}</th>{cells}</tr>')
     return f"<table>\n{chr(10).join(lines)}\n</table>"
 

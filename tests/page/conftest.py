@@ -11,21 +11,13 @@ from minitx.page import browser as browsers
 
 @pytest.fixture(scope="session")
 def browser():
-    with browsers_chromium() as chromium:
-        yield chromium
-
-
-def browsers_chromium():
     try:
-        import playwright.sync_api  # noqa: F401
-
-        if browsers.find_chromium() is None:
-            raise InputError("no Chromium was found")
-    except (ImportError, InputError):
+        with browsers.chromium() as chromium:
+            yield chromium
+    except InputError as error:
         if os.environ.get("MINITX_NEEDS_BROWSER"):
             raise
-        pytest.skip("no Chromium or no Playwright")
-    return browsers.chromium()
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -20,18 +20,17 @@ TOKENS = [LETTERS.index(letter) for letter in PROMPT]
 
 
 def run_of(name: str = "tiny", **switches) -> Run:
-    """A model with weights as large as training makes them, rounded as in a page."""
-    config = dataclasses.replace(BASE, **{"init": "plain", "init_std": 0.4} | switches)
-    params = init_params(config, jax.random.key(5))
+    """A model with large random weights everywhere, gains and biases too, rounded as in a page."""
+    config = dataclasses.replace(BASE, **switches)
     rng = np.random.default_rng(6)
-    # Gains and biases are 1 and 0 at the start: let every parameter matter.
-    params = jax.tree.map(lambda a: np.asarray(a) + 0.2 * rng.standard_normal(a.shape), params)
+    like = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    params = jax.tree.map(lambda a: 0.4 * rng.standard_normal(a.shape), like)
     model = Transformer.of(config, contents.rounded(params))
     return Run(None, model, config, None, Characters(tuple(LETTERS)), None, None, name)
 
 
-def write_page(path: Path, *runs: Run, prompt: str = PROMPT) -> Path:
-    writer.write(path, runs, prompt)
+def write_page(path: Path, *runs: Run, prompt: str = PROMPT, untrained: bool = True) -> Path:
+    writer.write(path, runs, prompt, untrained)
     return path
 
 
@@ -46,6 +45,21 @@ def settle(tab) -> None:
     tab.evaluate(
         "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
     )
+
+
+def look_at(tab, panel: str) -> None:
+    """Bring a panel into view: it is not redrawn before."""
+    tab.locator(f"#{panel} h2").scroll_into_view_if_needed()
+    settle(tab)
+
+
+def until(tab, expression: str) -> None:
+    """Wait until an expression is true in the page."""
+    for _ in range(200):
+        settle(tab)
+        if tab.evaluate(expression):
+            return
+    raise AssertionError(f"{expression} never came true")
 
 
 def skip_prediction(tab, panel: str) -> None:
@@ -63,6 +77,7 @@ def press(tab, selector: str, key: str, times: int = 1) -> None:
 
 def shown(tab, panel: str, figure: str, model: int = 0) -> dict:
     """What a figure of a panel shows: its description, with all numbers."""
+    look_at(tab, panel)
     return tab.evaluate(
         "([panel, figure, model]) =>"
         " page.panels.find(p => p.panel.id === panel).seats[model].figures[figure].spec",
@@ -79,4 +94,6 @@ def series(tab, panel: str, figure: str, label: str, model: int = 0) -> np.ndarr
 
 
 def sentence(tab, panel: str, model: int = 0) -> str:
+    """What a panel says in words."""
+    look_at(tab, panel)
     return tab.locator(f"#{panel} .sentence").nth(model).inner_text()

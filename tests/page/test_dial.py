@@ -12,6 +12,7 @@ from pages import (
     series,
     shown,
     skip_prediction,
+    until,
     write_page,
 )
 
@@ -55,5 +56,5 @@ def test_the_dial_is_moved_by_keyboard_and_by_mouse(panel, run):
     assert "by 2," in sentence(panel, "dial")
     box = panel.locator("[id='c']").bounding_box()
     panel.mouse.click(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
-    panel.wait_for_function("page.view.get('c') === 3")
+    until(panel, "page.view.get('c') === 3")
     assert PROMPT in panel.locator("#prompt").input_value()

@@ -14,7 +14,7 @@ class Bench:
     """Measure how fast this machine trains and samples, and how near that is to its limit."""
 
     presets: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Presets to measure; by default those that suit this machine, or none with --against..."""
+    """Presets to measure; by default those that suit this machine, or none with the flags below."""
     corpus: str = "fables"
     """Text for the runs that are timed to a loss: a name that `minitx data` lists, or a path."""
     target: float | None = None
@@ -25,6 +25,8 @@ class Bench:
     """Python that has the torch that nanoGPT needs."""
     against_transformers: bool = False
     """Run a real model here and in the transformers library, on the same weights, in turn."""
+    page: bool = False
+    """Move every control of the page in Chromium, and measure its frames."""
     model: str = "smollm2"
     """The real model: the name of a pulled model, a folder, or a GGUF file."""
     rounds: int = 3
@@ -37,7 +39,7 @@ class Bench:
 
         machine.check(self.presets, self.rounds, self.target)
         parts = {"machine": lambda found: machine.about()}
-        if self.presets or not (self.against or self.against_transformers):
+        if self.presets or not (self.against or self.against_transformers or self.page):
             parts |= machine.parts(self.presets, self.corpus, self.target, self.rounds)
         if self.against:
             nanogpt.check(self.against, self.python, self.corpus)
@@ -49,6 +51,10 @@ class Bench:
             parts["against transformers"] = lambda found: real_model.against_transformers(
                 self.model, max(real_model.ROUNDS, self.rounds)
             )
+        if self.page:
+            from minitx.bench import frames
+
+            parts["page"] = lambda found: frames.frame_times()
         found = {}
         for number, (name, measure) in enumerate(parts.items(), 1):
             say(f"[{number}/{len(parts)}] {name} ...")

@@ -62,13 +62,25 @@ class MountedPanel {
     if (!panel.prediction) view.change({ [`guess.${panel.id}`]: SKIPPED });
     this.makeControls();
     this.makeActions();
+    this.watch();
+  }
+
+  /** Redraw what has changed while nobody saw it, once it comes into view. */
+  watch() {
+    this.is_visible = false;
+    const look = ([entry]) => {
+      this.is_visible = entry.isIntersecting;
+      if (this.is_visible && this.is_stale) this.update(null);
+    };
+    new IntersectionObserver(look, { rootMargin: "20%" }).observe(this.node);
+    window.addEventListener("beforeprint", () => this.is_stale && this.draw());
   }
 
   get guess() {
     return this.view.get(`guess.${this.panel.id}`);
   }
 
-  /** Draw everything, or with a set of changed names only if one of them matters here. */
+  /** Draw what is in view, or with a set of changed names only if one of them matters here. */
   update(changed) {
     const own = Object.keys(defaultsOf(this.panel));
     const matters = [...own, "prompt", "drawn", "position", "models"];
@@ -77,6 +89,13 @@ class MountedPanel {
     this.controls.hidden = this.views.hidden = !is_open;
     this.drawGate(is_open);
     if (!is_open) return;
+    this.is_stale = this.seats.length > 0 && !this.is_visible;
+    if (!this.is_stale) this.draw();
+  }
+
+  /** Draw the figures and the sentence for every model that is shown. */
+  draw() {
+    this.is_stale = false;
     const labs = shownLabs(this.labs, this.view);
     this.seat(labs);
     this.syncControls(labs);

@@ -57,7 +57,7 @@ class Figure {
     this.table = element("table");
     this.details = element("details", { class: "numbers" }, [
       element("summary", {}, ["The numbers as a table"]),
-      element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Numbers" }, [
+      element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": "Numbers" }, [
         this.table,
       ]),
     ]);

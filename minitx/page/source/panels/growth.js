@@ -85,8 +85,8 @@ PANELS.push({
     const right_angles = series.find(({ style }) => style === "baseline");
     const untrained = series.find(({ style }) => style === "untrained");
     const comparisons = [
-      right_angles && `updates at right angles would give × ${short(growthOf(right_angles.values))}`,
-      untrained && `the untrained model has × ${short(growthOf(untrained.values))}`,
+      right_angles && `updates at right angles would give x ${short(growthOf(right_angles.values))}`,
+      untrained && `the untrained model has x ${short(growthOf(untrained.values))}`,
     ].filter(Boolean);
     const marks = [];
     if (guess !== null) {
@@ -96,7 +96,7 @@ PANELS.push({
     return {
       sentence:
         `At position ${t} the norm goes from ${short(own_R[0])} to ${short(own_R[last])}, ` +
-        `× ${short(growthOf(own_R))}. ${capitalised(comparisons.join("; "))}` +
+        `x ${short(growthOf(own_R))}. ${capitalised(comparisons.join("; "))}` +
         (comparisons.length ? "." : ""),
       norms: {
         kind: "lines", title: "Norm of the state at every station",
