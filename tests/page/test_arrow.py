@@ -13,6 +13,7 @@ from pages import (
     settle,
     shown,
     skip_prediction,
+    until,
     write_page,
 )
 
@@ -21,7 +22,6 @@ from minitx.page import contents
 from minitx.report import untrained_twin
 
 TOKEN = 7
-TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_neighbours_are_those_of_python(tab, path, rows, kind):
     order = [i for i in np.argsort(-stretched_V) if i != TOKEN][:8]
     assert spec["names"] == [*(LETTERS[i] for i in order), "mean of others"]
     sign = -1 if kind == "distance" else 1
-    for label, factor in (("row as it is", 1), (f"row {TIMES} 0.707", c)):
+    for label, factor in (("row as it is", 1), ("row x 0.707", c)):
         value_V = sign * nearness(factor * rows[TOKEN], rows, kind)
         values = [*value_V[order], np.delete(value_V, TOKEN).mean()]
         np.testing.assert_allclose(
@@ -127,7 +127,7 @@ def test_the_probabilities_are_those_of_python(tab, path, run, rows, trace):
     twice = measure.softmax(x_D @ stretched(rows, 2).T)
     for label, p in (
         ("as it is", measure.softmax(logits)),
-        (f"row {TIMES} 2", twice),
+        ("row x 2", twice),
         ("baseline: all rows of one length", equal),
     ):
         np.testing.assert_allclose(
@@ -156,4 +156,12 @@ def test_the_question_names_the_top_token_and_the_prediction_is_drawn(tab, path,
     assert "The logit of “h”" in sentence(tab, "arrow")
     box = tab.locator("[id='stretch']").bounding_box()
     tab.mouse.click(box["x"] + 1, box["y"] + box["height"] / 2)
-    tab.wait_for_function("page.view.get('stretch') === -2")
+    until(tab, "page.view.get('stretch') === -2")
+
+
+def test_a_tied_model_says_what_is_stretched(tab, tmp_path):
+    run = run_of(tied=True, depth=1)
+    open_page(tab, write_page(tmp_path / "page.html", run, untrained=False))
+    skip_prediction(tab, "arrow")
+    assert "the same row also embeds the token" in sentence(tab, "arrow")
+    assert len(shown(tab, "arrow", "curve")["series"]) == 2  # without the untrained model

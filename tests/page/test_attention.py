@@ -16,7 +16,7 @@ from pages import (
 )
 
 from minitx import compiled
-from minitx.page import contents, writer
+from minitx.page import contents
 from minitx.report import untrained_twin
 
 
@@ -77,19 +77,13 @@ def test_a_prediction_is_drawn_and_answered(tab, path, patterns):
     assert sentence(tab, "attention").endswith(f"at position {s}.")
 
 
-def test_all_kinds_of_models_have_numbers_everywhere(tab, tmp_path):
-    runs = [
-        run_of("embedding", depth=0, norm="none"),
-        run_of("post", norm_place="post", residual=False, norm="rmsnorm", mlp="none", tied=True),
-    ]
-    path = tmp_path / "page.html"
-    writer.write(path, runs, "dk", untrained=False)
-    for position in (0, -1):
-        open_page(tab, path, f"position={position}")
-        tab.click("#skip-all")
-        settle(tab)
-        for panel in ("attention", "lens", "arrow"):
-            for words in ("NaN", "undefined", "Infinity", "null"):
-                assert words not in tab.locator(f"#{panel} .views").inner_html()
-        assert "no attention" in sentence(tab, "attention", 0)
-        assert "the same row also embeds" in sentence(tab, "arrow", 1)
+def test_a_model_without_blocks_shows_the_baseline_alone(tab, tmp_path):
+    run = run_of(depth=0, norm="none")
+    open_page(tab, write_page(tmp_path / "page.html", run, untrained=False))
+    tab.fill("#attention-guess", "0.5")
+    tab.keyboard.press("Enter")
+    settle(tab)
+    assert "no attention" in sentence(tab, "attention")
+    assert "no attention" in tab.locator("#attention .answer").inner_text()
+    assert shown(tab, "attention", "pattern")["rows"] == ["uniform"]
+    assert len(shown(tab, "attention", "distance")["series"]) == 1

@@ -156,7 +156,7 @@ function neighbourBars(lab, token, c, measure) {
       xAxis: { label: `${joined} the row of “${lab.show(token)}”` },
       series: [
         { label: "row as it is", style: "untrained", values: valuesOf(before_V) },
-        { label: `row × ${short(c)}`, style: "main", values: valuesOf(after_V) },
+        { label: `row x ${short(c)}`, style: "main", values: valuesOf(after_V) },
       ],
     },
   };
@@ -217,7 +217,7 @@ PANELS.push({
       marks.push({ label: "your prediction", style: "guess", x: 2, y: Number(guess) });
     }
     const over_stretch = {
-      kind: "lines", x: STRETCHES, names: STRETCHES.map((s) => `row × ${short(s)}`),
+      kind: "lines", x: STRETCHES, names: STRETCHES.map((s) => `row x ${short(s)}`),
       xAxis: { label: "the row, times", log: true, min: 1 / 4, max: 4, ticks: STRETCH_TICKS },
       here: c,
     };
@@ -234,7 +234,7 @@ PANELS.push({
         xAxis: { label: "probability", min: 0, max: 1 },
         series: [
           { label: "as it is", style: "untrained", values: ids.map((id) => before_V[id]) },
-          { label: `row × ${short(c)}`, style: "main", values: ids.map((id) => after_V[id]) },
+          { label: `row x ${short(c)}`, style: "main", values: ids.map((id) => after_V[id]) },
           {
             label: "baseline: all rows of one length", style: "baseline",
             values: ids.map((id) => equal_V[id]),
