@@ -68,6 +68,13 @@ def test_the_map_shows_top_tokens_of_both_models(tab, path, lenses):
             spec["values"], measure.softmax(logits_RTV).max(axis=-1), rtol=1e-3, atol=1e-5
         )
         assert spec["marked"]["column"] == len(TOKENS) - 1
+        # The same in the picture, which is filled anew and not drawn anew.
+        drawn = tab.locator(f"{MAP} > g:first-child text").all_text_contents()
+        assert drawn == [text for row in spec["texts"] for text in row]
+        opacity = tab.locator(f"{MAP} .cell").evaluate_all(
+            "cells => cells.map(cell => Number(cell.getAttribute('fill-opacity')))"
+        )
+        np.testing.assert_allclose(opacity, 0.06 + 0.94 * np.ravel(spec["values"]), atol=1e-3)
         press(tab, "[id='lens-model']", "ArrowDown")  # to the untrained model
     assert "the untrained model predicts" in sentence(tab, "lens")
 

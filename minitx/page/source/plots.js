@@ -80,6 +80,8 @@ class Figure {
       this.plot.replaceChildren(this.listening(this.drawing.svg));
       if (had_focus) this.plot.firstChild.focus();
     }
+    const title = `${spec.title}. The arrow keys read its values.`;
+    this.drawing.svg.setAttribute("aria-label", title);
     this.reveal();
     this.legend.replaceChildren(...legendOf(spec));
     if (this.cursor !== null) this.read(this.cursor);
@@ -95,7 +97,6 @@ class Figure {
   listening(svg) {
     svg.setAttribute("tabindex", "0");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `${this.spec.title}. The arrow keys read its values.`);
     const point = (event) => {
       const box = svg.getBoundingClientRect();
       this.read(this.drawing.placeAt(event.clientX - box.left, event.clientY - box.top));
@@ -260,23 +261,31 @@ function cellPlaces(spec, width) {
   };
 }
 
-/** The cells with their texts. */
-function cellGrid(spec, { cell_height, cell_width, topOf, leftOf }) {
-  const grid = svgElement("g", {});
-  spec.values.forEach((values, r) => values.forEach((value, c) => {
-    if (value === null) return;
-    const share = clamp(value / spec.max, 0, 1);
-    const back = rectangle(leftOf(c), topOf(r), cell_width - 1, cell_height - 1, "cell");
-    back.setAttribute("fill-opacity", (0.06 + 0.94 * share).toFixed(3));
-    grid.append(back);
-    const written = spec.texts && spec.texts[r][c];
-    if (!written) return;
+/** Empty cells, row by row. */
+function emptyCells(spec, { cell_height, cell_width, topOf, leftOf }) {
+  return spec.rows.flatMap((_, r) => spec.columns.map((_, c) => {
     const middle = leftOf(c) + cell_width / 2;
-    const words = text(middle, topOf(r) + cell_height / 2, fit(written, cell_width - 3));
-    words.classList.add(share > 0.72 ? "on-dark" : "on-light");
-    grid.append(words);
+    return {
+      back: rectangle(leftOf(c), topOf(r), cell_width - 1, cell_height - 1, "cell"),
+      words: spec.texts ? text(middle, topOf(r) + cell_height / 2, "") : null,
+    };
   }));
-  return grid;
+}
+
+/** Give cells their colours and texts. What stays as it is costs the browser nothing. */
+function fillCells(cells, spec, { cell_width }) {
+  cells.forEach((cell, i) => {
+    const [r, c] = [Math.floor(i / spec.columns.length), i % spec.columns.length];
+    const value = spec.values[r][c];
+    const share = value === null ? 0 : clamp(value / spec.max, 0, 1);
+    const opacity = value === null ? "0" : (0.06 + 0.94 * share).toFixed(3);
+    if (cell.opacity !== opacity) cell.back.setAttribute("fill-opacity", opacity);
+    cell.opacity = opacity;
+    if (!cell.words) return;
+    const written = fit(spec.texts[r][c], cell_width - 3);
+    if (cell.words.textContent !== written) cell.words.textContent = written;
+    cell.words.setAttribute("class", share > 0.72 ? "on-dark" : "on-light");
+  });
 }
 
 /** The names of the columns and the marked cells. */
@@ -302,23 +311,30 @@ function rowNames(spec, { cell_height, names_width, height, topOf }) {
   return [rectangle(0, 0, names_width - 1, height, "paper"), ...names];
 }
 
-/** A heat map. The cells of the drawing before are kept if the values are the same array. */
+/** A heat map. It fills the cells of the drawing before if they lie in the same places. */
 function drawCells(spec, width, before) {
   const places = cellPlaces(spec, width);
   const { cell_height, cell_width, names_width, topOf, leftOf } = places;
   const count = spec.rows.length;
-  const is_kept = before && before.values === spec.values && before.width === width;
+  const has_texts = Boolean(spec.texts);
+  const shape = [count, spec.columns.length, width, names_width, cell_width, has_texts].join(" ");
+  const is_kept = before && before.shape === shape;
   const svg = is_kept ? before.svg : picture(places.width, places.height);
-  const [grid, over, names] = is_kept
-    ? svg.children
-    : [cellGrid(spec, places), svgElement("g", {}), svgElement("g", {})];
-  if (!is_kept) svg.append(grid, over, names);
+  const cells = is_kept ? before.cells : emptyCells(spec, places);
+  const over = is_kept ? before.over : svgElement("g", {});
+  const names = is_kept ? before.names : svgElement("g", {});
+  if (!is_kept) {
+    const grid = svgElement("g", {});
+    grid.append(...cells.flatMap(({ back, words }) => (words ? [back, words] : [back])));
+    svg.append(grid, over, names);
+  }
+  fillCells(cells, spec, places);
   const cursor = rectangle(0, 0, cell_width, cell_height, "cell-cursor");
   cursor.setAttribute("visibility", "hidden");
   over.replaceChildren(...cellMarks(spec, places), cursor);
   names.replaceChildren(...rowNames(spec, places));
   return {
-    svg, width, values: spec.values,
+    svg, shape, cells, over, names,
     placeAt: (px, py) => [
       clamp(count - 1 - Math.floor((py - MARGIN.top) / cell_height), 0, count - 1),
       clamp(Math.floor((px - names_width) / cell_width), 0, spec.columns.length - 1),
