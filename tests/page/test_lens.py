@@ -139,7 +139,7 @@ def test_a_cell_is_read_by_keyboard_and_chosen_by_click(tab, path):
 
 def test_a_wide_map_scrolls_to_what_is_marked_and_keeps_its_names_in_sight(tab, path):
     open_page(tab, path)
-    scrolled, name_left, plot_left = tab.evaluate(
+    scrolled, name_left, plot_left, cells = tab.evaluate(
         """async () => {
           const figure = new Figure();
           document.body.replaceChildren(figure.node);
@@ -153,8 +153,13 @@ def test_a_wide_map_scrolls_to_what_is_marked_and_keeps_its_names_in_sight(tab, 
           await new Promise(requestAnimationFrame);
           const leftOf = (node) => node.getBoundingClientRect().left;
           const name = figure.node.querySelector(".plot svg .paper");
-          return [figure.plot.scrollLeft, leftOf(name), leftOf(figure.plot)];
+          const places = [figure.plot.scrollLeft, leftOf(name), leftOf(figure.plot)];
+          const short = columns.slice(0, 3); // other places need other cells
+          const values = [[1, 1, 1], [1, 1, 1]];
+          figure.show({ ...figure.spec, columns: short, values, marked: {} });
+          return [...places, figure.plot.querySelectorAll(".cell").length];
         }"""
     )
     assert scrolled > 0
     assert name_left == pytest.approx(plot_left, abs=1)
+    assert cells == 6

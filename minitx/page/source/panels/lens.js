@@ -199,11 +199,7 @@ PANELS.push({
 /** What the lens says in words. */
 function lensSentence(lab, t, { top_RT, p_RT }, whose, kl_R, kl_series) {
   const last = top_RT.length - 1;
-  const settled = settledAt({ top_RT }, t);
-  const since =
-    settled === last && last > 0
-      ? "only at the last station"
-      : `from the station “${lab.station(settled)}” on`;
+  const settled = lab.station(settledAt({ top_RT }, t));
   const frequencies = kl_series.find(({ style }) => style === "baseline");
   const baseline =
     frequencies && whose === "trained"
@@ -211,7 +207,7 @@ function lensSentence(lab, t, { top_RT, p_RT }, whose, kl_R, kl_series) {
       : "";
   return (
     `After ${lab.places[t]} the ${whose} model predicts “${lab.show(top_RT[last][t])}” ` +
-    `(${short(p_RT[last][t])}), and this is the top token ${since}. KL from the final prediction ` +
-    `to that of the embedding is ${short(kl_R[0])} nats${baseline}.`
+    `(${short(p_RT[last][t])}), and this stays the top token from the station “${settled}” on. ` +
+    `KL from the final prediction to that of the embedding is ${short(kl_R[0])} nats${baseline}.`
   );
 }
