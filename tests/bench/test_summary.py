@@ -30,6 +30,12 @@ def made_up() -> dict:
             "agreement": {"logits_relative_error": 2e-6, "states_relative_error": 7e-6,
                           "same_tokens": 63},
         },
+        "page": {
+            "browser": "99.1", "bytes": 6_400_000, "prompt_tokens": 32,
+            "controls": {"c": {"panel": "dial", "label": "times c", "ms": 5.43, "most_ms": 8.76,
+                               "multiply_adds": 654321}},
+            "typing": {"ms": 61.2, "most_ms": 71.3, "multiply_adds": 38.9e6},
+        },
         "against nanoGPT": {"rounds": 3, "step": pair, "sampling": pair, "whole_run": pair},
     }  # fmt: skip
 
@@ -40,7 +46,8 @@ def test_the_summary_holds_every_figure():
                    "888", "0.60", "5.50", "0.70", "20.0", "12.3 s", "1.8765", "340 steps",
                    "misses the target of 1.88", "3 times in turn", "whole run",
                    "trace of 128 tokens", "200.0", "300.0", "1.51", "36.5", "18.4", "1.98",
-                   "2.0e-06", "7.0e-06", "63 of 64 tokens"):  # fmt: skip
+                   "2.0e-06", "7.0e-06", "63 of 64 tokens", "99.1", "6.4 MB", "32 tokens", "dial",
+                   "times c", "5.4 (8.8)", "0.65", "61.2 (71.3)", "38.90"):  # fmt: skip
         assert figure in text, figure
     assert text.count("misses the target") == 1
     alone = summary({k: v for k, v in made_up().items() if "against" not in k})

@@ -1,12 +1,14 @@
 """The forward pass in the browser against JAX, on the same weights, for a grid of switches."""
 
 import dataclasses
+import functools
 
+import jax
 import numpy as np
 import pytest
 from pages import TOKENS, run_of
 
-from minitx import compiled
+from minitx.model import Trace, Transformer
 from minitx.page import contents, writer
 from minitx.parameters import named_arrays
 from minitx.runs.run import Run
@@ -35,7 +37,7 @@ GRID = [
     {"qk_norm": True, "positions": "rope", "kv_heads": None, "head_width": 2},
     {"kv_heads": 1, "head_width": 5},
 ]
-FIELDS = [name for name in compiled.Trace._fields]
+EDITED = 4  # the position of an edit
 
 
 def load_model(tab, run: Run) -> None:
@@ -55,48 +57,53 @@ def load_model(tab, run: Run) -> None:
 
 def close(ours, theirs):
     """To 1e-4 of the largest value: single values near zero are differences of larger ones."""
+    theirs = np.asarray(theirs)
     ours = np.asarray(ours, np.float64).reshape(theirs.shape)
     assert np.abs(ours - theirs).max(initial=0) <= 1e-4 * np.abs(theirs).max(initial=1e-30)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def in_jax(config, station, params, tokens_BT):
+    """A trace, and what follows two edits of it; in one program, which compiles once."""
+    model = Transformer.of(config, params)
+    trace = model.trace(tokens_BT)
+    doubled_BTD = trace.stream_RBTD[station] * 2
+    edited_BTD = trace.stream_RBTD[station].at[:, EDITED].multiply(3)
+    return trace, {
+        "doubled": doubled_BTD,
+        "edited": edited_BTD,
+        "continued": model.continue_from(station, doubled_BTD),
+        "read out": model.readout(doubled_BTD),
+        "continued after the edit": model.continue_from(station, edited_BTD),
+    }
+
+
+IN_THE_BROWSER = """([tokens, station, t, doubled, edited]) => {
+  const plain = (a) => Array.isArray(a) ? a.map(plain) : Array.from(a);
+  const trace = model.trace(tokens);
+  return {
+    ...Object.fromEntries(Object.entries(trace).map(([name, a]) => [name, plain(a)])),
+    "continued": plain(model.continueFrom(station, Float32Array.from(doubled))),
+    "read out": plain(model.readout(Float32Array.from(doubled))),
+    "at t": plain(model.continueAt(trace, station, t, Float32Array.from(edited)).logits_V),
+  };
+}"""
+
+
 @pytest.mark.parametrize("switches", GRID, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items()))
 def test_every_station_and_the_logits_are_those_of_jax(shared_tab, switches):
-    tab = shared_tab
     run = run_of(**switches)
-    load_model(tab, run)
-    trace = compiled.trace(run.model, [TOKENS])
-    ours = tab.evaluate(
-        """tokens => {
-          const plain = (a) => Array.isArray(a) ? a.map(plain) : Array.from(a);
-          const trace = model.trace(tokens);
-          return Object.fromEntries(Object.entries(trace).map(([name, a]) => [name, plain(a)]));
-        }""",
-        TOKENS,
-    )
-    for name in FIELDS:
-        theirs = getattr(trace, name)
-        batch_axis = name.split("_")[-1].index("B")
-        close(ours[name.replace("B", "")], np.take(theirs, 0, axis=batch_axis))
+    load_model(shared_tab, run)
     station = 1 if run.config.depth else 0
-    stream_TD = trace.stream_RBTD[station][0] * 2
-    logits = tab.evaluate(
-        "([station, x]) => Array.from(model.continueFrom(station, Float32Array.from(x)))",
-        [station, stream_TD.ravel().tolist()],
-    )
-    close(logits, compiled.continue_from(run.model, station, stream_TD[None])[0])
-    close(
-        tab.evaluate(
-            "x => Array.from(model.readout(Float32Array.from(x)))", stream_TD.ravel().tolist()
-        ),
-        compiled.readout(run.model, stream_TD[None])[0],
-    )
-    # An edit at one position, with the keys and values of the earlier ones.
-    t = 4
-    edited_TD = trace.stream_RBTD[station][0].copy()
-    edited_TD[t] *= 3
-    at_t = tab.evaluate(
-        "([tokens, station, t, x]) => Array.from("
-        "model.continueAt(model.trace(tokens), station, t, Float32Array.from(x)).logits_V)",
-        [TOKENS, station, t, edited_TD[t].tolist()],
-    )
-    close(at_t, compiled.continue_from(run.model, station, edited_TD[None])[0, t])
+    trace, after = in_jax(run.config, station, run.model.params(), np.array([TOKENS]))
+    edits = [after["doubled"][0].ravel().tolist(), after["edited"][0, EDITED].tolist()]
+    ours = shared_tab.evaluate(IN_THE_BROWSER, [TOKENS, station, EDITED, *edits])
+    for name in Trace._fields:
+        batch_axis = name.split("_")[-1].index("B")
+        close(
+            ours[name.replace("B", "")],
+            np.take(np.asarray(getattr(trace, name)), 0, axis=batch_axis),
+        )
+    close(ours["continued"], after["continued"][0])
+    close(ours["read out"], after["read out"][0])
+    close(ours["at t"], after["continued after the edit"][0, EDITED])
