@@ -17,7 +17,9 @@ SOURCE = Path(__file__).parent / "source"
 LIMIT = 64 * 2**20  # bytes of weights; a browser computes larger models too slowly to be touched
 
 # What there is to try, in the order of the page. Each is a text and a script in `source/panels/`.
-PANELS = ("next", "growth", "compass", "dial", "turn", "silence")
+PANELS = (
+    "next", "dial", "attention", "growth", "compass", "turn", "silence", "lens", "arrow",
+)  # fmt: skip
 
 # In the order in which they use each other. They share one scope, because a browser loads no
 # modules from a file on disk.

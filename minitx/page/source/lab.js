@@ -114,6 +114,11 @@ class Lab {
     return `${r % 2 ? "attention" : "MLP"} ${Math.ceil(r / 2)}`;
   }
 
+  /** What each position is called: “the” at position 3. */
+  get places() {
+    return this.tokens.map((id, t) => `“${this.show(id)}” at position ${t}`);
+  }
+
   get stations() {
     return Array.from({ length: this.sizes.R }, (_, r) => this.station(r));
   }
@@ -135,6 +140,15 @@ class Lab {
     const block = this.model.blocks[Math.ceil(r / 2) - 1];
     return block.join(x_TD, r % 2 ? block.attention_norm : block.mlp_norm, update_TD);
   }
+}
+
+/** Choices of a menu: the model as it is, or before training if the page has that. */
+function trainedOrNot(labs) {
+  const choices = [{ value: "trained", label: "the trained model" }];
+  if (labs.some((lab) => lab.untrained)) {
+    choices.push({ value: "untrained", label: "the untrained model" });
+  }
+  return choices;
 }
 
 /** Ticks for an axis of stations: the embedding, then the end of each block. */

@@ -6,7 +6,7 @@
 
 /**
  * @typedef {object} Prediction
- * @property {string} ask
+ * @property {string|((labs: Lab[], view: View) => string)} ask
  * @property {(labs: Lab[]) => {value: string|number, label: string}[]} [choices] or a number:
  * @property {number} [min]
  * @property {number} [max]
@@ -140,11 +140,19 @@ class MountedPanel {
   // --- the prediction -----------------------------------------------------------------------------
 
   drawGate(is_open) {
-    const { prediction, id } = this.panel;
+    const { prediction } = this.panel;
     this.gate.hidden = is_open;
-    if (is_open || this.gate.childElementCount) return;
+    if (is_open) return;
+    if (!this.gate.childElementCount) this.makeGate();
+    const { ask } = prediction;
+    const question = typeof ask === "function" ? ask(shownLabs(this.labs, this.view), this.view) : ask;
+    this.question.textContent = question;
+  }
+
+  makeGate() {
+    const { prediction, id } = this.panel;
     const name = `guess.${id}`;
-    const label = element("label", { for: `${id}-guess` }, [prediction.ask]);
+    this.question = element("label", { for: `${id}-guess` });
     const input = prediction.choices
       ? menu(`${id}-guess`, prediction.choices(this.labs))
       : element("input", {
@@ -152,7 +160,7 @@ class MountedPanel {
           min: prediction.min, max: prediction.max, step: prediction.step ?? "any",
         });
     const form = element("form", { class: "prediction" }, [
-      label,
+      this.question,
       element("span", { class: "row" }, [
         input,
         ...(prediction.unit ? [element("span", { class: "unit" }, [prediction.unit])] : []),

@@ -39,10 +39,13 @@
  * @property {string} what the values are
  * @property {string[]} rows names of the rows, the lowest first
  * @property {string[]} columns
+ * @property {string[]} [columnNames] of the columns, for reading and for the table
  * @property {(number|null)[][]} values by row and column
  * @property {string[][]} [texts] written into the cells
  * @property {number} max the value of the darkest colour
  * @property {{row?: number, column?: number}} [marked]
+ * @property {{label: string, style: string, row: number, column: number}[]} [marks] outlined cells
+ * @property {(row: number, column: number) => void} [choose] called for a click and for Enter
  */
 
 /** A figure in the page; `show` draws a description, and draws it again when the width changes. */
@@ -62,17 +65,24 @@ class Figure {
     this.node = element("figure", {}, [this.legend, this.plot, this.reading, this.details]);
     this.cursor = null; // the place that is being read
     this.width = 0;
+    this.plot.addEventListener("scroll", () => this.drawing.scrolled?.(this.plot.scrollLeft));
     new ResizeObserver(() => this.redraw()).observe(this.plot);
   }
 
   /** @param {Lines|Bars|Cells} spec */
   show(spec) {
     this.spec = spec;
-    this.drawing = DRAWINGS[spec.kind](spec, Math.max(260, this.plot.clientWidth));
+    this.node.classList.toggle("wide", spec.kind === "cells");
     this.width = this.plot.clientWidth;
-    const had_focus = this.plot.firstChild === document.activeElement && this.plot.firstChild;
-    this.plot.replaceChildren(this.listening(this.drawing.svg));
-    if (had_focus) this.plot.firstChild.focus();
+    this.drawing = DRAWINGS[spec.kind](spec, Math.max(260, this.width), this.drawing);
+    if (this.drawing.svg !== this.plot.firstChild) {
+      const had_focus = this.plot.firstChild === document.activeElement && this.plot.firstChild;
+      this.plot.replaceChildren(this.listening(this.drawing.svg));
+      if (had_focus) this.plot.firstChild.focus();
+    }
+    const title = `${spec.title}. The arrow keys read its values.`;
+    this.drawing.svg.setAttribute("aria-label", title);
+    this.reveal();
     this.legend.replaceChildren(...legendOf(spec));
     if (this.cursor !== null) this.read(this.cursor);
     else this.reading.textContent = "Point at the picture, or use the arrow keys in it, to read it.";
@@ -87,16 +97,22 @@ class Figure {
   listening(svg) {
     svg.setAttribute("tabindex", "0");
     svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `${this.spec.title}. The arrow keys read its values.`);
-    svg.addEventListener("pointermove", (event) => {
+    const point = (event) => {
       const box = svg.getBoundingClientRect();
       this.read(this.drawing.placeAt(event.clientX - box.left, event.clientY - box.top));
+    };
+    svg.addEventListener("pointermove", point);
+    svg.addEventListener("click", (event) => {
+      point(event);
+      this.choose();
     });
     svg.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.choose();
       const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
       if (!(event.key in step)) return;
       event.preventDefault();
       this.read(this.drawing.step(this.cursor, step[event.key]));
+      this.scrollTo(this.cursor);
     });
     return svg;
   }
@@ -106,6 +122,26 @@ class Figure {
     const found = place === null ? null : this.drawing.read(place);
     this.cursor = found && place;
     if (found) this.reading.textContent = found;
+  }
+
+  /** Scroll to the marked column of a heat map where it is new. */
+  reveal() {
+    const column = this.spec.marked?.column;
+    if (column === undefined) return;
+    if (column !== this.revealed) this.scrollTo([0, column]);
+    this.revealed = column;
+    this.drawing.scrolled(this.plot.scrollLeft);
+  }
+
+  /** Bring a place of a heat map into sight. */
+  scrollTo(place) {
+    if (!this.drawing.scrollTo) return;
+    this.plot.scrollLeft = this.drawing.scrollTo(place, this.plot.scrollLeft);
+  }
+
+  /** Tell the panel that the reader chose the place of the cursor. */
+  choose() {
+    if (this.cursor !== null && this.spec.choose) this.spec.choose(...this.cursor);
   }
 
   fillTable() {
@@ -206,48 +242,101 @@ function drawBars(spec, width) {
   };
 }
 
-/** A heat map. */
-function drawCells(spec, width) {
-  const names_width = Math.min(96, width * 0.26);
-  const cell_width = Math.max(14, Math.min(46, (width - names_width - 4) / spec.columns.length));
-  const full_width = Math.max(width, names_width + cell_width * spec.columns.length + 4);
-  const cell = 20;
+/** Where the cells of a heat map lie. */
+function cellPlaces(spec, width) {
+  const cell_height = 20;
   const count = spec.rows.length;
-  const height = MARGIN.top + cell * count + 22;
-  const svg = picture(full_width, height);
-  const topOf = (r) => MARGIN.top + (count - 1 - r) * cell;
-  const leftOf = (c) => names_width + c * cell_width;
-  spec.rows.forEach((name, r) => {
-    const label = text(names_width - 6, topOf(r) + cell / 2, name, "end");
-    if (spec.marked && r === spec.marked.row) label.classList.add("marked");
-    svg.append(label);
-    spec.columns.forEach((_, c) => {
-      const value = spec.values[r][c];
-      if (value === null) return;
-      const share = clamp(value / spec.max, 0, 1);
-      const back = rectangle(leftOf(c), topOf(r), cell_width - 1, cell - 1, "cell");
-      back.style.setProperty("--share", share.toFixed(3));
-      svg.append(back);
-      const written = spec.texts && spec.texts[r][c];
-      if (written) {
-        const words = text(leftOf(c) + cell_width / 2, topOf(r) + cell / 2, fit(written, cell_width));
-        words.classList.add(share > 0.5 ? "on-dark" : "on-light");
-        svg.append(words);
-      }
-    });
-  });
-  spec.columns.forEach((name, c) => {
-    const label = text(leftOf(c) + cell_width / 2, MARGIN.top + count * cell + 10, fit(name, cell_width));
-    if (spec.marked && c === spec.marked.column) label.classList.add("marked");
-    svg.append(label);
-  });
-  const cursor = rectangle(0, 0, cell_width, cell, "cell-cursor");
-  cursor.setAttribute("visibility", "hidden");
-  svg.append(cursor);
+  const longest_name = Math.max(...spec.rows.map((name) => name.length));
+  const names_width = Math.min(104, width * 0.32, longest_name * 6.5 + 10);
+  const longest_text = Math.max(1, ...(spec.texts || [[]]).flat().map((words) => words.length));
+  const least = longest_text > 2 ? 36 : 14;
+  const fitting = (width - names_width - 4) / spec.columns.length;
+  const cell_width = Math.max(least, Math.min(56, fitting));
   return {
-    svg,
+    cell_height, cell_width, names_width,
+    width: Math.max(width, names_width + cell_width * spec.columns.length + 4),
+    height: MARGIN.top + cell_height * count + 22,
+    topOf: (r) => MARGIN.top + (count - 1 - r) * cell_height,
+    leftOf: (c) => names_width + c * cell_width,
+  };
+}
+
+/** Empty cells, row by row. */
+function emptyCells(spec, { cell_height, cell_width, topOf, leftOf }) {
+  return spec.rows.flatMap((_, r) => spec.columns.map((_, c) => {
+    const middle = leftOf(c) + cell_width / 2;
+    return {
+      back: rectangle(leftOf(c), topOf(r), cell_width - 1, cell_height - 1, "cell"),
+      words: spec.texts ? text(middle, topOf(r) + cell_height / 2, "") : null,
+    };
+  }));
+}
+
+/** Give cells their colours and texts. What stays as it is costs the browser nothing. */
+function fillCells(cells, spec, { cell_width }) {
+  cells.forEach((cell, i) => {
+    const [r, c] = [Math.floor(i / spec.columns.length), i % spec.columns.length];
+    const value = spec.values[r][c];
+    const share = value === null ? 0 : clamp(value / spec.max, 0, 1);
+    const opacity = value === null ? "0" : (0.06 + 0.94 * share).toFixed(3);
+    if (cell.opacity !== opacity) cell.back.setAttribute("fill-opacity", opacity);
+    cell.opacity = opacity;
+    if (!cell.words) return;
+    const written = fit(spec.texts[r][c], cell_width - 3);
+    if (cell.words.textContent !== written) cell.words.textContent = written;
+    cell.words.setAttribute("class", share > 0.72 ? "on-dark" : "on-light");
+  });
+}
+
+/** The names of the columns and the marked cells. */
+function cellMarks(spec, { cell_height, cell_width, height, topOf, leftOf }) {
+  const names = spec.columns.map((name, c) => {
+    const label = text(leftOf(c) + cell_width / 2, height - 12, fit(name, cell_width - 3));
+    if (spec.marked && c === spec.marked.column) label.classList.add("marked");
+    return label;
+  });
+  const outlines = (spec.marks || []).map(({ row, column, style }) =>
+    rectangle(leftOf(column), topOf(row), cell_width - 1, cell_height - 1, `outline ${style}`),
+  );
+  return [...names, ...outlines];
+}
+
+/** The names of the rows, on paper that hides the cells that are scrolled under them. */
+function rowNames(spec, { cell_height, names_width, height, topOf }) {
+  const names = spec.rows.map((name, r) => {
+    const label = text(names_width - 6, topOf(r) + cell_height / 2, name, "end");
+    if (spec.marked && r === spec.marked.row) label.classList.add("marked");
+    return label;
+  });
+  return [rectangle(0, 0, names_width - 1, height, "paper"), ...names];
+}
+
+/** A heat map. It fills the cells of the drawing before if they lie in the same places. */
+function drawCells(spec, width, before) {
+  const places = cellPlaces(spec, width);
+  const { cell_height, cell_width, names_width, topOf, leftOf } = places;
+  const count = spec.rows.length;
+  const has_texts = Boolean(spec.texts);
+  const shape = [count, spec.columns.length, width, names_width, cell_width, has_texts].join(" ");
+  const is_kept = before && before.shape === shape;
+  const svg = is_kept ? before.svg : picture(places.width, places.height);
+  const cells = is_kept ? before.cells : emptyCells(spec, places);
+  const over = is_kept ? before.over : svgElement("g", {});
+  const names = is_kept ? before.names : svgElement("g", {});
+  if (!is_kept) {
+    const grid = svgElement("g", {});
+    grid.append(...cells.flatMap(({ back, words }) => (words ? [back, words] : [back])));
+    svg.append(grid, over, names);
+  }
+  fillCells(cells, spec, places);
+  const cursor = rectangle(0, 0, cell_width, cell_height, "cell-cursor");
+  cursor.setAttribute("visibility", "hidden");
+  over.replaceChildren(...cellMarks(spec, places), cursor);
+  names.replaceChildren(...rowNames(spec, places));
+  return {
+    svg, shape, cells, over, names,
     placeAt: (px, py) => [
-      clamp(count - 1 - Math.floor((py - MARGIN.top) / cell), 0, count - 1),
+      clamp(count - 1 - Math.floor((py - MARGIN.top) / cell_height), 0, count - 1),
       clamp(Math.floor((px - names_width) / cell_width), 0, spec.columns.length - 1),
     ],
     step: (place, [dx, dy]) =>
@@ -260,7 +349,15 @@ function drawCells(spec, width) {
       cursor.setAttribute("x", leftOf(c) - 0.5);
       cursor.setAttribute("y", topOf(r) - 0.5);
       const written = spec.texts && spec.texts[r][c] ? `${spec.texts[r][c]}, ` : "";
-      return `${spec.rows[r]}, ${spec.columns[c]}: ${written}${spec.what} ${short(spec.values[r][c])}`;
+      const name = (spec.columnNames || spec.columns)[c];
+      return `${spec.rows[r]}, ${name}: ${written}${spec.what} ${short(spec.values[r][c])}`;
+    },
+    /** Keep the names of the rows in sight. */
+    scrolled: (left) => names.setAttribute("transform", `translate(${left} 0)`),
+    /** How far to scroll so that a column is in sight; `left` if it is. */
+    scrollTo([, c], left) {
+      const [from, to] = [leftOf(c) - names_width, leftOf(c) + cell_width - width];
+      return clamp(left, to, from);
     },
   };
 }
@@ -275,7 +372,7 @@ function tableOf(spec) {
       return `${written}${short(spec.values[r][c])}`;
     };
     const rows = spec.rows.map((name, r) => [name, ...spec.columns.map((_, c) => cell(r, c))]);
-    return [[spec.what, ...spec.columns], ...rows];
+    return [[spec.what, ...(spec.columnNames || spec.columns)], ...rows];
   }
   const names = spec.names || spec.x.map(short);
   const rows = names.map((name, i) => [name, ...spec.series.map((s) => short(s.values[i]))]);

@@ -155,7 +155,8 @@ function curve(points, style) {
 function legendOf(spec) {
   return [...(spec.series || []), ...(spec.marks || [])].map(({ label, style }) => {
     const sample = svgElement("svg", { width: 30, height: 14, "aria-hidden": "true" });
-    if (spec.kind === "bars") sample.append(rectangle(4, 2, 22, 10, `bar ${style}`));
+    if (spec.kind === "cells") sample.append(rectangle(6, 2, 18, 10, `outline ${style}`));
+    else if (spec.kind === "bars") sample.append(rectangle(4, 2, 22, 10, `bar ${style}`));
     else if ((spec.marks || []).some((mark) => mark.label === label)) sample.append(marker(15, 7, style));
     else sample.append(...curve([[1, 7], [15, 7], [29, 7]], style).slice(0, 1), marker(15, 7, style));
     return element("li", {}, [sample, label]);
