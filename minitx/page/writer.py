@@ -25,7 +25,7 @@ PANELS = (
 # modules from a file on disk.
 SCRIPTS = (
     "measure.js", "layers.js", "model.js", "tokenizers.js",
-    "svg.js", "plots.js", "view.js", "lab.js", "prompt.js", "panel.js",
+    "svg.js", "heatmap.js", "plots.js", "view.js", "lab.js", "prompt.js", "panel.js",
     *(f"panels/{name}.js" for name in PANELS),
     "start.js",
 )  # fmt: skip

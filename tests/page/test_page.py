@@ -137,6 +137,19 @@ def test_the_address_holds_the_view(tab, path):
     assert tab.locator("#prompt").input_value() == PROMPT  # back to its default
 
 
+def test_an_address_with_nonsense_does_no_harm(tab, path):
+    everything = (
+        "position=2.7&station=1e9&c=99&temperature=-5&seed=1.5&towards=0.5&distance=NaN&gain=1e300"
+        "&writer=-3.3&stretch=50&arrow-token=1e9&change=x&place=x&measure=x&axis=x&models=x"
+        "&silenced=9.9&replacement=x&drawn=1.x.99&lens-model=x&panel=%22%3E&guess.dial=x&prompt=ab"
+    )
+    open_page(tab, path, everything)
+    skip_all(tab)
+    text = tab.locator("main").inner_text()
+    assert "NaN" not in text and "undefined" not in text and "Infinity" not in text
+    assert tab.evaluate("[page.view.get('position'), page.view.get('c')]") == [3, 3]
+
+
 @pytest.mark.parametrize(
     "prompt, words",
     [

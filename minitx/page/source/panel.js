@@ -44,7 +44,17 @@ function defaultsOf(panel) {
   return defaults;
 }
 
-/** The prediction in the view: null before one was made, "" where it was skipped. */
+/** What values from an address may be: between bounds, and whole numbers in menus. */
+function limitsOf(panel) {
+  const limits = {};
+  for (const { name, min, max, standard, choices } of panel.controls) {
+    if (choices) limits[name] = { is_whole: true };
+    else limits[name] = { min: Math.min(min, standard), max: typeof max === "number" ? max : Infinity };
+  }
+  return limits;
+}
+
+/** What the view holds in place of a prediction that was skipped; "" before there is one. */
 const SKIPPED = "skipped";
 
 class MountedPanel {

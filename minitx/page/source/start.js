@@ -45,7 +45,11 @@ function offerToSkip(view) {
 function start() {
   const labs = readLabs();
   const defaults = { panel: "", prompt: labs[0].facts.examples[0], drawn: "", position: -1, models: "" };
-  const view = new View(Object.assign(defaults, ...PANELS.map(defaultsOf)));
+  const limits = { position: { is_whole: true } };
+  const view = new View(
+    Object.assign(defaults, ...PANELS.map(defaultsOf)),
+    Object.assign(limits, ...PANELS.map(limitsOf)),
+  );
   const prompt = new PromptBar(labs, view);
   prompt.read();
   const panels = PANELS.map((panel) => new MountedPanel(panel, labs, view));

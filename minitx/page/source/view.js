@@ -5,9 +5,13 @@
 "use strict";
 
 class View {
-  /** @param {Object<string, string|number>} defaults the type of a value is that of its default */
-  constructor(defaults) {
+  /**
+   * @param {Object<string, string|number>} defaults the type of a value is that of its default
+   * @param {Object<string, {min?: number, max?: number, is_whole?: boolean}>} limits of numbers
+   */
+  constructor(defaults, limits) {
     this.defaults = defaults;
+    this.limits = limits;
     this.values = { ...defaults };
     this.listeners = [];
     this.changed = new Set();
@@ -59,9 +63,18 @@ class View {
     for (const [name, words] of given) {
       const standard = this.defaults[name];
       if (typeof standard === "string") changes[name] = words;
-      if (typeof standard === "number" && Number.isFinite(Number(words))) changes[name] = Number(words);
+      if (typeof standard === "number" && Number.isFinite(Number(words))) {
+        changes[name] = this.within(name, Number(words));
+      }
     }
     this.change(changes);
+  }
+
+  /** The nearest number that a value may be. */
+  within(name, value) {
+    const { min = -Infinity, max = Infinity, is_whole = false } = this.limits[name] || {};
+    const inside = Math.min(max, Math.max(min, value));
+    return is_whole ? Math.round(inside) : inside;
   }
 
   /** The address of this view. */

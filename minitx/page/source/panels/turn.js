@@ -26,7 +26,7 @@ function targetPosition(lab, view, t) {
 /** The station that the reader chose; the middle of the model if none. */
 function chosenStation(lab, view) {
   const chosen = view.get("station");
-  return chosen < 0 ? lab.sizes.N : Math.min(chosen, lab.sizes.R - 1);
+  return chosen < 0 ? lab.sizes.N : Math.min(Math.round(chosen), lab.sizes.R - 1);
 }
 
 /**
