@@ -130,8 +130,10 @@ def excerpts(run: Run, tokens: np.ndarray) -> list[str]:
         first = word_start(run, tokens, start, len(tokens) - length)
         text = run.tokenizer.decode(tokens[first : first + length])
         text = text.strip("\ufffd")  # bytes of a character that was cut in two
-        if run.tokenizer.kind == "char" and " " in text.strip():
-            text = text[: text.rindex(" ") + 1]  # where a word begins, the next letter is open
+        if " " in text.strip():
+            text = text[: text.rindex(" ")]  # the last word may be cut
+        if run.tokenizer.kind == "char":
+            text += " "  # which letter begins the next word is open
         count = len(run.tokenizer.encode(text))
         if 2 <= count <= run.config.context and text not in pieces:
             pieces.append(text)

@@ -74,12 +74,12 @@ class PromptBar {
         else lab.read(this.view.get("prompt") + this.labs[0].tokenizer.decode(drawn));
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
-        const shown = lab.trace ? " (the panels still show the text before)" : "";
+        const shown = lab.trace ? " (the panels show the text before)" : " (the panels show another text)";
         problems.push(`${this.labs.length > 1 ? `${lab.name}: ` : ""}${error.message}${shown}`);
         if (!lab.trace) lab.read(lab.facts.examples[0]);
       }
     }
-    this.message.textContent = problems.join(" ");
+    this.message.textContent = problems.join("\n");
   }
 
   /** The tokens, once for each way in which the shown models cut the text. */
