@@ -322,6 +322,7 @@ def test_states_that_overflow_are_refused_and_not_measured():
         report.inspect(Transformer.of(config, grown), TOKENS, SEED)
 
 
+@pytest.mark.long
 def test_a_large_model_in_bfloat16_is_measured_without_compiling(monkeypatch):
     """Compiled, its weights would lie in memory once more, converted."""
     params = jax.tree.map(lambda leaf: leaf.astype("bfloat16"), model("pre").params())

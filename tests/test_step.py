@@ -59,7 +59,7 @@ def test_a_step_is_the_gradient_given_to_the_optimiser():
         np.testing.assert_allclose(new.params[name]["table"], expected, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("norm", ["layernorm", "rmsnorm"])
+@pytest.mark.parametrize("norm", ["layernorm", pytest.param("rmsnorm", marks=pytest.mark.long)])
 @pytest.mark.parametrize("positions", ["none", "learned", "sinusoidal", "rope"])
 def test_bfloat16_is_what_passes_compute_in_and_parameters_are_not_kept_in(norm, positions):
     config = dataclasses.replace(DROPPING, norm=norm, positions=positions, qk_norm=True, bias=True)

@@ -38,8 +38,9 @@ def check_answers(name, answers, out):
     assert out.count("not done yet") == 3
 
 
-# L05 trains six small models of its own.
-QUICK = [pytest.param(name, marks=pytest.mark.long if name == "L05" else ()) for name in NAMES]
+# L05 trains six small models of its own, and L06 measures many.
+SLOW = ("L05", "L06")
+QUICK = [pytest.param(name, marks=pytest.mark.long if name in SLOW else ()) for name in NAMES]
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -53,6 +53,7 @@ def work_of_each(count: int) -> float:
     return lowered.compile().cost_analysis()["flops"]
 
 
+@pytest.mark.long
 def test_each_device_does_its_share_of_the_work(monkeypatch):
     one, two = work_of_each(1), work_of_each(2)
     assert two < 0.75 * one

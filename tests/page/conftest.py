@@ -3,6 +3,7 @@ MINITX_NEEDS_BROWSER is set, as in CI."""
 
 import os
 
+import kept_programs
 import pytest
 
 from minitx.errors import InputError
@@ -42,3 +43,10 @@ def shared_tab(browser):
     context = browser.new_context()
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_are_kept(tmp_path_factory):
+    """All files measure the same few models: what one has compiled serves the others."""
+    with kept_programs.kept_in(kept_programs.folder(tmp_path_factory)):
+        yield

@@ -9,6 +9,7 @@ import numpy as np
 from minitx.config import ModelConfig
 from minitx.model import Transformer, init_params
 from minitx.page import contents, writer
+from minitx.report import untrained_twin
 from minitx.runs.run import Run
 from minitx.text.tokenizer import Characters
 
@@ -27,6 +28,12 @@ def run_of(name: str = "tiny", **switches) -> Run:
     params = jax.tree.map(lambda a: 0.4 * rng.standard_normal(a.shape), like)
     model = Transformer.of(config, contents.rounded(params))
     return Run(None, model, config, None, Characters(tuple(LETTERS)), None, None, name)
+
+
+def untrained_model(run: Run) -> Transformer:
+    """The same model before training, rounded as in a page."""
+    twin = untrained_twin(run.model, 0)
+    return Transformer.of(run.config, contents.rounded(twin.params()))
 
 
 def write_page(path: Path, *runs: Run, prompt: str = PROMPT, untrained: bool = True) -> Path:

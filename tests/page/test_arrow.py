@@ -14,12 +14,11 @@ from pages import (
     shown,
     skip_prediction,
     until,
+    untrained_model,
     write_page,
 )
 
 from minitx import compiled, measure
-from minitx.page import contents
-from minitx.report import untrained_twin
 
 TOKEN = 7
 
@@ -106,8 +105,7 @@ def test_the_probabilities_are_those_of_python(tab, path, run, rows, trace):
     t = 2
     open_page(tab, path, f"arrow-token={TOKEN}&position={t}")
     skip_prediction(tab, "arrow")
-    twin = untrained_twin(run.model, 0)
-    twin = twin.of(run.config, contents.rounded(twin.params()))
+    twin = untrained_model(run)
     twin_logits = compiled.trace(twin, [TOKENS]).logits_BTV[0, t]
     logits = trace.logits_BTV[0, t]
     x_D = trace.after_final_norm_BTD[0, t]

@@ -12,12 +12,11 @@ from pages import (
     settle,
     shown,
     skip_prediction,
+    untrained_model,
     write_page,
 )
 
 from minitx import compiled
-from minitx.page import contents
-from minitx.report import untrained_twin
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +32,7 @@ def path(run, tmp_path_factory):
 @pytest.fixture(scope="module")
 def patterns(run):
     """Weights (heads of all blocks, positions, attended positions): trained and untrained."""
-    twin = untrained_twin(run.model, 0)
-    twin = twin.of(run.config, contents.rounded(twin.params()))
+    twin = untrained_model(run)
     return [
         np.concatenate(compiled.trace(model, [TOKENS]).pattern_NBHTS[:, 0])
         for model in (run.model, twin)

@@ -17,13 +17,11 @@ from pages import (
     settle,
     shown,
     skip_prediction,
+    untrained_model,
     write_page,
 )
 
 from minitx import compiled, measure
-from minitx.model import Transformer
-from minitx.page import contents
-from minitx.report import untrained_twin
 
 T = 4  # the position that the reader chose: neither the first nor the last
 OWN = f"position {T}: “{PROMPT[T]}”"
@@ -86,8 +84,7 @@ def test_the_curves_are_those_of_python(panel, run, trace):
         series(panel, "compass", "embedding", "states at different positions"),
         [measure.random_pair_cosine(x_RTD[r, 1:], x_RTD[0, 1:]) for r in range(R)],
     )
-    twin = untrained_twin(run.model, 0)
-    twin = Transformer.of(run.config, contents.rounded(twin.params()))
+    twin = untrained_model(run)
     y_RD = states_at(compiled.trace(twin, [TOKENS]).stream_RBTD[:, 0])
     untrained = series(panel, "compass", "before", "the untrained model")
     close(untrained[1:], measure.cosines(y_RD[1:], y_RD[:-1]))

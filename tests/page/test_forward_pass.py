@@ -13,30 +13,50 @@ from minitx.page import contents, writer
 from minitx.parameters import named_arrays
 from minitx.runs.run import Run
 
-GRID = [
+# Every value of every switch, in few models.
+TOGETHER = [
     {},
     {"depth": 0, "norm": "none", "positions": "none"},
+    {"norm": "none", "qk_norm": True, "positions": "none"},
+    {
+        "norm": "rmsnorm",
+        "norm_gain": False,
+        "tied": True,
+        "positions": "sinusoidal",
+        "mlp": "relu2",
+    },
+    {"bias": True, "norm_place": "post", "mlp": "gelu_tanh", "position_offset": 2},
+    {"norm_place": "final", "residual": False, "mlp": "relu", "mlp_bias": True},
+    {"norm_place": "post", "norm": "rmsnorm", "mlp": "none", "kv_heads": 1, "head_width": 5},
+    {"positions": "rope", "rope_base": 100.0, "head_width": 6, "mlp": "swiglu", "qkv_bias": True},
+    {"qk_norm": True, "norm_gain": False, "positions": "rope", "kv_heads": None, "head_width": 2},
+]
+# Every switch by itself.
+ALONE = [
     {"norm": "none"},
-    {"norm": "rmsnorm", "norm_gain": False},
-    {"norm": "layernorm", "bias": True},
+    {"norm": "rmsnorm"},
+    {"norm_gain": False},
+    {"bias": True},
     {"norm_place": "post"},
-    {"norm_place": "post", "norm": "rmsnorm", "residual": False},
     {"norm_place": "final"},
     {"residual": False},
     {"tied": True},
     {"positions": "none"},
     {"positions": "sinusoidal"},
-    {"positions": "rope", "rope_base": 100.0, "head_width": 6},
+    {"positions": "rope"},
     {"position_offset": 2},
-    {"mlp": "gelu_tanh", "bias": True},
-    {"mlp": "relu", "mlp_bias": True},
+    {"mlp": "gelu_tanh"},
+    {"mlp": "relu"},
     {"mlp": "relu2"},
-    {"mlp": "swiglu", "mlp_width": 18, "qkv_bias": True},
+    {"mlp": "swiglu", "mlp_width": 18},
     {"mlp": "none"},
-    {"qk_norm": True, "norm_gain": False},
-    {"qk_norm": True, "positions": "rope", "kv_heads": None, "head_width": 2},
-    {"kv_heads": 1, "head_width": 5},
+    {"qk_norm": True},
+    {"kv_heads": 1},
+    {"head_width": 5},
+    {"qkv_bias": True},
+    {"mlp_bias": True},
 ]
+GRID = [*TOGETHER, *(pytest.param(switches, marks=pytest.mark.long) for switches in ALONE)]
 EDITED = 4  # the position of an edit
 
 
@@ -90,7 +110,7 @@ IN_THE_BROWSER = """([tokens, station, t, doubled, edited]) => {
 }"""
 
 
-@pytest.mark.parametrize("switches", GRID, ids=lambda s: ",".join(f"{k}={v}" for k, v in s.items()))
+@pytest.mark.parametrize("switches", GRID, ids=str)
 def test_every_station_and_the_logits_are_those_of_jax(shared_tab, switches):
     run = run_of(**switches)
     load_model(shared_tab, run)

@@ -11,12 +11,11 @@ from pages import (
     series,
     shown,
     skip_prediction,
+    untrained_model,
     write_page,
 )
 
 from minitx import compiled, measure
-from minitx.page import contents
-from minitx.report import untrained_twin
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +43,7 @@ def test_the_norms_are_those_of_python(tab, run, path):
     square_NU = np.stack([measure.norms(u[:, 0, 3]) ** 2 for u in updates], axis=1)
     right_angles = np.sqrt(norm_RT[0, 3] ** 2 + np.concatenate([[0], square_NU.ravel().cumsum()]))
     close("baseline: the same updates at right angles", right_angles)
-    twin = untrained_twin(run.model, 0)
-    twin = twin.of(run.config, contents.rounded(twin.params()))
+    twin = untrained_model(run)
     norms = measure.norms(compiled.trace(twin, [TOKENS]).stream_RBTD[:, 0, 3])
     close("the untrained model", norms)
     growth = norm_RT[-1, 3] / norm_RT[0, 3]

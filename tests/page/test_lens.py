@@ -13,12 +13,12 @@ from pages import (
     settle,
     shown,
     skip_prediction,
+    untrained_model,
     write_page,
 )
 
 from minitx import compiled, measure
 from minitx.page import contents
-from minitx.report import untrained_twin
 
 MAP = "#lens figure:nth-of-type(1) .plot svg"
 COUNTS = [5, 0, 9, 1, 40, 2, 3, 8, 6, 0, 4]  # of tokens in a training text
@@ -32,8 +32,7 @@ def run():
 @pytest.fixture(scope="module")
 def lenses(run):
     """The logits of the lens, (stations, positions, vocabulary): trained and untrained."""
-    twin = untrained_twin(run.model, 0)
-    twin = twin.of(run.config, contents.rounded(twin.params()))
+    twin = untrained_model(run)
     return [
         compiled.readout(model, compiled.trace(model, [TOKENS]).stream_RBTD[:, 0])
         for model in (run.model, twin)

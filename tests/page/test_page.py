@@ -53,8 +53,15 @@ def test_the_page_asks_for_nothing_but_itself(tab, path):
     assert urls == [path.as_uri()]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1600])
+@pytest.mark.parametrize(
+    "width, scheme",
+    [
+        (360, "dark"),
+        (1600, "light"),
+        pytest.param(360, "light", marks=pytest.mark.long),
+        pytest.param(1600, "dark", marks=pytest.mark.long),
+    ],
+)
 def test_nothing_keeps_people_out(browser, path, width, scheme):
     size = {"width": width, "height": 900}
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")

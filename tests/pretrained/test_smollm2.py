@@ -88,6 +88,7 @@ print(peak() / size)
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are read from /proc")
 def test_loading_takes_little_more_memory_than_the_model(file):
     """All of the process, Python and JAX included."""

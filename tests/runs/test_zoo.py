@@ -57,6 +57,7 @@ def test_a_broken_file_is_named(tiny):
         zoo.load("tiny")
 
 
+@pytest.mark.long
 def test_training_that_breaks_down_is_said(tiny, monkeypatch):
     wild = dataclasses.replace(TINY.train, lr=1e30)  # all rates share one program
     monkeypatch.setitem(zoo.ZOO, "tiny", dataclasses.replace(TINY, train=wild))
