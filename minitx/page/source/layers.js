@@ -126,7 +126,12 @@ class RMSNorm {
   }
 }
 
-/** Each row less its `centre`, divided by its root mean square, times the gain, plus the bias. */
+/**
+ * Each row less its `centre`, divided by its root mean square, times the gain, plus the bias.
+ * @param {Float32Array} x_TD
+ * @param {{width: number, epsilon: number, gain_D?: Float32Array, bias_D?: Float32Array}} norm
+ * @param {(x_D: Float32Array) => number} centre
+ */
 function normalise(x_TD, { width, epsilon, gain_D, bias_D }, centre) {
   const y_TD = new Float32Array(x_TD.length);
   for (let t = 0; t < x_TD.length; t += width) {

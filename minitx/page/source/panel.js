@@ -5,12 +5,14 @@
 "use strict";
 
 /**
+ * @typedef {{value: string|number, label: string}} Choice of a menu
+ *
  * @typedef {object} Prediction
  * @property {string|((labs: Lab[], view: View) => string)} ask
- * @property {(labs: Lab[]) => {value: string|number, label: string}[]} [choices] or a number:
+ * @property {(labs: Lab[]) => Choice[]} [choices] or a number:
  * @property {number} [min]
  * @property {number} [max]
- * @property {number} [step]
+ * @property {number|"any"} [step]
  * @property {string} [unit]
  * @property {(lab: Lab, view: View) => {value: string|number, words: string}} truth
  *
@@ -18,10 +20,12 @@
  * @property {string} name of the value in the view
  * @property {string} label
  * @property {number|string} standard the value at the start
- * @property {number} [min] of a slider, with max and step; max may be a function of the labs
+ * @property {number} [min] of a slider
+ * @property {number|((labs: Lab[]) => number)} [max]
+ * @property {number} [step]
  * @property {(value: number, labs: Lab[], view: View) => string} [say] its value in words
  * @property {(labs: Lab[], view: View) => number} [value] where it stands, if not at its value
- * @property {(labs: Lab[]) => {value: string|number, label: string}[]} [choices] of a menu
+ * @property {(labs: Lab[], view: View) => Choice[]} [choices] of a menu
  *
  * @typedef {object} Panel
  * @property {string} id of its section in page.html
@@ -189,7 +193,11 @@ class MountedPanel {
   /** Show what was hidden behind the prediction, and go on from there with the keyboard. */
   open(name, value) {
     this.view.change({ [name]: value });
-    requestAnimationFrame(() => this.stage.querySelector(".controls input, .controls select, svg")?.focus());
+    requestAnimationFrame(() => {
+      /** @type {HTMLElement|null} */
+      const first = this.stage.querySelector(".controls input, .controls select, svg");
+      first?.focus();
+    });
   }
 
   // --- the controls ------------------------------------------------------------------------------
@@ -226,7 +234,7 @@ class MountedPanel {
       button.disabled = isOff ? isOff(labs, this.view) : false;
     });
     for (const control of this.panel.controls) {
-      const input = document.getElementById(control.name);
+      const input = /** @type {HTMLInputElement} */ (document.getElementById(control.name));
       if (control.choices) {
         const choices = control.choices(labs, this.view);
         const key = JSON.stringify(choices);

@@ -69,7 +69,7 @@ class Figure {
     new ResizeObserver(() => this.redraw()).observe(this.plot);
   }
 
-  /** @param {Lines|Bars|Cells} spec */
+  /** @param {any} spec Lines, Bars or Cells */
   show(spec) {
     this.spec = spec;
     this.node.classList.toggle("wide", spec.kind === "cells");

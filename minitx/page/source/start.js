@@ -3,9 +3,9 @@
 
 /** Read the models that the page carries. */
 function readLabs() {
-  const nodes = [...document.querySelectorAll("script[data-model]")];
+  const nodes = Array.from(document.querySelectorAll("script[data-model]"));
   return nodes.map((node) => {
-    const number = node.dataset.model;
+    const number = node.getAttribute("data-model");
     const textOf = (id) => document.getElementById(id)?.textContent ?? "";
     return new Lab(JSON.parse(node.textContent), textOf(`weights-${number}`), textOf(`untrained-${number}`));
   });
@@ -23,6 +23,7 @@ function followLinks() {
 
 function scrollToPanel(id) {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  /** @type {HTMLElement|null} */
   const heading = document.querySelector(`#${CSS.escape(id)} h2`);
   if (!heading) return;
   heading.scrollIntoView({ behavior: still ? "auto" : "smooth" });

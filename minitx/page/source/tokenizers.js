@@ -93,10 +93,12 @@ class WordList {
 /** Byte-level byte-pair encoding: frequent neighbours are merged, the most frequent pair first. */
 class BPE {
   /**
-   * @param {string[]} bytes of each token, one character U+0000 to U+00FF for a byte
-   * @param {number[][]} merges [left, right, merged] ids, the first merge first
-   * @param {[string, number][]} special strings that are one id wherever they stand
-   * @param {boolean} digits whether each digit is a token of its own
+   * @param {object} content
+   * @param {string[]} content.tokens readable
+   * @param {string[]} content.bytes of each token, one character U+0000 to U+00FF for a byte
+   * @param {number[][]} content.merges [left, right, merged] ids, the first merge first
+   * @param {[string, number][]} content.special strings that are one id wherever they stand
+   * @param {boolean} content.digits whether each digit is a token of its own
    */
   constructor({ tokens, bytes, merges, special, digits }) {
     this.tokens = tokens;

@@ -19,6 +19,7 @@ class View {
     this.readAddress();
   }
 
+  /** @returns {any} a number or a string, as its default is */
   get(name) {
     return this.values[name];
   }
@@ -79,9 +80,11 @@ class View {
 
   /** The address of this view. */
   address() {
-    const chosen = Object.entries(this.values).filter(([name, v]) => v !== this.defaults[name]);
-    const fragment = new URLSearchParams(chosen).toString();
-    return location.href.split("#")[0] + (fragment ? `#${fragment}` : "");
+    const fragment = new URLSearchParams();
+    for (const [name, value] of Object.entries(this.values)) {
+      if (value !== this.defaults[name]) fragment.set(name, String(value));
+    }
+    return location.href.split("#")[0] + (fragment.size ? `#${fragment}` : "");
   }
 
   writeAddress() {

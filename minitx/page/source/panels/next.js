@@ -18,7 +18,10 @@ function drawn(p_V, number) {
   return largest(p_V, 1)[0];
 }
 
-/** Let the first model that is shown append tokens to what all models read. */
+/**
+ * Let the first model that is shown append tokens to what all models read.
+ * @param {Lab[]} labs
+ */
 function sample([lab], view, count) {
   const tokens = [...lab.tokens];
   const ids = drawnIds(view);
@@ -38,6 +41,7 @@ function sample([lab], view, count) {
   else view.change({ prompt: view.get("prompt") + text, position: -1 });
 }
 
+/** @param {Lab[]} labs */
 const isFull = ([lab]) => lab.tokens.length >= lab.config.context;
 
 PANELS.push({
