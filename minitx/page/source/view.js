@@ -84,7 +84,7 @@ class View {
     for (const [name, value] of Object.entries(this.values)) {
       if (value !== this.defaults[name]) fragment.set(name, String(value));
     }
-    return location.href.split("#")[0] + (fragment.size ? `#${fragment}` : "");
+    return location.href.split("#")[0] + (String(fragment) ? `#${fragment}` : "");
   }
 
   writeAddress() {
