@@ -43,7 +43,7 @@ ALONE = [
     {"tied": True},
     {"positions": "none"},
     {"positions": "sinusoidal"},
-    {"positions": "rope"},
+    {"positions": "rope", "head_width": 2},
     {"position_offset": 2},
     {"mlp": "gelu_tanh"},
     {"mlp": "relu"},
