@@ -51,6 +51,7 @@ def imported(tree: ast.Module) -> list[str]:
                 "cli.commands.data",
                 "cli.commands.experiments",
                 "cli.commands.inspect",
+                "cli.commands.judge",
                 "cli.commands.lessons",
                 "cli.commands.page",
                 "cli.commands.pull",

@@ -1,18 +1,16 @@
 """Claims, the rules that judge them, and the ledger of verdicts on this machine."""
 
-import functools
 import json
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minitx.classroom import lessons
 from minitx.classroom.answers import folder, keep
 from minitx.classroom.learner import session, tell
 from minitx.errors import InputError, suggest
+from minitx.evidence.claims import known_claims
 
 VERDICTS = ("supported", "qualified", "refuted")
 UNTESTED = "untested"
@@ -79,16 +77,6 @@ def numbers_in_words(row: dict) -> str:
     if row["seeds"] > 1:
         text += f"; {row['seeds_agree']} of {row['seeds']} seeds agree"
     return text
-
-
-def known_claims() -> dict[str, dict[str, str]]:
-    """Return all claims by id, with lesson and source, in the order of the articles."""
-    return _read_claims(lessons.LESSONS / "claims.toml")
-
-
-@functools.cache
-def _read_claims(path: Path) -> dict[str, dict[str, str]]:
-    return tomllib.loads(path.read_text("utf-8"))
 
 
 def settled_in(row: dict) -> str:

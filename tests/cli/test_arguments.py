@@ -22,7 +22,7 @@ def test_minitx_alone_prints_the_help(home):
         assert re.search(rf"\b{name}\b", alone.out)
     assert set(COMMANDS) == {
         "demo", "train", "sample", "inspect", "ablate", "compare", "lesson", "hint", "ledger",
-        "zoo", "page", "pull", "data", "bench", "doctor",
+        "zoo", "page", "judge", "pull", "data", "bench", "doctor",
     }  # fmt: skip
 
 

@@ -30,7 +30,11 @@ def test_the_demo_trains_samples_and_inspects(home, tiny):
         assert claim in result.out
     assert "\n\n\nThe " in result.out and "minitx sample minitx-demo" in result.err
     run = home / "minitx-demo"
-    assert {path.name for path in run.iterdir()} >= {"model.safetensors", "findings.json", "page.html"}
+    assert {path.name for path in run.iterdir()} >= {
+        "model.safetensors",
+        "findings.json",
+        "page.html",
+    }
     assert "minitx-demo/page.html" in result.err
 
     before = (run / "metrics.jsonl").read_bytes()

@@ -12,6 +12,7 @@ from minitx.cli.commands.demo import Demo
 from minitx.cli.commands.doctor import Doctor
 from minitx.cli.commands.experiments import Ablate, Compare
 from minitx.cli.commands.inspect import Inspect
+from minitx.cli.commands.judge import Judge
 from minitx.cli.commands.lessons import Hint, Ledger, Lesson, Zoo
 from minitx.cli.commands.page import Page
 from minitx.cli.commands.pull import Pull
@@ -24,6 +25,7 @@ COMMANDS = {
     "sample": Sample,
     "inspect": Inspect,
     "page": Page,
+    "judge": Judge,
     "ablate": Ablate,
     "compare": Compare,
     "lesson": Lesson,

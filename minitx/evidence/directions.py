@@ -1,0 +1,91 @@
+"""Do layers keep the direction of the state, and what follows from it?"""
+
+import itertools
+
+import numpy as np
+
+from minitx import measure
+from minitx.evidence.evidence import Untestable, evidence, three_way
+from minitx.evidence.reading import Reading
+
+
+def turned_at_random(x_TD, cosine_T, rng: np.random.Generator) -> np.ndarray:
+    """Return states turned in random directions until they have these cosines with x_TD."""
+    length_T1 = measure.norms(x_TD)[:, None]
+    unit_TD = x_TD / length_T1
+    across_TD = rng.standard_normal(x_TD.shape)
+    across_TD -= np.sum(across_TD * unit_TD, axis=1, keepdims=True) * unit_TD
+    across_TD /= measure.norms(across_TD)[:, None]
+    cosine_T1 = np.clip(cosine_T, -1, 1)[:, None]
+    return length_T1 * (cosine_T1 * unit_TD + np.sqrt(1 - cosine_T1**2) * across_TD)
+
+
+def a9(cosine, right_angle_growth, right_angle_step, with_embedding):
+    """The mean cosine between layers is above 0.9 and beats both baselines by 0.02 (less is the
+    size of what one window differs from another by), and the last state's cosine with the embedding
+    is above 0.5, nearer to it than to a right angle. Refuted if the mean cosine is 0.9 or less."""
+    beats = cosine - max(right_angle_growth, right_angle_step) > 0.02
+    return three_way(supported=beats and with_embedding > 0.5, refuted=cosine <= 0.9)
+
+
+@evidence(
+    "A9",
+    rule=a9,
+    baseline="updates at right angles to the state: 1/growth if the growth is given, and "
+    "1/sqrt(1 + r^2) if the size r of the step is given",
+    sentence="From layer to layer the cosine is {cosine:.3f} on average. Updates at right angles "
+    "would give {right_angle_growth:.3f} at this growth and {right_angle_step:.3f} at these steps. "
+    "The last state's cosine with the embedding is {with_embedding:.3f}.",
+)
+def measure_a9(reading: Reading, window: int) -> dict[str, float]:
+    if not reading.config.depth:
+        raise Untestable("it has no blocks")
+    states_LTD = reading.states_LTD(window)
+    first = 1 if reading.config.depth > 1 else 0  # block 1 turns as far as the embedding is small
+    before_NTD, after_NTD = states_LTD[first:-1], states_LTD[first + 1 :]
+    before_NT = np.maximum(measure.norms(before_NTD), 1e-30)
+    growth_NT = measure.norms(after_NTD) / before_NT
+    step_NT = measure.norms(after_NTD - before_NTD) / before_NT
+
+    def mean_of_medians(values_NT) -> float:
+        return float(np.median(values_NT, axis=1).mean())
+
+    return {
+        "cosine": mean_of_medians(measure.cosines(after_NTD, before_NTD)),
+        "right_angle_growth": mean_of_medians(measure.orthogonal_null(growth_NT)),
+        "right_angle_step": mean_of_medians(1 / np.sqrt(1 + step_NT**2)),
+        "with_embedding": float(np.median(measure.cosines(states_LTD[-1], states_LTD[0]))),
+    }
+
+
+def a14(flips, flips_at_random):
+    """If a small turn could hardly change the token, layers that keep the direction (cosine above
+    0.9) would change the top token of at most 2 % of positions. Refuted if they change it for 5 %
+    or more: one position in twenty is not hardly."""
+    return three_way(supported=flips <= 0.02, refuted=flips >= 0.05)
+
+
+@evidence(
+    "A14",
+    rule=a14,
+    baseline="a turn by the same angle in a random direction",
+    sentence="Layers that keep the direction (cosine above 0.9) change the most likely token of "
+    "{flips:.1%} of the positions; turns by the same angles in random directions would change "
+    "{flips_at_random:.1%}.",
+)
+def measure_a14(reading: Reading, window: int) -> dict[str, float]:
+    states_LTD = reading.states_LTD(window)
+    rng = reading.random(window)
+    flips, flips_at_random = [], []
+    for before_TD, after_TD in itertools.pairwise(states_LTD):
+        cosine_T = measure.cosines(after_TD, before_TD)
+        kept_T = cosine_T > 0.9
+        if not kept_T.any():
+            continue
+        turned_TD = turned_at_random(before_TD, cosine_T, rng)
+        top_T = reading.top_tokens(before_TD)
+        flips.append((reading.top_tokens(after_TD) != top_T)[kept_T].mean())
+        flips_at_random.append((reading.top_tokens(turned_TD) != top_T)[kept_T].mean())
+    if not flips:
+        raise Untestable("no layer keeps the direction (cosine above 0.9)")
+    return {"flips": float(np.mean(flips)), "flips_at_random": float(np.mean(flips_at_random))}

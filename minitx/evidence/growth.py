@@ -1,0 +1,142 @@
+"""Does the state get longer from layer to layer, and why?"""
+
+import numpy as np
+
+from minitx import measure
+from minitx.evidence.evidence import Untestable, evidence, three_way
+from minitx.evidence.reading import Reading
+
+MISTRAL_GROWTH = 90.0  # times as long, over the 32 layers of the article's figure
+MISTRAL_LAYERS = 32
+
+
+def median_norms(reading: Reading, window: int) -> np.ndarray:
+    """Return the median norm by layer, norm_L."""
+    if not reading.config.depth:
+        raise Untestable("it has no blocks")
+    return np.median(measure.norms(reading.states_LTD(window)), axis=1)
+
+
+def step_sizes(reading: Reading, window: int) -> np.ndarray:
+    """Return the median norm of the change that each block makes, step_N."""
+    return np.median(measure.norms(np.diff(reading.states_LTD(window), axis=0)), axis=1)
+
+
+def rank_correlation(a, b) -> float:
+    """Return Spearman's rank correlation of two lists of distinct numbers.
+
+    >>> rank_correlation([1, 2, 5], [10, 20, 30]), rank_correlation([1, 2, 5], [3, 2, 1])
+    (1.0, -1.0)
+    """
+    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
+    return round(float(np.corrcoef(*ranks)[0, 1]), 12)
+
+
+def straightness(x, y) -> float:
+    """Return the share of the variance of y that a straight line over x explains."""
+    return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def a8(share_that_grow, growth):
+    """Every block makes the state longer. Refuted if the state ends no longer than it began, or if
+    half the blocks or more shorten it: then growth is not what layers do."""
+    return three_way(supported=share_that_grow == 1, refuted=growth <= 1 or share_that_grow <= 0.5)
+
+
+@evidence(
+    "A8",
+    rule=a8,
+    baseline="a state that keeps its length: growth 1",
+    sentence="{share_that_grow:.0%} of the blocks make the state longer; at the end it is "
+    "{growth:.3g} times as long as the embedding.",
+)
+def measure_a8(reading: Reading, window: int) -> dict[str, float]:
+    norm_L = median_norms(reading, window)
+    return {
+        "share_that_grow": float(np.mean(norm_L[1:] > norm_L[:-1])),
+        "growth": float(norm_L[-1] / norm_L[0]),
+    }
+
+
+def a10(rank_with_layer, share_larger):
+    """The size of the step rises with the layer: a rank correlation of 0.8 leaves room for few
+    exceptions. Refuted if it is 0 or less: then steps get no larger."""
+    return three_way(supported=rank_with_layer > 0.8, refuted=rank_with_layer <= 0)
+
+
+@evidence(
+    "A10",
+    rule=a10,
+    baseline="steps in no order: a rank correlation of 0, and half of them larger than the last",
+    sentence="The size of a block's step has a rank correlation of {rank_with_layer:.2f} with its "
+    "place; {share_larger:.0%} of the steps are larger than the one before.",
+)
+def measure_a10(reading: Reading, window: int) -> dict[str, float]:
+    if reading.config.depth < 3:
+        raise Untestable("with fewer than 3 blocks there is no trend")
+    step_N = step_sizes(reading, window)
+    return {
+        "rank_with_layer": rank_correlation(np.arange(len(step_N)), step_N),
+        "share_larger": float(np.mean(step_N[1:] > step_N[:-1])),
+    }
+
+
+def a11(least_cosine, growth_per_layer, exponential, square_root):
+    """As in the article's figure: after the first block every cosine is above 0.88, the norm grows
+    by 1.1 a layer or more (90 times in 32 layers are 1.151 a layer), and a straight line fits log
+    norms better than squared norms. Refuted if cosines are not above 0.88 and growth stays below
+    1.05 a layer."""
+    return three_way(
+        supported=least_cosine > 0.88 and growth_per_layer >= 1.1 and exponential > square_root,
+        refuted=least_cosine <= 0.88 and growth_per_layer < 1.05,
+    )
+
+
+@evidence(
+    "A11",
+    rule=a11,
+    baseline="growth like a random walk: squared norms on a straight line",
+    sentence="After the first block the lowest median cosine is {least_cosine:.3f}, and the norm "
+    "grows by {growth_per_layer:.3f} a layer. A straight line explains {exponential:.1%} of the "
+    "log norms (exponential growth) and {square_root:.1%} of the squared norms (a random walk).",
+)
+def measure_a11(reading: Reading, window: int) -> dict[str, float]:
+    if reading.config.depth < 4:
+        raise Untestable("with fewer than 4 blocks no law of growth can be told from another")
+    states_LTD = reading.states_LTD(window)
+    cosines_NT = measure.cosines(states_LTD[1:], states_LTD[:-1])
+    norm_L = median_norms(reading, window)[1:]
+    layer_L = np.arange(len(norm_L))
+    return {
+        "least_cosine": float(np.median(cosines_NT[1:], axis=1).min()),
+        "growth_per_layer": float((norm_L[-1] / norm_L[0]) ** (1 / layer_L[-1])),
+        "exponential": straightness(layer_L, np.log(norm_L)),
+        "square_root": straightness(layer_L, norm_L**2),
+    }
+
+
+def a13(by_adding, by_alignment):
+    """Of the squared length at the end, adding alone (embedding and updates at right angles) gives
+    at least half. Refuted if it gives less than a tenth: then alignment makes norms grow."""
+    return three_way(supported=by_adding >= 0.5, refuted=by_adding < 0.1)
+
+
+@evidence(
+    "A13",
+    rule=a13,
+    baseline="parts at right angles: adding alone gives 100 %",
+    sentence="Adding parts at right angles would give {by_adding:.0%} of the squared length at the "
+    "end; that updates point the same way gives {by_alignment:.0%}.",
+)
+def measure_a13(reading: Reading, window: int) -> dict[str, float]:
+    config = reading.config
+    if not config.depth or not config.residual or config.norm_place == "post":
+        raise Untestable("its last state is not the sum of the updates")
+    trace = reading.trace
+    start_TD = np.asarray(trace.stream_RBTD[0, window, 1:], np.float64)
+    end_TD = np.asarray(trace.stream_RBTD[-1, window, 1:], np.float64)
+    square_T = measure.norms(start_TD) ** 2
+    for update_NBTD in (trace.attention_update_NBTD, trace.mlp_update_NBTD):
+        square_T = square_T + (measure.norms(update_NBTD[:, window, 1:]) ** 2).sum(axis=0)
+    by_adding = float(np.mean(square_T / measure.norms(end_TD) ** 2))
+    return {"by_adding": by_adding, "by_alignment": 1 - by_adding}

@@ -1,0 +1,56 @@
+"""The verdicts on a model as a file, so that an interrupted `judge` goes on, and a ledger can show.
+
+The file belongs to one model, one set of windows and one version of this code: if one of them has
+changed, nothing of the file is taken over.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minitx import files
+from minitx.errors import InputError
+from minitx.evidence.reading import Reading
+from minitx.parameters import named_arrays
+
+ROOM = Path(__file__).parent
+
+
+def fingerprint(reading: Reading) -> str:
+    """Return a hash of the weights, the windows and the code that judges, 12 characters."""
+    digest = hashlib.sha256()
+    for name, array in sorted(named_arrays(reading.model.params()).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(reading.tokens_WT.tobytes())
+    for path in sorted(ROOM.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def read_kept(path: Path, mark: str) -> dict[str, dict[str, Any]]:
+    """Return the rows in a file that were judged under the same mark; none if there are no such.
+
+    Raises InputError for a file that is something else.
+    """
+    if not path.exists():
+        return {}
+    kept = read(path)
+    return kept["claims"] if kept["mark"] == mark else {}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return a file of verdicts. Raises InputError for a file that is something else."""
+    kept = files.read_json(path)
+    if not isinstance(kept, dict) or not {"model", "mark", "claims"} <= kept.keys():
+        raise InputError(f"{path} contains no verdicts of minitx: restore it, or delete it")
+    return kept
+
+
+def keep(path: Path, model: str, mark: str, rows: dict[str, dict[str, Any]]) -> None:
+    """Write the rows so far. Raises InputError if that is impossible."""
+    content = {"model": model, "mark": mark, "claims": rows}
+    files.write(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
