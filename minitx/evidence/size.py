@@ -7,7 +7,8 @@ from minitx.evidence.evidence import evidence, three_way
 from minitx.evidence.growth import rank_correlation
 from minitx.evidence.reading import Reading
 
-COLD, HOT = 1e-3, 1e4  # temperatures near 0 and near infinity
+COLD = 1 / 20  # a temperature, as a share of the lead of the best token: others get exp(-20)
+HOT = 1000  # a temperature, as a multiple of the range of the logits
 MOVE = 0.5  # a displacement, as a share of the state's norm
 
 
@@ -37,27 +38,41 @@ def fall_after_norm(reading: Reading, window: int) -> float:
     return mean_entropy(0.5 * logits_TV) - mean_entropy(2 * logits_TV)
 
 
+def cold(logits_TV) -> np.ndarray:
+    """Return the logits at a temperature near 0; a tie for the best token stays a tie."""
+    second_T, best_T = np.sort(logits_TV, axis=-1)[:, -2:].T
+    lead_T = np.where(best_T > second_T, best_T - second_T, 1)
+    return logits_TV / (COLD * lead_T)[:, None]
+
+
+def hot(logits_TV) -> np.ndarray:
+    """Return the logits at a temperature near infinity."""
+    range_T1 = np.ptp(logits_TV, axis=-1, keepdims=True)
+    return logits_TV / (HOT * np.where(range_T1 > 0, range_T1, 1))
+
+
 def b22(probability_when_cold, short_of_uniform_when_hot):
-    """By algebra: dividing by T drives differences of logits to infinity or to 0. The check: at
-    T = 0.001 the best token has 0.99, at T = 10000 the entropy is within 0.01 nats of ln V. A tie
-    for the best token would break the first half: then it is refuted here."""
-    cold, hot = probability_when_cold > 0.99, short_of_uniform_when_hot < 0.01
-    return "by algebra" if cold and hot else "refuted"
+    """By algebra: dividing by T drives differences of logits to infinity or to 0. The check: cold,
+    the best token has 0.99; hot, the entropy is within 0.01 nats of ln V. A tie for the best token
+    would break the first half: then it is refuted here."""
+    limits = probability_when_cold > 0.99 and short_of_uniform_when_hot < 0.01
+    return "by algebra" if limits else "refuted"
 
 
 @evidence(
     "B22",
     rule=b22,
     baseline="none: it holds for any logits without a tie",
-    sentence="At T = 0.001 the best token has probability {probability_when_cold:.4f}; at "
-    "T = 10000 the entropy is {short_of_uniform_when_hot:.5f} nats below that of equal chances.",
+    sentence="At a temperature near 0 the best token has probability {probability_when_cold:.4f}; "
+    "near infinity the entropy is {short_of_uniform_when_hot:z.5f} nats below that of equal "
+    "chances.",
 )
 def measure_b22(reading: Reading, window: int) -> dict[str, float]:
     logits_TV = reading.logits_TV(window)
     uniform = np.log(logits_TV.shape[-1])
     return {
-        "probability_when_cold": float(measure.softmax(logits_TV / COLD).max(axis=-1).mean()),
-        "short_of_uniform_when_hot": uniform - mean_entropy(logits_TV / HOT),
+        "probability_when_cold": float(measure.softmax(cold(logits_TV)).max(axis=-1).mean()),
+        "short_of_uniform_when_hot": uniform - mean_entropy(hot(logits_TV)),
     }
 
 
@@ -76,10 +91,10 @@ def b23(lowest_times_n, highest):
 )
 def measure_b23(reading: Reading, window: int) -> dict[str, float]:
     logits_TV = reading.logits_TV(window)
-    at_hot_T = measure.softmax(logits_TV / HOT).max(axis=-1)
+    at_hot_T = measure.softmax(hot(logits_TV)).max(axis=-1)
     return {
         "lowest_times_n": float(at_hot_T.mean() * logits_TV.shape[-1]),
-        "highest": float(measure.softmax(logits_TV / COLD).max(axis=-1).mean()),
+        "highest": float(measure.softmax(cold(logits_TV)).max(axis=-1).mean()),
     }
 
 

@@ -50,6 +50,11 @@ def read(path: Path) -> dict[str, Any]:
     return kept
 
 
+def read_all(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the rows of each model that has a file of verdicts in a folder, by its name."""
+    return {path.stem: read(path)["claims"] for path in sorted(folder.glob("*.json"))}
+
+
 def keep(path: Path, model: str, mark: str, rows: dict[str, dict[str, Any]]) -> None:
     """Write the rows so far. Raises InputError if that is impossible."""
     content = {"model": model, "mark": mark, "claims": rows}

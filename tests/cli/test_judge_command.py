@@ -54,6 +54,17 @@ def test_an_interrupted_judge_goes_on(run, monkeypatch):
     assert judged[-1] == "B10"
 
 
+def test_the_ledger_shows_the_models_that_were_judged(run, monkeypatch, home):
+    monkeypatch.setenv("MINITX_ANSWERS", str(home / "mine"))
+    judged = json.loads(works("judge", run, "--windows", 3, "--claims", SOME, "--json").out)
+    ledger = json.loads(works("ledger", "--json").out)
+    assert ledger["A8"]["models"]["run"] == judged["A8"] and not ledger["A9"]["models"]
+    listed = works("ledger")
+    assert f"run: {judged['B29']['verdict'].upper()}. {judged['B29']['sentence']}" in listed.out
+    assert "3 claims, run: " in listed.err
+    assert "| run " in works("ledger", "--markdown").out.splitlines()[0]
+
+
 def test_models_side_by_side(run, home):
     os.symlink(run, home / "other")
     said = works("judge", run, "other", "--windows", 3, "--claims", SOME, "--out", "out")

@@ -59,6 +59,7 @@ class Judge:
     def judge(self, name: str, ids: list[str], words: dict[str, str]) -> dict[str, Any]:
         """Judge one model, print and keep each verdict when it is there, and return all rows."""
         from minitx import files
+        from minitx.classroom import answers
         from minitx.evidence import judging, reading, summary, verdicts
         from minitx.pretrained import loader
 
@@ -81,6 +82,9 @@ class Judge:
             self.show(id, words[id], row)
         rows = {id: rows[id] for id in ids}
         files.write(folder / "verdicts.md", summary.markdown(words, {label: rows}))
+        # A copy for the ledger, which shows all models that were judged on this machine.
+        copy = answers.folder() / "judged" / f"{Path(label).name}.json"
+        answers.keep(copy, (folder / "verdicts.json").read_text("utf-8"))
         say(f"\npage: {folder / 'verdicts.md'}")
         return rows
 

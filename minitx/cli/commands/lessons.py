@@ -79,7 +79,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class Ledger:
-    """List all claims with their verdicts on this machine."""
+    """List all claims with their verdicts on this machine: from lessons, and for judged models."""
 
     markdown: bool = False
     """Print a Markdown table."""
@@ -87,30 +87,44 @@ class Ledger:
     """Print JSON."""
 
     def run(self) -> None:
-        from minitx.classroom import claims
+        from minitx.classroom import answers, claims
+        from minitx.evidence import summary, verdicts
 
         rows = claims.full_ledger()
+        judged = verdicts.read_all(answers.folder() / "judged")
         if self.json:
+            for id, row in rows.items():
+                row["models"] = {name: found[id] for name, found in judged.items() if id in found}
             print_json(rows)
             return
         if self.markdown:
-            self.print_table(rows)
+            self.print_table(rows, judged)
         else:
-            for id, row in rows.items():
-                run = f"; run {row['run']}" if "run" in row else ""
-                print(f"{id:4}{row['verdict'].upper():10} {row['claim']}")
-                print(f"{'':14} {self.numbers(row)}{run}")
-        verdicts = [row["verdict"] for row in rows.values()]
-        counts = [f"{verdicts.count(v)} {v}" for v in (*claims.VERDICTS, claims.UNTESTED)]
-        say(f"\n{len(rows)} claims: {', '.join(counts)}")
+            self.print_list(rows, judged)
+        say(f"\n{len(rows)} claims, from lessons: {summary.counts(rows)}")
+        for name, found in judged.items():
+            say(f"{len(found)} claims, {name}: {summary.counts(found)}")
 
-    def print_table(self, rows: dict[str, dict]) -> None:
+    def print_list(self, rows: dict[str, dict], judged: dict[str, dict[str, dict]]) -> None:
+        for id, row in rows.items():
+            run = f"; run {row['run']}" if "run" in row else ""
+            print(f"{id:4}{row['verdict'].upper():11} {row['claim']}")
+            print(f"{'':15} {self.numbers(row)}{run}")
+            for name, found in judged.items():
+                if id in found:
+                    print(
+                        f"{'':15} {name}: {found[id]['verdict'].upper()}. {found[id]['sentence']}"
+                    )
+
+    def print_table(self, rows: dict[str, dict], judged: dict[str, dict[str, dict]]) -> None:
         from minitx import tables
 
-        cells = [["id", "claim", "verdict here", "numbers", "run"]]
+        cells = [["id", "claim", "verdict here", *judged, "numbers", "run"]]
         for id, row in rows.items():
+            of_models = [found.get(id, {}).get("verdict", "") for found in judged.values()]
             numbers = self.numbers(row)
-            cells.append([id, row["claim"], row["verdict"], numbers, row.get("run", "")])
+            run = row.get("run", "")
+            cells.append([id, row["claim"], row["verdict"], *of_models, numbers, run])
         print(tables.markdown(cells))
 
     def numbers(self, row: dict) -> str:
