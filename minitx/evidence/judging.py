@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from minitx.errors import InputError, suggest
-from minitx.evidence import directions, growth, readout, size, weights  # noqa: F401 (they register)
+from minitx.evidence import directions, growth, lens, readout, size, weights  # noqa: F401 (they register)
 from minitx.evidence.evidence import EVIDENCE, RULINGS, Evidence, Untestable
 from minitx.evidence.reading import Reading
 

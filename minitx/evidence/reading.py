@@ -28,10 +28,18 @@ class Passage(NamedTuple):
 class Reading:
     """The windows tokens_WT of some texts, and what happened inside the model as it read them.
 
-    `text_W` names the text of each window. Arrays of the trace have W for their batch.
+    `text_W` names the text of each window; `strings_V` are the tokens as text, if they are known.
+    Arrays of the trace have W for their batch.
     """
 
-    def __init__(self, model: Transformer, tokens_WT: np.ndarray, text_W: Sequence[str]):
+    def __init__(
+        self,
+        model: Transformer,
+        tokens_WT: np.ndarray,
+        text_W: Sequence[str],
+        strings_V: Sequence[str] = (),
+    ):
+        self.strings_V = list(strings_V)
         self.model = model
         self.config = model.config
         self.tokens_WT = np.asarray(tokens_WT)
@@ -94,7 +102,7 @@ def read(run: Run, names: Sequence[str] = (), windows: int = WINDOWS) -> Reading
         windows_WT = report.sequences(ids, length, share * length)
         tokens.append(windows_WT)
         text_W += [name] * len(windows_WT)
-    return Reading(run.model, np.concatenate(tokens), text_W)
+    return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer.tokens)
 
 
 def texts_for(run: Run) -> list[Passage]:

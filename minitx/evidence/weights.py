@@ -1,5 +1,7 @@
 """What the tables of embedding and unembedding say by themselves, without any text."""
 
+from collections import Counter
+
 import numpy as np
 
 from minitx import measure
@@ -7,6 +9,7 @@ from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
 
 TOKENS = 2000  # of a large vocabulary that are tried
+WORDS = 300  # with variants
 
 
 def some_tokens(reading: Reading) -> np.ndarray:
@@ -76,6 +79,59 @@ def measure_b11(reading: Reading) -> dict[str, float]:
     kept_D = singular_D > singular_D.max() * 1e-6
     peaks_V = (left_VD[:, kept_D] ** 2).sum(axis=1)
     return {"mean_peak": float(peaks_V.mean()), "lowest_peak": float(peaks_V.min())}
+
+
+def b12(by_inverse, by_cosine, by_chance):
+    """For at least half of the words the highest other peak of the pseudo-inverse is a variant of
+    the same word (equal but for case, spaces and signs). Refuted below a tenth, or below twice what
+    chance would give."""
+    return three_way(supported=by_inverse >= 0.5, refuted=by_inverse < max(0.1, 2 * by_chance))
+
+
+@evidence(
+    "B12",
+    rule=b12,
+    baseline="the share that a token drawn by chance would have",
+    sentence="The highest other peak belongs to a variant of the word for {by_inverse:.0%} of the "
+    "words by the pseudo-inverse, for {by_cosine:.0%} by cosine; by chance it would be "
+    "{by_chance:.2%}.",
+    is_of_weights=True,
+)
+def measure_b12(reading: Reading) -> dict[str, float]:
+    words_V = [word_of(token) for token in reading.strings_V]
+    counts = Counter(words_V)
+    with_variants = [id for id, word in enumerate(words_V) if word and counts[word] > 1]
+    if len(with_variants) < 20:
+        raise Untestable("its vocabulary has fewer than 20 words that have variants")
+    chosen = with_variants[:: -(-len(with_variants) // WORDS)]
+    table_VD = reading.embedding_VD[: len(words_V)]
+    gram_DD = table_VD.T @ table_VD
+    inverse_VN = table_VD @ (np.linalg.pinv(gram_DD, hermitian=True) @ table_VD[chosen].T)
+    unit_VD = table_VD / np.maximum(measure.norms(table_VD), 1e-30)[:, None]
+
+    def share(peaks_VN) -> float:
+        peaks_VN[chosen, range(len(chosen))] = -np.inf
+        highest_N = peaks_VN.argmax(axis=0)
+        return float(
+            np.mean([words_V[a] == words_V[b] for a, b in zip(highest_N, chosen, strict=True)])
+        )
+
+    others = [counts[words_V[id]] - 1 for id in chosen]
+    return {
+        "by_inverse": share(inverse_VN),
+        "by_cosine": share(unit_VD @ unit_VD[chosen].T),
+        "by_chance": float(np.mean(others) / (len(words_V) - 1)),
+    }
+
+
+def word_of(token: str) -> str:
+    """Return the word in a token, in lower case and without spaces and signs; "" for none.
+
+    >>> word_of(" The,"), word_of("a"), word_of("12")
+    ('the', '', '')
+    """
+    word = "".join(filter(str.isalpha, token)).lower()
+    return word if len(word) > 1 else ""
 
 
 def b26(spread):

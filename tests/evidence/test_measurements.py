@@ -114,6 +114,30 @@ def test_identities_hold():
     assert numbers("B23")["lowest_times_n"] == pytest.approx(1, abs=0.01)
 
 
+def test_planted_variants_are_the_highest_peaks():
+    """24 words in two cases each, with nearly equal rows; and the same with rows at random."""
+    rng = np.random.default_rng(5)
+    strings = [chr(97 + n) * 3 for n in range(24)] + [" " + chr(65 + n) * 3 for n in range(24)]
+    rows_VD = rng.standard_normal((24, 20))
+    alike_VD = np.concatenate([rows_VD, rows_VD + 0.1 * rng.standard_normal((24, 20))])
+    made = SimpleNamespace(strings_V=strings, embedding_VD=alike_VD)
+    found = EVIDENCE["B12"].measure(made)
+    assert found["by_cosine"] == 1 and found["by_inverse"] > 0.9
+    assert found["by_chance"] == pytest.approx(1 / 47)
+    made.embedding_VD = rng.standard_normal((48, 20))
+    assert EVIDENCE["B12"].measure(made)["by_inverse"] < 0.2
+
+
+def test_the_lens_of_a_model_whose_blocks_write_nothing_is_exact():
+    seen = reading(init="plain", tied=True, positions="none")
+    made = Reading(seen.model, seen.tokens_WT, seen.text_W)
+    made.states_LTD = lambda window: np.repeat(
+        np.asarray(seen.trace.states_LBTD[-1:, window, 1:]), 5, axis=0
+    )
+    found = EVIDENCE["B36"].measure(made, 0)
+    assert found["at_half_depth"] < 1e-6 and found["share_of_layers"] == 1
+
+
 def test_a_table_with_fewer_tokens_than_channels_has_an_exact_inverse():
     assert numbers("B11")["lowest_peak"] == pytest.approx(1)
     tall = numbers("B11", width=4, heads=2, head_width=2)
@@ -169,7 +193,7 @@ def test_statistics():
     "id, switches",
     [
         ("A8", {"depth": 0}), ("A9", {"depth": 0}), ("A10", {"depth": 2}), ("A11", {"depth": 3}),
-        ("A13", {"residual": False}), ("A13", {"norm_place": "post"}), ("B4", {}),
+        ("A13", {"residual": False}), ("A13", {"norm_place": "post"}), ("B4", {}), ("B12", {}), ("B36", {"depth": 1}),
         ("B16", {"norm": "none"}), ("A14", {"depth": 0}),
     ],
 )  # fmt: skip
@@ -180,6 +204,8 @@ def test_what_a_model_cannot_be_asked(id, switches):
 
 @pytest.mark.parametrize("id", EVIDENCE)
 def test_every_claim_is_measured_on_a_tied_model(id):
+    if id == "B12":  # which needs words: see above
+        return
     found = numbers(id, tied=True)
     assert all(np.isfinite(value) for value in found.values())
     assert EVIDENCE[id].rule(**found)

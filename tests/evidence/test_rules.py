@@ -58,6 +58,16 @@ PLANTED = {
         "qualified": [{"mean_peak": 0.97, "lowest_peak": 0.5}],
         "refuted": [{"mean_peak": 0.01, "lowest_peak": 0}],
     },
+    "B12": {
+        "supported": [{"by_inverse": 0.8, "by_cosine": 0.7, "by_chance": 0.01}],
+        "qualified": [{"by_inverse": 0.3, "by_cosine": 0.7, "by_chance": 0.01}],
+        "refuted": [{"by_inverse": 0.05, "by_cosine": 0.7, "by_chance": 0.01},
+                    {"by_inverse": 0.3, "by_cosine": 0.7, "by_chance": 0.2}],
+    },
+    "B36": {
+        ruling: [{"share_of_layers": share, "at_half_depth": 1, "mean_prediction": 1}]
+        for ruling, share in (("supported", 0.8), ("qualified", 0.5), ("refuted", 0.1))
+    },
     "B16": {
         "supported": [{"change_of_what_is_read": 0, "output_kl": 0}],
         "qualified": [{"change_of_what_is_read": 0, "output_kl": 0.1}],

@@ -1,0 +1,49 @@
+"""What is claimed of trained models must not measure alike on an untrained one."""
+
+import dataclasses
+
+import pytest
+
+from minitx.evidence import judging
+from minitx.evidence.evidence import EVIDENCE
+from minitx.evidence.reading import Reading
+from minitx.presets import PRESETS
+from minitx.report import sequences, untrained_twin
+from minitx.text.data import prepare
+from minitx.train import fit
+
+# By algebra, or about the weights alone: training has no part in them.
+ALGEBRA = {"B18", "B21", "B22", "B23", "B28", "B29", "C3", "C9", "B10", "B11", "B4", "B12", "B26"}
+
+
+@pytest.mark.long
+def test_training_changes_the_numbers_of_every_claim_that_speaks_of_it():
+    """By more than their intervals: an untrained model has other numbers."""
+    data, preset = prepare("fables"), PRESETS["demo"]
+    config = dataclasses.replace(
+        preset.model, width=48, depth=4, heads=3, context=32, vocab=len(data.tokenizer)
+    )
+    recipe = dataclasses.replace(preset.train, steps=150, eval_every=150)
+    model, _ = fit(config, recipe, data.train_tokens, data.val_tokens)
+    tokens_WT = sequences(data.val_tokens, 32, 20 * 32)
+    trained = Reading(model, tokens_WT, ["fables"] * 20)
+    untrained = Reading(untrained_twin(model, 0), tokens_WT, ["fables"] * 20)
+    for id in EVIDENCE.keys() - ALGEBRA:
+        rows = [judging.judge_claim(EVIDENCE[id], seen) for seen in (trained, untrained)]
+        assert apart(*(row["numbers"] for row in rows)), (id, rows)
+    for id in ALGEBRA - {"B4", "B11", "B12", "B26", "B28", "C9"}:
+        verdicts = {judging.judge_claim(EVIDENCE[id], s)["verdict"] for s in (trained, untrained)}
+        assert verdicts == {"by algebra"}, id
+
+
+def apart(numbers: dict, others: dict) -> bool:
+    """Whether the interval of at least one number lies beside that of the other model."""
+    return any(
+        number["low"] > others[name]["high"] or others[name]["low"] > number["high"]
+        for name, number in numbers.items()
+    )
+
+
+def test_intervals_beside_each_other_are_apart():
+    one, two, both = ({"n": {"low": a, "high": b}} for a, b in ((0, 1), (2, 3), (0.5, 2.5)))
+    assert apart(one, two) and apart(two, one) and not apart(one, both)
