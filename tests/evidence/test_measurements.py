@@ -193,7 +193,8 @@ def test_statistics():
     "id, switches",
     [
         ("A8", {"depth": 0}), ("A9", {"depth": 0}), ("A10", {"depth": 2}), ("A11", {"depth": 3}),
-        ("A13", {"residual": False}), ("A13", {"norm_place": "post"}), ("B4", {}), ("B12", {}), ("B36", {"depth": 1}),
+        ("A13", {"residual": False}), ("A13", {"norm_place": "post"}), ("B4", {}), ("B12", {}),
+        ("B36", {"depth": 1}),
         ("B16", {"norm": "none"}), ("A14", {"depth": 0}),
     ],
 )  # fmt: skip
