@@ -77,9 +77,8 @@ def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
     `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads. Both
     come with p10 and p90, the bounds of the middle 80 % of predictions.
     """
-    names = ("before_final_norm_BTD", "after_final_norm_BTD")
-    fields = compiled.trace_fields(model.config, names, model.params(), np.asarray(tokens_BT))
-    before_BTD, after_BTD = map(np.asarray, fields)
+    before_BTD = compiled.states(model, tokens_BT)[-1]
+    after_BTD = compiled.final_norm(model, before_BTD)
     curves: dict[str, list] = {"c": list(SCALES)}
     for c in SCALES:
         scaled = {
