@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from minitx.errors import InputError, suggest
 
-SCHEMA_VERSION = 2  # of the JSON; raised when a field comes, goes or changes its meaning
+SCHEMA_VERSION = 3  # of the JSON; raised when a field comes, goes or changes its meaning
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,9 @@ class ModelConfig:
     """RMS-normalise every query and key head before the dot product."""
     tied: bool = False
     """Tied: the embedding table also unembeds. Untied: the unembedding has a table of its own."""
+    head: Literal["dot", "cosine", "distance"] = "dot"
+    """How a state x and a row w of the unembedding make a logit. dot: x.w; cosine: a learned scale
+    times their cosine; distance: minus half their squared distance."""
     residual: bool = True
     """Add each sublayer's output to the stream (true) or replace the stream by it (false)."""
     positions: Literal["none", "learned", "sinusoidal", "rope"] = "learned"

@@ -56,7 +56,7 @@ def explain(config: ModelConfig, recipe: TrainConfig, state, tokens) -> str:
 ORDER = [
     "embedding", "position", "blocks",
     "attention_norm", "attention", "query", "key", "query_norm", "key_norm", "value", "out",
-    "mlp_norm", "mlp", "gate", "up", "down", "final_norm", "unembedding",
+    "mlp_norm", "mlp", "gate", "up", "down", "final_norm", "unembedding", "head",
 ]  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from flax import nnx
 
 from minitx.config import ModelConfig
 from minitx.errors import InputError
-from minitx.layers import MLP, Attention, NoPositions, Sinusoids, Table, drop, make_norm
+from minitx.layers import HEADS, MLP, Attention, NoPositions, Sinusoids, Table, drop, make_norm
 
 Params = dict[str, Any]  # nested dictionaries of arrays, as `model.params()` gives them
 
@@ -110,6 +110,7 @@ class Transformer(nnx.Module):
         self.blocks = nnx.List([Block(c, jax.random.fold_in(blocks, n)) for n in range(c.depth)])
         self.final_norm = make_norm(c, "final")
         self.unembedding = None if c.tied else Table(c.vocab, c.width, c.init_std, unembed)
+        self.head = HEADS[c.head]()
         self.config = c
 
     def __call__(self, tokens_BT, key=None):
@@ -160,9 +161,9 @@ class Transformer(nnx.Module):
         return self.unembed(self.final_norm(x_BTD))
 
     def unembed(self, x_BTD):
-        """Return the logits_BTV: the dot product of each state with each row of the unembedding."""
-        flat = x_BTD.reshape(-1, x_BTD.shape[-1])  # two axes, as in Linear
-        return (flat @ self.unembedding_VD.T).reshape(*x_BTD.shape[:-1], -1)
+        """Return the logits_BTV: the head compares each state with each row of the unembedding."""
+        x_ZD = x_BTD.reshape(-1, x_BTD.shape[-1])  # two axes, as in Linear
+        return self.head(x_ZD, self.unembedding_VD).reshape(*x_BTD.shape[:-1], -1)
 
     @property
     def unembedding_VD(self):
@@ -175,9 +176,14 @@ class Transformer(nnx.Module):
         C is 2N + 3: token, position, then attention and MLP of each block in turn, then the final
         norm's bias. The final norm divides each state by one number; once that is known, it is
         linear. Raises InputError if the last state is not a sum of updates: with post norms, or
-        without residual connections.
+        without residual connections. Raises InputError too for a head that is not linear.
         """
         c = self.config
+        if c.head != "dot":
+            raise InputError(
+                f"head={c.head}: the logits are not linear in the last state, so they have no "
+                "terms: use head=dot"
+            )
         if c.depth and (c.norm_place == "post" or not c.residual):
             raise InputError(
                 f"norm_place={c.norm_place} with residual={c.residual}: the last state is not the "

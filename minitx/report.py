@@ -77,14 +77,14 @@ def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
     `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads. Both
     come with p10 and p90, the bounds of the middle 80 % of predictions.
     """
-    state_BTD = compiled.states(model, tokens_BT)[-1]
-    logits_BTV = compiled.readout(model, state_BTD)
+    before_BTD = compiled.states(model, tokens_BT)[-1]
+    after_BTD = compiled.final_norm(model, before_BTD)
     curves: dict[str, list] = {"c": list(SCALES)}
     for c in SCALES:
         scaled = {
-            # The unembedding has no bias, so scaling what it reads is scaling the logits.
-            "after_norm": measure.confidence(c * logits_BTV),
-            "before_norm": measure.confidence(compiled.readout(model, c * state_BTD)),
+            # Not c times the logits: they grow with c under head=dot alone.
+            "after_norm": measure.confidence(compiled.unembed(model, c * after_BTD)),
+            "before_norm": measure.confidence(compiled.readout(model, c * before_BTD)),
         }
         for place, numbers in scaled.items():
             for name, curve in CONFIDENCE.items():

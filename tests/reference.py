@@ -51,7 +51,6 @@ def run_one(c, params, tokens_T):
     final_TD = x_TD
     if c.norm_place in ("pre", "final"):
         final_TD = norm(c, params.get("final_norm"), x_TD)
-    rows_VD = params["embedding" if c.tied else "unembedding"]["table"]
     return {
         "token_BTD": token_TD,
         "position_BTD": position_TD,
@@ -63,7 +62,7 @@ def run_one(c, params, tokens_T):
         "value_NBSGK": np.array(values),
         "before_final_norm_BTD": x_TD,
         "after_final_norm_BTD": final_TD,
-        "logits_BTV": np.array([[row_D @ x_D for row_D in rows_VD] for x_D in final_TD]),
+        "logits_BTV": unembed(c, params, final_TD),
     }
 
 
@@ -110,6 +109,23 @@ def norm(c, weights, x_TD):
         if c.norm_gain and c.norm == "layernorm" and c.bias:
             out_TD[t] = out_TD[t] + weights["bias"]
     return out_TD
+
+
+def unembed(c, params, x_TD):
+    """The logits, from what stands after the final norm."""
+    rows_VD = params["embedding" if c.tied else "unembedding"]["table"]
+    return np.array([[head(c, params, x_D, row_D) for row_D in rows_VD] for x_D in x_TD])
+
+
+def head(c, params, x_D, row_D):
+    """The logit of one token."""
+    if c.head == "dot":
+        return x_D @ row_D
+    if c.head == "cosine":
+        lengths = math.sqrt(x_D @ x_D) * math.sqrt(row_D @ row_D)
+        return params["head"]["scale"] * (x_D @ row_D) / lengths
+    if c.head == "distance":
+        return -sum((x_D - row_D) ** 2) / 2
 
 
 def attention(c, weights, x_TD):

@@ -28,6 +28,7 @@ POSITIVE, NOT_NEGATIVE, BELOW_1 = "at least 1", "at least 0", "at least 0 and be
 CHOICES = {
     "norm": "none, layernorm, rmsnorm",
     "norm_place": "pre, post, final",
+    "head": "dot, cosine, distance",
     "positions": "none, learned, sinusoidal, rope",
     "mlp": "gelu, gelu_tanh, relu, relu2, swiglu, none",
     "init": "plain, scaled, zero",
@@ -320,7 +321,9 @@ def test_json_and_back_gives_the_same_config(kind):
 
 
 @KINDS
-@pytest.mark.parametrize("version", (0, SCHEMA_VERSION + 1, None, str(SCHEMA_VERSION)))
+@pytest.mark.parametrize(
+    "version", (0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, None, str(SCHEMA_VERSION))
+)
 def test_json_of_another_version_is_refused(kind, version):
     words = rf"^here: {kind.__name__} version {version!r}, .* reads version {SCHEMA_VERSION}: \w"
     with pytest.raises(InputError, match=words):

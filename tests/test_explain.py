@@ -85,6 +85,8 @@ def test_the_first_gradient_on_the_way_back_that_overflows_is_named():
 def test_parameters_are_listed_in_the_order_in_which_the_forward_pass_meets_them():
     parts = list(dict.fromkeys(name.split(".")[0] for name in NAMES))
     assert parts == ["embedding", "position", "blocks", "final_norm", "unembedding"]
+    params = initial_params(dataclasses.replace(TWO_BLOCKS, head="cosine"), 0)
+    assert [name for name, _ in forward_order(params)][-1] == "head.scale"
 
 
 def test_the_cure_mentions_clipping_only_where_it_is_off():

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from minitx.config import ModelConfig
 from minitx.errors import InputError
-from minitx.layers import rope
+from minitx.layers import COSINE_SCALE, rope
 from minitx.model import Trace, Transformer, init_params
 from minitx.parameters import count_params
 from minitx.presets import PRESETS
@@ -28,6 +28,7 @@ SIZES = dict(B=8, T=9, S=9, D=24, H=6, G=3, K=4, F=10, V=17, N=2, R=5, C=7)
 BOTH = (True, False)
 NORMS, PLACES = ("none", "layernorm", "rmsnorm"), ("pre", "post", "final")
 POSITIONS = ("none", "learned", "sinusoidal", "rope")
+HEADS = ("dot", "cosine", "distance")
 MLPS = ("gelu", "gelu_tanh", "relu", "relu2", "swiglu", "none")
 
 
@@ -66,6 +67,12 @@ OTHERS = [
     dict(qkv_bias=True, bias=False),
     *(dict(mlp_bias=not bias, bias=bias, mlp="swiglu") for bias in BOTH),
     dict(bias=False, norm="layernorm"),
+    *(
+        dict(head=head, tied=tied, norm=norm)
+        for head in HEADS[1:]
+        for tied in BOTH
+        for norm in ("none", "layernorm")
+    ),
     dict(dropout=0.5),
     dict(depth=1),
     dict(depth=3, norm_place="post"),
@@ -172,7 +179,10 @@ def test_model_agrees_with_the_reference_under_jit(config):
     assert_agrees_with_reference(config, params, tokens_BT, trace)
 
 
-@over(*(dict(init=init, init_std=None) for init in ("plain", "scaled", "zero")))
+@over(
+    *(dict(init=init, init_std=None) for init in ("plain", "scaled", "zero")),
+    *(dict(head=head, tied=tied) for head in HEADS[1:] for tied in BOTH),
+)
 def test_untrained_model_agrees_with_the_reference(config):
     model, tokens_BT = Transformer(config), tokens_for(config)
     assert_agrees_with_reference(config, model.params(), tokens_BT, model.trace(tokens_BT))
@@ -188,6 +198,7 @@ def test_untrained_model_agrees_with_the_reference(config):
             norm_epsilon=st.sampled_from((1e-6, 0.1)),
             qk_norm=st.booleans(),
             tied=st.booleans(),
+            head=st.sampled_from(HEADS),
             residual=st.booleans(),
             positions=st.sampled_from(POSITIONS),
             mlp=st.sampled_from(MLPS),
@@ -227,6 +238,7 @@ def test_rope_makes_scores_depend_on_the_distance_alone(base):
     *(dict(depth=0, norm=norm) for norm in NORMS),
     dict(kv_heads=None, qk_norm=True),
     dict(depth=3, norm_place="final", bias=False),
+    *(dict(head=head) for head in HEADS[1:]),
     LLAMA,
 )
 def test_logits_depend_on_no_later_state_and_on_every_earlier_one(config):
@@ -258,7 +270,7 @@ def test_a_later_token_changes_no_earlier_logit(config):
 # --- the trace ------------------------------------------------------------------------------------
 
 
-@over({}, LLAMA, dict(depth=0))
+@over({}, LLAMA, dict(depth=0), *(dict(head=head) for head in HEADS[1:]))
 def test_calling_the_model_gives_the_logits_of_its_trace(config):
     model, tokens_BT = model_of(config), tokens_for(config)
     trace = model.trace(tokens_BT)
@@ -339,6 +351,13 @@ def test_each_logit_term_is_what_its_part_writes_through_the_final_norm(config):
 def test_logits_of_a_state_that_is_no_sum_have_no_terms(config):
     model = model_of(config)
     with pytest.raises(InputError, match=r"^norm_place=\w+ with residual=\w+: .*: use "):
+        model.logit_terms(model.trace(tokens_for(config)))
+
+
+@over(*(dict(head=head) for head in HEADS[1:]))
+def test_logits_that_are_not_linear_in_the_state_have_no_terms(config):
+    model = model_of(config)
+    with pytest.raises(InputError, match=rf"^head={config.head}: .*: use head=dot$"):
         model.logit_terms(model.trace(tokens_for(config)))
 
 
@@ -432,6 +451,71 @@ def test_scale_after_the_final_norm_scales_the_logits_exactly(config):
     assert np.array_equal(logits_BTV, 4 * Transformer.of(config, params)(tokens_BT))
 
 
+# --- the head -------------------------------------------------------------------------------------
+
+
+def test_what_the_heads_say_of_three_rows_by_hand():
+    """x = (3, 4): a long row in another direction, the row itself, and a short row along it."""
+    rows_VD = jnp.array([[24.0, 7.0], [3.0, 4.0], [0.3, 0.4]])
+    expected = {"dot": [100, 25, 2.5], "cosine": [8, 10, 10], "distance": [-225, 0, -10.125]}
+    for name, logits_V in expected.items():
+        config = ModelConfig(width=2, heads=1, depth=0, vocab=3, norm="none", head=name)
+        params = Transformer(config).params() | {"unembedding": {"table": rows_VD}}
+        if name == "cosine":
+            params["head"] = {"scale": jnp.float32(10)}
+        model = Transformer.of(config, params)
+        assert close(model.unembed(jnp.array([[[3.0, 4.0]]]))[0, 0], np.array(logits_V)), name
+
+
+def test_a_cosine_knows_no_lengths():
+    model = model_of(config_of(head="cosine"))
+    x_BTD = model.trace(tokens_for(model.config)).after_final_norm_BTD
+    params, stretch_V1 = model.params(), jnp.linspace(0.1, 9, SIZES["V"])[:, None]
+    stretched_VD = params["unembedding"]["table"] * stretch_V1
+    stretched = Transformer.of(model.config, params | {"unembedding": {"table": stretched_VD}})
+    assert close(model.unembed(7 * x_BTD), model.unembed(x_BTD))
+    assert close(stretched.unembed(x_BTD), model.unembed(x_BTD))
+    assert np.abs(model.unembed(x_BTD)).max() <= 1.00001 * abs(params["head"]["scale"])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@over(*(dict(head=head, tied=tied) for head in HEADS for tied in BOTH))
+def test_a_vector_of_zeros_makes_neither_a_logit_nor_a_gradient_infinite(config, dtype):
+    """A state that is zero, a row that is zero, and both."""
+    params = jax.tree.map(lambda a: a.astype(dtype), random_params(config))
+    table = params["embedding" if config.tied else "unembedding"]
+    table["table"] = table["table"].at[5].set(0)
+    x_BTD = jnp.zeros((1, 2, config.width), dtype).at[0, 1].set(1)
+
+    def f(params, x_BTD):
+        logits_BTV = Transformer.of(config, params).unembed(x_BTD)
+        return jax.nn.logsumexp(logits_BTV.astype(jnp.float32)), logits_BTV
+
+    (_, logits_BTV), gradients = jax.value_and_grad(f, (0, 1), has_aux=True)(params, x_BTD)
+    for leaf in jax.tree.leaves((logits_BTV, gradients)):
+        assert np.isfinite(np.asarray(leaf, np.float32)).all()
+    if config.head == "cosine":
+        assert np.all(logits_BTV[0, 0] == 0) and np.all(logits_BTV[..., 5] == 0)
+
+
+def test_the_distance_keeps_its_digits_in_bfloat16():
+    """Its logits are far from zero, where bfloat16 is coarse; only their differences count."""
+    config = config_of(width=128, heads=4, kv_heads=2, head="distance", init_std=None)
+    params = jax.tree.map(lambda a: a.astype("bfloat16"), Transformer(config).params())
+    x_BTD = random_like(jnp.zeros((1, 40, 128))).astype("bfloat16")
+    short_BTV = Transformer.of(config, params).unembed(x_BTD)
+    exact = Transformer.of(config, jax.tree.map(lambda a: a.astype("float32"), params))
+    exact_BTV = exact.unembed(x_BTD.astype("float32"))
+    assert short_BTV.dtype == jnp.float32 and np.abs(exact_BTV).max() > 50
+    p, q = (jax.nn.softmax(logits_BTV) for logits_BTV in (short_BTV, exact_BTV))
+    assert np.abs(p - q).max() < 1e-3
+
+
+@over(dict(head="cosine"), dict(head="cosine", width=6, heads=1, kv_heads=1))
+def test_the_scale_of_the_cosine_begins_at_its_constant_whatever_the_width(config):
+    assert Transformer(config).params()["head"] == {"scale": COSINE_SCALE}
+
+
 # --- shapes and names -----------------------------------------------------------------------------
 
 
@@ -483,11 +567,13 @@ FULL = {
     "final_norm.gain": "D",
     "final_norm.bias": "D",
     "unembedding.table": "V D",
+    "head.scale": "",
 }
+FULLEST = dict(mlp="swiglu", qk_norm=True, head="cosine")
 
 
 def test_parameter_names_and_shapes_are_frozen():
-    config = config_of(mlp="swiglu", qk_norm=True, position_offset=2)
+    config = config_of(**FULLEST, position_offset=2)
     sizes = SIZES | {"P": config.context + 2}
     expected = {
         name: tuple(math.prod(sizes[letter] for letter in axis) for axis in letters.split())
@@ -501,6 +587,7 @@ def test_parameter_names_and_shapes_are_frozen():
     "changes, absent",
     [
         (dict(tied=True), ("unembedding",)),
+        *((dict(head=head), ("head.",)) for head in ("dot", "distance")),
         (dict(positions="none"), ("position",)),
         (dict(positions="sinusoidal"), ("position",)),
         (dict(positions="rope"), ("position",)),
@@ -521,7 +608,7 @@ def test_parameter_names_and_shapes_are_frozen():
     ids=lambda value: name_of(value) if isinstance(value, dict) else "",
 )
 def test_a_part_that_is_switched_off_has_no_parameters(changes, absent):
-    config = config_of(**dict(mlp="swiglu", qk_norm=True) | changes)
+    config = config_of(**FULLEST | changes)
     expected = {name for name in FULL if not any(word in name for word in absent)}
     assert set(flat(model_of(config).params())) == expected
 
@@ -560,6 +647,7 @@ def test_every_preset_makes_a_model(preset):
     dict(position_offset=2, kv_heads=None),
     LLAMA | dict(kv_heads=1, qk_norm=True),
     dict(norm_place="post", mlp="none"),
+    *(dict(head=head) for head in HEADS[1:]),
     dict(depth=0),
 )
 def test_reading_in_chunks_with_a_cache_equals_reading_at_once(config, chunks):
@@ -723,6 +811,7 @@ def test_no_two_weights_start_alike():
         *({"positions": positions} for positions in ("none", "sinusoidal", "rope")),
         *({"mlp": mlp} for mlp in ("none", "relu", "swiglu")),
         {"tied": True},
+        *({"head": head} for head in ("cosine", "distance")),
         {"residual": False},
         {"bias": False},
         {"qkv_bias": False},

@@ -32,6 +32,8 @@ MODELS = {
     "final": dataclasses.replace(SMALL, norm_place="final"),
     "none": dataclasses.replace(SMALL, norm="none"),
     "depth 0": dataclasses.replace(SMALL, depth=0),
+    "cosine": dataclasses.replace(SMALL, head="cosine"),
+    "distance": dataclasses.replace(SMALL, head="distance", tied=True),
 }
 SEED, OTHER_SEED = 3, 4
 TOKENS = np.random.default_rng(0).integers(0, SMALL.vocab, (5, SMALL.context))
@@ -70,7 +72,15 @@ def readout(name: str, x_BTD):
     if config.norm_place != "post":
         states = x_BTD.reshape(-1, config.width)
         x_BTD = reference.norm(config, params.get("final_norm"), states).reshape(x_BTD.shape)
-    return x_BTD @ params["unembedding"]["table"].T
+    return unembed(name, x_BTD)
+
+
+def unembed(name: str, x_BTD):
+    """What the unembedding alone makes of states, in numpy."""
+    config, params = MODELS[name], reference.as_float64(model(name).params())
+    return reference.unembed(config, params, x_BTD.reshape(-1, config.width)).reshape(
+        *x_BTD.shape[:-1], config.vocab
+    )
 
 
 # --- the numbers ------------------------------------------------------------------------------
@@ -169,7 +179,10 @@ def test_at_its_own_size_a_state_gives_the_model_its_own_confidence(name):
             assert seen == pytest.approx(confidence[key + bound], abs=1e-5), (place, key)
 
 
-@every_model
+dot_models = pytest.mark.parametrize("name", [n for n, c in MODELS.items() if c.head == "dot"])
+
+
+@dot_models
 def test_after_the_norm_a_longer_state_is_a_surer_one(name):
     scale = found(name)["scale"]
     assert (np.diff(scale["entropy_after_norm"]) < 0).all()
@@ -178,13 +191,29 @@ def test_after_the_norm_a_longer_state_is_a_surer_one(name):
 
 
 @every_model
+def test_after_the_norm_it_is_the_state_that_is_scaled(name):
+    scale, after_BTD = found(name)["scale"], oracle(name)["after_final_norm_BTD"]
+    for n, c in enumerate(scale["c"]):
+        confidence = measure.confidence(unembed(name, c * after_BTD))
+        for key in ("entropy", "top"):
+            assert scale[f"{key}_after_norm"][n] == pytest.approx(confidence[key], abs=1e-5)
+
+
+def test_under_a_cosine_the_size_of_the_state_changes_nothing_anywhere():
+    scale = found("cosine")["scale"]
+    for curve in CURVES:
+        assert scale[curve] == pytest.approx([scale[curve][0]] * len(scale["c"]), abs=1e-5)
+    assert found("cosine")["findings"][2]["verdict"] == "refuted"
+
+
+@dot_models
 def test_after_the_norm_scaling_the_state_is_scaling_the_logits(name):
     scale, logits_BTV = found(name)["scale"], oracle(name)["logits_BTV"]
     for c, entropy in zip(scale["c"], scale["entropy_after_norm"], strict=True):
         assert entropy == pytest.approx(measure.entropy(c * logits_BTV).mean(), abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["pre", "final", "depth 0"])
+@pytest.mark.parametrize("name", ["pre", "final", "depth 0", "distance"])
 def test_before_a_final_norm_the_size_of_the_state_changes_nothing(name):
     scale = found(name)["scale"]
     for key in ("entropy_before_norm", "top_before_norm"):

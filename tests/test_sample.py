@@ -24,6 +24,8 @@ ROWS = np.array([[3, 1, 10, 4], [3, 1, 10, 4], [0, 9, 2, 6]])  # equal prompts, 
 CASES = {
     "learned positions": (ModelConfig(**SMALL), ROWS, 22),
     "rope": (ModelConfig(**SMALL, positions="rope"), ROWS, 22),
+    "cosine": (ModelConfig(**SHORT, head="cosine"), ROWS, 22),
+    "distance": (ModelConfig(**SHORT, head="distance", tied=True), ROWS, 22),
     "context 1": (ModelConfig(**SHORT | dict(context=1)), ROWS[:, :1], 5),
     "context 2": (ModelConfig(**SHORT | dict(context=2)), ROWS[:, :1], 9),
     "a prompt as long as the context": (ModelConfig(**SMALL), np.tile(ROWS, 2)[:, :7], 9),

@@ -117,6 +117,36 @@ def test_every_ablation_trains(norm, place):
             assert then.loss_sum - first.loss_sum < 0.8 * first.loss_sum, config
 
 
+HEADS = ("dot", "cosine", "distance")
+
+
+@pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
+def test_every_head_learns(tied):
+    """In 20 steps on a text in which each token says which comes next."""
+    configs = [dataclasses.replace(TINY, head=head, tied=tied) for head in HEADS]
+    recipe = dataclasses.replace(SHORT, optimizer="adamw", lr=0.02, steps=20)
+
+    def run(states, text):
+        def body(_, states):
+            pairs = zip(configs, states, strict=True)
+            return [step(config, recipe, make_mesh(1), text, state) for config, state in pairs]
+
+        return jax.lax.fori_loop(0, 20, body, states)
+
+    text = jnp.asarray(ROUND, jnp.int32)
+    start = [uncompiled_state(config, recipe) for config in configs]
+    end = quick(run)(start, text)
+    for config, before, after in zip(configs, start, end, strict=True):
+        assert int(after.bad_step) == -1
+        assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(after)), config
+        losses = [
+            objective.evaluate(config, "cross_entropy", s.params, ROUND) for s in (before, after)
+        ]
+        assert losses[1] < 0.8 * losses[0], (config.head, losses)
+        if config.head == "cosine":
+            assert after.params["head"]["scale"] != before.params["head"]["scale"]
+
+
 def test_without_a_norm_its_place_is_no_difference():
     batch = jax.ShapeDtypeStruct((4, CONTEXT), jnp.int32)
     for tied, residual in itertools.product((True, False), (True, False)):

@@ -85,7 +85,8 @@ def open_folder(folder: Path, keys: list[str], data: Data, text_hash: str) -> No
         if finished and not finished & set(keys):
             raise InputError(
                 f"{folder} holds another grid: none of its {len(finished)} finished cells is one "
-                f"of these {len(keys)}; {choose}, or use the same flags again"
+                f"of these {len(keys)}, which other flags or another version of minitx explain; "
+                f"{choose}, or use the same flags and version again"
             )
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} holds something other than an ablation: {choose}")

@@ -91,7 +91,7 @@ GPT2 = Architecture(
         "tie_word_embeddings": True,
     },
     supported={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False},
-    constants={"norm": "layernorm", "positions": "learned", "bias": True},
+    constants={"norm": "layernorm", "positions": "learned", "bias": True, "head": "dot"},
     activations=GELU,
     prefixes=("transformer.",),
     tensors={
@@ -144,6 +144,7 @@ OPT = Architecture(
         "position_offset": 2,
         "bias": True,
         "norm_epsilon": 1e-5,
+        "head": "dot",
     },
     activations=GELU,
     prefixes=("model.decoder.", "decoder."),
@@ -223,7 +224,7 @@ LLAMA_DEFAULTS = {
     "tie_word_embeddings": False,
 }
 
-LLAMA_CONSTANTS = {"norm": "rmsnorm", "positions": "rope"}
+LLAMA_CONSTANTS = {"norm": "rmsnorm", "positions": "rope", "head": "dot"}
 ROPE_UNUSED = (r"layers\.\d+\.self_attn\.rotary_emb\.inv_freq",)  # follows from rope_theta
 NO_SCALING = {"partial_rotary_factor": 1.0, "rope_interleaved": False}
 

@@ -1,5 +1,7 @@
 """Arrow or point: neighbours, ranks and probabilities of a stretched row against Python."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from pages import (
@@ -19,6 +21,7 @@ from pages import (
 )
 
 from minitx import compiled, measure
+from minitx.model import Transformer
 
 TOKEN = 7
 
@@ -133,6 +136,49 @@ def test_the_probabilities_are_those_of_python(tab, path, run, rows, trace):
         )
     said = sentence(tab, "arrow")
     assert f"from {logits[TOKEN]:.3f}".rstrip("0") in said
+
+
+def with_scale(run, scale: float):
+    """The run with another scale of its cosine head, if it has one."""
+    params = run.model.params()
+    if "head" in params:
+        params["head"]["scale"] = np.float32(scale)
+    return dataclasses.replace(run, model=Transformer.of(run.config, params))
+
+
+@pytest.mark.parametrize("head", ["cosine", "distance"])
+def test_under_another_head_the_probabilities_and_the_rank_are_those_of_python(tab, tmp_path, head):
+    t, run = 2, with_scale(run_of(head=head), 6.0)
+    path = write_page(tmp_path / "page.html", run, untrained=False)
+    open_page(tab, path, f"arrow-token={TOKEN}&position={t}")
+    skip_prediction(tab, "arrow")
+    params = run.model.params()
+    rows_VD = np.asarray(params["unembedding"]["table"])
+    x_D = compiled.trace(run.model, [TOKENS]).after_final_norm_BTD[0, t]
+
+    def logits(rows_VD):
+        model = Transformer.of(run.config, params | {"unembedding": {"table": rows_VD}})
+        return compiled.unembed(model, x_D[None, None])[0, 0]
+
+    c = shown(tab, "arrow", "curve")["x"]
+    over = [logits(stretched(rows_VD, factor)) for factor in c]
+    lengths = np.linalg.norm(rows_VD, axis=-1, keepdims=True)
+    equal = logits(rows_VD / lengths * lengths.mean())
+    for label, values in (
+        ("“h”", [measure.softmax(logits_V)[TOKEN] for logits_V in over]),
+        ("baseline: all rows of one length", [measure.softmax(equal)[TOKEN]] * len(c)),
+    ):
+        found = series(tab, "arrow", "curve", label)
+        np.testing.assert_allclose(found, values, rtol=1e-3, atol=1e-6)
+    name = {"cosine": "cosine similarity", "distance": "distance"}[head]
+    ranks = [1 + (np.delete(logits_V, TOKEN) > logits_V[TOKEN]).sum() for logits_V in over]
+    found = series(tab, "arrow", "ranks", f"by {name}: the prediction")
+    np.testing.assert_array_equal(found, ranks)
+    if head == "cosine":  # lengths do not count
+        assert np.ptp([logits_V[TOKEN] for logits_V in over]) < 1e-4
+    said = sentence(tab, "arrow")  # the slider starts at twice as long
+    z = [f"{logits_V[TOKEN]:.3f}".rstrip("0") for logits_V in (over[8], over[12])]
+    assert f"from {z[0]} to {z[1]} " in said
 
 
 def test_the_question_names_the_top_token_and_the_prediction_is_drawn(tab, path, trace):

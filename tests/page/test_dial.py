@@ -46,6 +46,19 @@ def test_the_curves_are_those_of_python(panel, run):
         )
 
 
+@pytest.mark.parametrize("head", ["cosine", "distance"])
+def test_under_another_head_the_curves_are_those_of_python(tab, tmp_path, head):
+    run = run_of(head=head)
+    open_page(tab, write_page(tmp_path / "page.html", run, untrained=False))
+    skip_prediction(tab, "dial")
+    after_D = compiled.trace(run.model, [TOKENS]).after_final_norm_BTD[0, -1]
+    c = np.array(shown(tab, "dial", "entropy")["x"])
+    logits = compiled.unembed(run.model, c[:, None, None] * after_D[None, None])[:, 0]
+    found = series(tab, "dial", "entropy", "scaled after the final norm")
+    np.testing.assert_allclose(found, measure.entropy(logits), rtol=1e-4, atol=1e-5)
+    assert (np.ptp(found) < 1e-4) == (head == "cosine")
+
+
 def test_the_dial_is_moved_by_keyboard_and_by_mouse(panel, run):
     skip_prediction(panel, "dial")
     logits = compiled.trace(run.model, [TOKENS]).logits_BTV[0, -1]

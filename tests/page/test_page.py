@@ -233,6 +233,8 @@ def test_a_page_without_the_untrained_model(tab, tmp_path):
         {"depth": 0, "norm": "none", "positions": "none"},
         {"mlp": "none", "residual": False},
         {"norm_place": "post", "tied": True},
+        {"head": "cosine"},
+        {"head": "distance", "tied": True},
     ],
 )
 def test_every_panel_works_for_every_kind_of_model(tab, tmp_path, switches):

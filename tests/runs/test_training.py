@@ -135,7 +135,10 @@ def test_a_run_that_dies_at_any_write_can_be_begun_again(
 @pytest.mark.parametrize(
     "switches, recipe",
     [
-        ({"tied": True, "norm_place": "post"}, {"optimizer": "muon", "adam_lr": 1e-3}),
+        (
+            {"tied": True, "norm_place": "post", "head": "cosine"},
+            {"optimizer": "muon", "adam_lr": 1e-3},
+        ),
         pytest.param(
             {"positions": "rope", "mlp": "swiglu"},
             {"optimizer": "sgd", "decay": "linear"},

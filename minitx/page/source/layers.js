@@ -1,4 +1,4 @@
-// The parts of the transformer: linear maps, norms, positions, attention, MLP.
+// The parts of the transformer: linear maps, norms, positions, attention, MLP, heads.
 //
 // The same parts as in minitx/layers.py, for one text instead of a batch. Letters in names are
 // dimensions:
@@ -310,4 +310,42 @@ class MLP {
     const gate_TF = this.gate.apply(x_TD);
     return this.down.apply(up_TF.map((value, i) => value * this.nonlinearity(gate_TF[i])));
   }
+}
+
+/** A norm below it counts as this, so that no cosine divides by zero; as in minitx/layers.py. */
+const SHORTEST = 1e-6;
+
+/** head=dot: the dot product of a state and a row, which grows with both norms. */
+class Dot {
+  logit(product) {
+    return product;
+  }
+}
+
+/** head=cosine: a learned scale times the cosine, which only the directions decide. */
+class Cosine {
+  /** @param {{scale: Float32Array}} params */
+  constructor(params) {
+    this.scale = params.scale[0];
+  }
+
+  logit(product, norm_x, norm_w) {
+    return (this.scale * product) / (Math.max(norm_x, SHORTEST) * Math.max(norm_w, SHORTEST));
+  }
+}
+
+/** head=distance: minus half the squared distance of a state and a row. */
+class Distance {
+  logit(product, norm_x, norm_w) {
+    return product - (norm_x ** 2 + norm_w ** 2) / 2;
+  }
+}
+
+/**
+ * What makes a logit from a dot product and the norms of its two vectors.
+ * @returns {{logit: (product: number, norm_x: number, norm_w: number) => number}}
+ */
+function makeHead(config, params) {
+  if (config.head === "cosine") return new Cosine(params);
+  return config.head === "distance" ? new Distance() : new Dot();
 }

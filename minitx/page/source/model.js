@@ -71,6 +71,15 @@ class Transformer {
     this.blocks = Array.from({ length: sizes.N }, (_, n) => new Block(config, sizes, params.blocks[n]));
     this.final_norm = makeNorm(config, "final", sizes.D, params.final_norm);
     this.unembedding_VD = config.tied ? this.embedding_VD : params.unembedding.table;
+    this.head = makeHead(config, params.head);
+  }
+
+  /** The norms of the rows of the unembedding. */
+  get row_norm_V() {
+    this.row_norms ??= Float64Array.from({ length: this.sizes.V }, (_, id) =>
+      norm(row(this.unembedding_VD, id, this.sizes.D)),
+    );
+    return this.row_norms;
   }
 
   /**
@@ -132,9 +141,21 @@ class Transformer {
     return this.unembed(this.final_norm.apply(x_TD));
   }
 
-  /** The dot product of each state with each row of the unembedding. */
+  /** The logits_TV: the head compares each state with each row of the unembedding. */
   unembed(x_TD) {
-    return matmul(x_TD, this.unembedding_VD, this.sizes.D);
+    const { D, V } = this.sizes;
+    const product_TV = matmul(x_TD, this.unembedding_VD, D);
+    if (this.head instanceof Dot) return product_TV; // its logits need no norms
+    const norm_V = this.row_norm_V;
+    const logits_TV = new Float32Array(product_TV.length);
+    for (let t = 0; t < x_TD.length / D; t++) {
+      const norm_x = norm(row(x_TD, t, D));
+      for (let id = 0; id < V; id++) {
+        const i = t * V + id;
+        logits_TV[i] = this.head.logit(product_TV[i], norm_x, norm_V[id]);
+      }
+    }
+    return logits_TV;
   }
 
   /** The two parts of station 0. */

@@ -28,13 +28,9 @@ function tokenChoices(lab) {
 }
 
 /** The dot products of a vector with all rows of the unembedding, and the norms of both. */
-function compareWithRows(lab, x_D) {
-  const { D, V } = lab.sizes;
-  const table_VD = lab.model.unembedding_VD;
-  const norm_V = lab.once("arrow norms", () =>
-    Float64Array.from({ length: V }, (_, id) => norm(row(table_VD, id, D))),
-  );
-  return { dot_V: lab.model.unembed(x_D), norm_V, norm: norm(x_D) };
+function compareWithRows(model, x_D) {
+  const dot_V = matmul(x_D, model.unembedding_VD, model.sizes.D);
+  return { dot_V, norm_V: model.row_norm_V, norm: norm(x_D) };
 }
 
 /** How near each row is to a row made c times as long, by a measure. */
@@ -77,30 +73,53 @@ function neighboursOf(token, nearness_V, measure) {
   return others.filter((id) => id !== token).slice(0, NEIGHBOURS);
 }
 
-/** The logits with that of one token multiplied. */
-function stretchedLogits(logits_V, token, c) {
-  return logits_V.map((z, id) => (id === token ? c * z : z));
+/** The logits of a state that was compared with all rows, if the row of one token is stretched. */
+function stretchedLogits(model, { dot_V, norm_V, norm }, token, c) {
+  return dot_V.map((product, id) => {
+    const stretch = id === token ? c : 1;
+    return model.head.logit(stretch * product, norm, stretch * norm_V[id]);
+  });
 }
 
 /** The logits at position t if all rows had the mean length of the rows. */
 function equalLengthLogits(lab, t) {
-  const { dot_V, norm_V } = lab.once(`arrow state ${t}`, () => compareWithState(lab, t));
+  const { dot_V, norm_V, norm } = compareWithState(lab, t);
   const mean = norm_V.reduce((a, b) => a + b, 0) / norm_V.length;
-  return dot_V.map((z, id) => (norm_V[id] > 0 ? (z * mean) / norm_V[id] : 0));
+  return dot_V.map((product, id) => {
+    const as_long = norm_V[id] > 0 ? (product * mean) / norm_V[id] : 0;
+    return lab.model.head.logit(as_long, norm, mean);
+  });
 }
 
 /** The state that the unembedding reads at position t, compared with all rows. */
 function compareWithState(lab, t) {
-  return compareWithRows(lab, row(lab.trace.after_final_norm_TD, t, lab.sizes.D));
+  return lab.once(`arrow state ${t}`, () => {
+    const x_D = row(lab.trace.after_final_norm_TD, t, lab.sizes.D);
+    return compareWithRows(lab.model, x_D);
+  });
+}
+
+/** The same for the untrained model. */
+function compareUntrained(lab, t) {
+  const x_D = row(lab.untrainedTrace.after_final_norm_TD, t, lab.sizes.D);
+  return compareWithRows(lab.untrained, x_D);
+}
+
+/** The probabilities at position t if the row of one token is c times as long. */
+function stretchedProbabilities(lab, t, token, c) {
+  return softmax(stretchedLogits(lab.model, compareWithState(lab, t), token, c));
 }
 
 /** The probability of the token over the stretch: at t, with rows of one length, and untrained. */
 function arrowProbabilities(lab, t, token) {
-  const over = (logits_V) =>
-    STRETCHES.map((c) => softmax(stretchedLogits(logits_V, token, c))[token]);
+  const over = (model, state) =>
+    STRETCHES.map((c) => softmax(stretchedLogits(model, state, token, c))[token]);
   const directions = softmax(equalLengthLogits(lab, t))[token];
   const series = [
-    { label: `“${lab.show(token)}”`, style: "main", values: over(lab.logits(t)) },
+    {
+      label: `“${lab.show(token)}”`, style: "main",
+      values: over(lab.model, compareWithState(lab, t)),
+    },
     {
       label: "baseline: all rows of one length", style: "baseline",
       values: STRETCHES.map(() => directions),
@@ -109,7 +128,7 @@ function arrowProbabilities(lab, t, token) {
   if (lab.untrained) {
     series.push({
       label: `“${lab.show(token)}”, untrained model`, style: "untrained",
-      values: over(lab.logits(t, lab.untrainedTrace)),
+      values: over(lab.untrained, compareUntrained(lab, t)),
     });
   }
   return series;
@@ -117,16 +136,23 @@ function arrowProbabilities(lab, t, token) {
 
 /** The rank of the token as seen from the state, over the stretch, by each measure. */
 function arrowRanks(lab, t, token) {
-  const state = lab.once(`arrow state ${t}`, () => compareWithState(lab, t));
+  const state = compareWithState(lab, t);
   const ids = [...Array(lab.sizes.V).keys()].filter((id) => id !== token);
   const ranks = (measure) => {
     const others = ids.map((id) => nearnessToState(state, id, 1, measure));
     return STRETCHES.map((c) => rankOf(nearnessToState(state, token, c, measure), others, measure));
   };
+  const head = lab.config.head; // the measure of its name makes the prediction
+  const rest = ["distance", "dot", "cosine"].filter((measure) => measure !== head);
+  const [other, last] = rest;
+  const is_baseline = last === "cosine"; // the rank by cosine never changes
   return [
-    { label: "by dot product: the prediction", style: "main", values: ranks("dot") },
-    { label: "by distance", style: "other", values: ranks("distance") },
-    { label: "baseline: by cosine", style: "baseline", values: ranks("cosine") },
+    { label: `by ${MEASURES[head].label}: the prediction`, style: "main", values: ranks(head) },
+    { label: `by ${MEASURES[other].label}`, style: "other", values: ranks(other) },
+    {
+      label: is_baseline ? "baseline: by cosine" : `by ${MEASURES[last].label}`,
+      style: is_baseline ? "baseline" : "third", values: ranks(last),
+    },
   ];
 }
 
@@ -134,7 +160,7 @@ function arrowRanks(lab, t, token) {
 function neighbourBars(lab, token, c, measure) {
   const { D } = lab.sizes;
   const rows = lab.once(`arrow row ${token}`, () =>
-    compareWithRows(lab, row(lab.model.unembedding_VD, token, D)),
+    compareWithRows(lab.model, row(lab.model.unembedding_VD, token, D)),
   );
   const before_V = nearnessToStretched(rows, 1, measure);
   const after_V = nearnessToStretched(rows, c, measure);
@@ -180,7 +206,7 @@ PANELS.push({
       const t = lab.position(view);
       const token = stretchedToken(lab, view, t);
       const before = softmax(lab.logits(t))[token];
-      const value = softmax(stretchedLogits(lab.logits(t), token, 2))[token];
+      const value = stretchedProbabilities(lab, t, token, 2)[token];
       const words = `“${lab.show(token)}” goes from ${short(before)} to ${short(value)}.`;
       return { value, words };
     },
@@ -208,7 +234,7 @@ PANELS.push({
     const series = lab.once(`arrow curve ${t} ${token}`, () => arrowProbabilities(lab, t, token));
     const ranks = lab.once(`arrow ranks ${t} ${token}`, () => arrowRanks(lab, t, token));
     const before_V = softmax(lab.logits(t));
-    const after_V = softmax(stretchedLogits(lab.logits(t), token, c));
+    const after_V = stretchedProbabilities(lab, t, token, c);
     const equal_V = lab.once(`arrow equal ${t}`, () => softmax(equalLengthLogits(lab, t)));
     const top = largest(before_V, NEIGHBOURS);
     const ids = top.includes(token) ? top : [token, ...top.slice(0, NEIGHBOURS - 1)];
@@ -252,15 +278,16 @@ PANELS.push({
 /** What the stretch does in words. */
 function arrowSentence(lab, t, token, c, measure, { kept, is_same_order, count }) {
   const z = lab.logits(t)[token];
+  const stretched_V = stretchedLogits(lab.model, compareWithState(lab, t), token, c);
   const before = softmax(lab.logits(t))[token];
-  const after = softmax(stretchedLogits(lab.logits(t), token, c))[token];
+  const after = softmax(stretched_V)[token];
   let order = "";
   if (kept === count) order = is_same_order ? ", in the same order" : ", in another order";
   const tied = lab.config.tied
     ? " In this model the same row also embeds the token; only the unembedding is stretched here."
     : "";
   return (
-    `The logit of “${lab.show(token)}” goes from ${short(z)} to ${short(c * z)} and its ` +
+    `The logit of “${lab.show(token)}” goes from ${short(z)} to ${short(stretched_V[token])} and its ` +
     `probability from ${short(before)} to ${short(after)}. By ${MEASURES[measure].label}, ` +
     `${kept} of its ${count} nearest rows stay the nearest${order}.${tied}`
   );
