@@ -86,9 +86,14 @@ def to_float32(x_TD) -> np.ndarray:
 def read(run: Run, names: Sequence[str] = (), windows: int = WINDOWS) -> Reading:
     """Let a model read `windows` windows, spread evenly over the texts and shared among them.
 
-    Without names, the texts are those of `texts_for`. Raises InputError for a text that the model
-    cannot read, and for one that is too short for its windows.
+    Without names, the texts are those of `texts_for`. Raises InputError for a model whose logits
+    are not dot products, for a text that it cannot read, and for one that is too short.
     """
+    if run.config.head != "dot":
+        raise InputError(
+            f"{run.name} has head={run.config.head}, and the claims speak of logits that are dot "
+            "products: judge a model with head=dot"
+        )
     passages = [passage(run, name) for name in names] if names else texts_for(run)
     length = min(run.config.context, WINDOW_TOKENS)
     share = -(-windows // len(passages))
