@@ -29,6 +29,11 @@ def _readout(config: ModelConfig, params: Params, x_BTD):
     return Transformer.of(config, params).readout(x_BTD)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _unembed(config: ModelConfig, params: Params, x_BTD):
+    return Transformer.of(config, params).unembed(x_BTD)
+
+
 def trace(model: Transformer, tokens_BT) -> Trace:
     """Return `model.trace(tokens_BT)`."""
     fields = trace_fields(model.config, Trace._fields, model.params(), np.asarray(tokens_BT))
@@ -51,3 +56,8 @@ def continue_from(model: Transformer, station: int, stream_BTD) -> np.ndarray:
 def readout(model: Transformer, x_BTD) -> np.ndarray:
     """Return the logits_BTV that the final norm and the unembedding make of any states."""
     return np.asarray(_readout(model.config, model.params(), np.asarray(x_BTD)))
+
+
+def unembed(model: Transformer, x_BTD) -> np.ndarray:
+    """Return the logits_BTV that the unembedding alone makes of states after the final norm."""
+    return np.asarray(_unembed(model.config, model.params(), np.asarray(x_BTD)))

@@ -21,6 +21,7 @@ import numpy as np
 
 from minitx import compiled, measure
 from minitx.config import ModelConfig, TrainConfig
+from minitx.geometry import derangement
 from minitx.model import Params, Transformer
 from minitx.objective import batch_loss, make_batch, step_keys
 from minitx.report import sequences
@@ -155,14 +156,6 @@ def exchange(x_BTD, order) -> tuple[np.ndarray, np.ndarray]:
 
     norms_exchanged_BTD = with_first_position(direction_ZD * norm_Z1[order])
     return norms_exchanged_BTD, with_first_position(direction_ZD[order] * norm_Z1)
-
-
-def derangement(count: int) -> np.ndarray:
-    """Return an order, always the same, in which every place has changed."""
-    cycle = np.random.default_rng(0).permutation(count)
-    order = np.empty(count, int)
-    order[cycle] = np.roll(cycle, 1)
-    return order
 
 
 def swapped_scores(
