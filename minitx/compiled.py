@@ -30,6 +30,11 @@ def _readout(config: ModelConfig, params: Params, x_BTD):
 
 
 @functools.partial(jax.jit, static_argnums=0)
+def _final_norm(config: ModelConfig, params: Params, x_BTD):
+    return Transformer.of(config, params).final_norm(x_BTD)
+
+
+@functools.partial(jax.jit, static_argnums=0)
 def _unembed(config: ModelConfig, params: Params, x_BTD):
     return Transformer.of(config, params).unembed(x_BTD)
 
@@ -56,6 +61,11 @@ def continue_from(model: Transformer, station: int, stream_BTD) -> np.ndarray:
 def readout(model: Transformer, x_BTD) -> np.ndarray:
     """Return the logits_BTV that the final norm and the unembedding make of any states."""
     return np.asarray(_readout(model.config, model.params(), np.asarray(x_BTD)))
+
+
+def final_norm(model: Transformer, x_BTD) -> np.ndarray:
+    """Return what the unembedding reads of any states: the states after the final norm."""
+    return np.asarray(_final_norm(model.config, model.params(), np.asarray(x_BTD)))
 
 
 def unembed(model: Transformer, x_BTD) -> np.ndarray:

@@ -64,14 +64,16 @@ def measure_displacement(model: Transformer, tokens_BT) -> dict[str, list]:
 
     The names of the columns end in `before_norm` and `after_norm`.
     """
-    names = ("before_final_norm_BTD", "after_final_norm_BTD")
-    fields = compiled.trace_fields(model.config, names, model.params(), tokens_BT)
-    readers = {"before_norm": compiled.readout, "after_norm": compiled.unembed}
+    last_BTD = compiled.states(model, tokens_BT)[-1]
+    places = {
+        "before_norm": (last_BTD, compiled.readout),
+        "after_norm": (compiled.final_norm(model, last_BTD), compiled.unembed),
+    }
     columns: dict[str, list] = {}
-    for (place, reader), x_BTD in zip(readers.items(), fields, strict=True):
-        last_ZD = np.asarray(x_BTD)[:, 1:].reshape(-1, model.config.width)
+    for place, (x_BTD, reader) in places.items():
+        later_ZD = x_BTD[:, 1:].reshape(-1, model.config.width)
         read = functools.partial(_read, reader, model)
-        responses = geometry.dose_response(last_ZD, read, _at_once(model))
+        responses = geometry.dose_response(later_ZD, read, _at_once(model))
         columns["distance"] = responses.pop("distance")
         columns |= {f"{move}_{place}": values for move, values in responses.items()}
     return columns

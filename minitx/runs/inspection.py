@@ -16,7 +16,8 @@ def save(found: dict[str, Any], title: str, folder: Path, figures: Path) -> Path
     plots.save(plots.dashboard(found, title), path)
     for name in ("layers", "untrained", "last_state", "scale", "displacement"):
         if found[name]:
-            files.write(figures / f"dashboard-{name}.csv", columns_to_csv(found[name]))
+            path_of_table = figures / f"dashboard-{name.replace('_', '-')}.csv"
+            files.write(path_of_table, columns_to_csv(found[name]))
     files.write_json(folder / "findings.json", found["findings"])
     return path
 
