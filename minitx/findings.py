@@ -142,7 +142,7 @@ def directions_stay(layers: dict) -> dict[str, Any]:
         leaps = first == 2 and layers["cos_embedding"][1] < FAR
         reasons.append("the first block alone turns it away" if leaps else "small turns add up")
     if reasons:
-        return finding(claim, "qualified", f"{summary}: {', and '.join(reasons)}", **numbers)
+        return finding(claim, "qualified", f"{summary}: {'; '.join(reasons)}", **numbers)
     return finding(claim, "supported", summary, **numbers)
 
 

@@ -99,8 +99,8 @@ HIGH_COSINES = [TURN, 0.95, 0.95, 0.95]
         (0.5, 0.101, 0.8, []),
         (0.5, 0.099, 0.8, ["follow at most what all states share"]),
         (0.5, -0.9, 0.8, ["follow at most what all states share"]),
-        (0.94, 0.0, 0.8, ["would look the same", ", and updates follow at most"]),
-        (0.94, 0.5, 0.4, ["would look the same", ", and the first block alone turns it away"]),
+        (0.94, 0.0, 0.8, ["would look the same", "; updates follow at most"]),
+        (0.94, 0.5, 0.4, ["would look the same", "; the first block alone turns it away"]),
     ],
 )
 def test_directions_stay_beyond_the_step_and_beyond_what_states_share(
