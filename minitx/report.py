@@ -200,7 +200,7 @@ def text(found: dict[str, Any], config: ModelConfig) -> str:
         last_state_table(found["last_state"]),
         "the last state made c times as long:",
         scale_table(found["scale"]),
-        "mean KL (nats) after the last state |x| was moved by the same distance in three ways:",
+        "mean KL (nats) after the last state x was moved by the same distance, longer or turned:",
         displacement_table(found["displacement"]),
     ]
     return "\n\n".join([*parts, findings_text(found["findings"])])
