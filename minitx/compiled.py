@@ -64,10 +64,10 @@ def readout(model: Transformer, x_BTD) -> np.ndarray:
 
 
 def final_norm(model: Transformer, x_BTD) -> np.ndarray:
-    """Return what the final norm makes of any states: what the unembedding reads."""
+    """Return what the unembedding reads of any states: the states after the final norm."""
     return np.asarray(_final_norm(model.config, model.params(), np.asarray(x_BTD)))
 
 
 def unembed(model: Transformer, x_BTD) -> np.ndarray:
-    """Return the logits_BTV that the unembedding alone makes of what it reads."""
+    """Return the logits_BTV that the unembedding alone makes of states after the final norm."""
     return np.asarray(_unembed(model.config, model.params(), np.asarray(x_BTD)))

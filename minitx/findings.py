@@ -6,18 +6,30 @@ qualified, refuted, or untested where the model has nothing to measure.
 
 from typing import Any
 
-from minitx.measure import overall
+from minitx.measure import mean_of_later_blocks, overall
 
 HIGH = 0.9  # "almost the same direction" in the articles
-EXCESS = 0.02  # cosine above its baseline that counts; random updates reach about 1/sqrt(D)
+EXCESS = 0.02  # cosine above its baseline that counts
+# One threshold for both baselines: the one that stood when 1/growth was alone. An update with
+# cos(x, u) = c and step r leaves about c (r / sqrt(1 + r^2))^3 more than one at right angles. In
+# the 128 channels of the demo, a random update has a c of about 1/sqrt(128) = 0.09; for a step of
+# up to 0.75 that leaves less than 0.09 x 0.6^3 = 0.02.
+ALIGNED = 0.1  # cos(x, u) that counts: above the 0.09 of a random update in 128 channels
 MORE = 1.1  # times the untrained model's growth, before training counts as the cause
 FAR = 0.5  # cosine with the embedding, 60 degrees, below which a state has strayed
 CHANGE = 0.01  # nats of entropy that count as a change
+RELATED = 0.1  # rank correlation that counts: it leaves 99 % of the variance of ranks unexplained
 
 
-def findings(layers: dict, untrained: dict | None, scale: dict) -> list[dict[str, Any]]:
+def findings(
+    layers: dict, untrained: dict | None, scale: dict, last_state: dict
+) -> list[dict[str, Any]]:
     """Return the three findings, each with its claim, verdict, numbers and reason."""
-    return [norms_grow(layers, untrained), directions_stay(layers), size_is_confidence(scale)]
+    return [
+        norms_grow(layers, untrained),
+        directions_stay(layers),
+        size_is_confidence(scale, last_state),
+    ]
 
 
 def finding(claim: str, verdict: str, why: str, **numbers) -> dict[str, Any]:
@@ -80,8 +92,11 @@ def growth_after_first_block(layers: dict) -> float:
 def directions_stay(layers: dict) -> dict[str, Any]:
     """Judge whether layers keep the direction of the state, and whether it stays near its start.
 
-    The baseline is 1/growth, the cosine that updates at right angles to the state would leave. The
-    first block is left out, as in `norms_grow`.
+    Two baselines say which cosine updates at right angles to the state would leave: 1/growth, for
+    the growth that was observed, and 1/sqrt(1 + r^2), for the step r = |u| / |x| that was observed.
+    An update along the state adds to the growth, and so lowers the first. cos(x, u) is the cosine
+    of the update itself; centred, without what all states share. The first block is left out, as
+    in `norms_grow`.
     """
     claim = f"Layers keep the state's direction (cosine above {HIGH}), and so it never strays far."
     first = 2 if len(layers["cos_prev"]) > 2 else 1
@@ -91,6 +106,10 @@ def directions_stay(layers: dict) -> dict[str, Any]:
     if 0 in layers["norm_median"]:
         return finding(claim, "untested", "a state that is zero has no direction")
     means = overall(layers)
+    step_null = mean_of_later_blocks(layers["step_null_cos"])
+    step_excess = means["cos_prev"] - step_null
+    cos_update = mean_of_later_blocks(layers["cos_update"])
+    cos_update_centred = mean_of_later_blocks(layers["cos_update_centred"])
     end = layers["cos_embedding"][-1]
     layers_above = sum(c > HIGH for c in cos)
     numbers = {
@@ -99,29 +118,40 @@ def directions_stay(layers: dict) -> dict[str, Any]:
         "mean_cos_prev": means["cos_prev"],
         "mean_null_cos": means["null_cos"],
         "excess_over_null": means["cos_excess"],
+        "mean_step_null_cos": step_null,
+        "excess_over_step_null": step_excess,
+        "mean_cos_update": cos_update,
+        "mean_cos_update_centred": cos_update_centred,
+        "mean_cos_update_rest": mean_of_later_blocks(layers["cos_update_rest"]),
         "cos_embedding_at_end": end,
     }
     summary = (
-        f"cosine {means['cos_prev']:.3f} on average, baseline {means['null_cos']:.3f}, above "
-        f"{HIGH} in {layers_above} of {len(cos)} layers; {end:.3f} with the embedding at the end"
+        f"cosine {means['cos_prev']:.3f} on average, above {HIGH} in {layers_above} of {len(cos)} "
+        f"layers; updates at right angles would leave {means['null_cos']:.3f} at this growth, "
+        f"{step_null:.3f} at this step; cos(x, u) is {cos_update:z.3f}, centred "
+        f"{cos_update_centred:z.3f}; {end:z.3f} with the embedding at the end"
     )
     if means["cos_prev"] <= HIGH:
         return finding(claim, "refuted", f"{summary}: layers turn it further", **numbers)
-    if means["cos_excess"] <= EXCESS:
-        reason = "updates at right angles to the state would look the same"
-        return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
+    reasons = []
+    if min(means["cos_excess"], step_excess) <= EXCESS:
+        reasons.append("updates at right angles to the state would look the same")
+    if cos_update_centred <= ALIGNED:
+        reasons.append("updates follow at most what all states share")
     if end < FAR:
         leaps = first == 2 and layers["cos_embedding"][1] < FAR
-        reason = "the first block alone turns it away" if leaps else "small turns add up"
-        return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
+        reasons.append("the first block alone turns it away" if leaps else "small turns add up")
+    if reasons:
+        return finding(claim, "qualified", f"{summary}: {'; '.join(reasons)}", **numbers)
     return finding(claim, "supported", summary, **numbers)
 
 
-def size_is_confidence(scale: dict) -> dict[str, Any]:
+def size_is_confidence(scale: dict, last_state: dict) -> dict[str, Any]:
     """Judge whether a longer last state gives a more confident prediction.
 
     Full support needs an effect both after and before the final norm. The baseline is no change:
-    the norm divides the length away.
+    the norm divides the length away. The verdict rests on what happens when one state is scaled.
+    Which states are long to begin with is a correlation: it is reported, and does not decide.
     """
     claim = "The size of the last state sets how sure the softmax is."
     half = scale["c"].index(0.5)
@@ -133,17 +163,33 @@ def size_is_confidence(scale: dict) -> dict[str, Any]:
         "entropy_fall_before_norm": fall_before,
         "entropy_at_half_after_norm": scale["entropy_after_norm"][half],
         "entropy_at_twice_after_norm": scale["entropy_after_norm"][twice],
+        "pearson_length_entropy": last_state["pearson"][0],
+        "spearman_length_entropy": last_state["spearman"][0],
     }
     summary = (
         f"from half to twice the size the entropy falls by {fall_after:z.3f} nats after the final "
         f"norm, by {fall_before:z.3f} before it"
     )
+    correlation = what_length_goes_with(last_state)
     if fall_after <= CHANGE:
-        return finding(claim, "refuted", f"{summary}: size does not matter", **numbers)
+        reason = f"size does not matter; {correlation}"
+        return finding(claim, "refuted", f"{summary}: {reason}", **numbers)
     if fall_before <= CHANGE:
-        reason = "the norm divides the size of the stream away"
+        reason = f"the norm divides the size of the stream away; {correlation}"
         return finding(claim, "qualified", f"{summary}: {reason}", **numbers)
-    return finding(claim, "supported", summary, **numbers)
+    return finding(claim, "supported", f"{summary}; {correlation}", **numbers)
+
+
+def what_length_goes_with(last_state: dict) -> str:
+    """Return in words how the length of the trained model's last state goes with the entropy."""
+    correlation = last_state["spearman"][0]
+    if correlation is None:
+        return "over tokens, length or entropy does not vary"
+    if abs(correlation) <= RELATED:
+        words = "longer states are as sure as others"
+    else:
+        words = f"longer states are {'less sure' if correlation > 0 else 'surer'}"
+    return f"over tokens, {words} (rank correlation of length with entropy {correlation:+.2f})"
 
 
 def text(findings: list[dict[str, Any]]) -> str:

@@ -136,9 +136,8 @@ def overall(layers: dict[str, list]) -> dict[str, float | None]:
     embedding was made.
     """
     norm_L = layers["norm_median"]
-    first = 2 if len(norm_L) > 2 else 1
-    cos_prev = _mean(layers["cos_prev"][first:])
-    null_cos = _mean(layers["null_cos"][first:])
+    cos_prev = mean_of_later_blocks(layers["cos_prev"])
+    null_cos = mean_of_later_blocks(layers["null_cos"])
     return {
         "growth": _quotient(norm_L[-1], norm_L[0]) if len(norm_L) > 1 else None,
         "later_growth": _quotient(norm_L[-1], norm_L[1]) if len(norm_L) > 2 else None,
@@ -152,8 +151,12 @@ def _quotient(numerator: float | None, denominator: float | None) -> float | Non
     return numerator / denominator if numerator and denominator else None
 
 
-def _mean(numbers: list) -> float | None:
-    """Return the mean if there are numbers and none of them is None."""
+def mean_of_later_blocks(column: list) -> float | None:
+    """Return the mean over the blocks from 2 on, or of the only block.
+
+    It is None if there is no block, or if a number is None.
+    """
+    numbers = column[2:] if len(column) > 2 else column[1:]
     return float(np.mean(numbers)) if numbers and None not in numbers else None
 
 

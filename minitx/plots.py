@@ -28,6 +28,7 @@ OTHER = {"color": "#D55E00", "linestyle": "-.", "marker": "s", "zorder": 4, "mfc
 THIRD = {"color": "#009E73", "linestyle": "-", "marker": "^", "linewidth": 1.2, "zorder": 4}
 CHANCE = {"color": "#CC79A7", "linestyle": ":", "marker": ".", "zorder": 4}
 NULL = {"color": "black", "linestyle": "--", "marker": "d", "linewidth": 1.3, "zorder": 5}
+STEP_NULL = {"color": "#E69F00", "linestyle": "--", "marker": "v", "linewidth": 1.3, "zorder": 5}
 UNTRAINED = {"color": "0.5", "linestyle": "--", "marker": "x", "linewidth": 1.1, "zorder": 5}
 LEGEND = {"loc": "lower left", "bbox_to_anchor": (-0.02, 0.98), "frameon": False, "fontsize": SMALL}
 RULE = {"color": "0.6", "linestyle": "-", "linewidth": 0.8, "zorder": 1}
@@ -66,9 +67,9 @@ def dashboard(report: dict, title: str) -> Figure:
         verdict(ax, finding)
     note = (
         f"Measured on {report['tokens']:,} tokens. Shaded: the middle 80 % of them. Upper panels: "
-        "medians without position 0, random pairs their mean; lower panels: means.\n"
-        "Untrained: the same model before training. 1/growth: the cosine if every update stood at "
-        "right angles to the state."
+        "medians without position 0, random pairs of tokens their mean; lower panels: means.\n"
+        "Untrained: the same model before training. Baselines: the cosine if every update u stood "
+        "at right angles to the state x, for the observed growth or the observed step |u|/|x|."
     )
     fig.supxlabel(note, fontsize=SMALL, color="0.35")
     fig.draw_without_rendering()  # lays out the panels; kept, so that every saving is the same
@@ -124,8 +125,9 @@ def directions(ax: Axes, layers: dict, untrained: dict | None) -> Axes:
     curve(ax, layers["cos_prev"], "the layer before", MAIN, bounds)
     if untrained:
         curve(ax, untrained["cos_prev"], "the same, untrained", UNTRAINED)
-    curve(ax, layers["null_cos"], "baseline: 1/growth", NULL)
-    curve(ax, layers["cos_random_pairs"], "random pairs of tokens", CHANCE)
+    curve(ax, layers["null_cos"], "baseline: growth given", NULL)
+    curve(ax, layers["step_null_cos"], "baseline: step given", STEP_NULL)
+    curve(ax, layers["cos_random_pairs"], "random pairs", CHANCE)
     curve(ax, layers["cos_embedding"], "the embedding", THIRD)
     ax.axhline(HIGH, **RULE)
     note = f"{HIGH}: the articles'\nthreshold"

@@ -9,25 +9,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from minitx import compiled, measure
+from minitx import compiled, geometry, measure
 from minitx.config import ModelConfig
 from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.findings import findings
 from minitx.findings import text as findings_text
+from minitx.last_state import LOGITS, measure_displacement, measure_last_state, measure_scale
 from minitx.model import Transformer
 from minitx.step import initial_params
 from minitx.tables import aligned
 
 TOKENS = 4096  # measured at most; medians are steady long before that
-LOGITS = 2**24  # held in memory at once: those of a long text can be larger than the model
-CONFIDENCE = {  # numbers of `measure.confidence`: names of their curves over the scale
-    "entropy": "entropy_{}",
-    "entropy_p10": "entropy_{}_p10",
-    "entropy_p90": "entropy_{}_p90",
-    "top": "top_{}",
-}
-SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
 
 
 def sequences(tokens: np.ndarray, context: int, limit: int = TOKENS) -> np.ndarray:
@@ -56,7 +49,8 @@ def measure_layers(model: Transformer, tokens_BT) -> dict[str, list]:
             f"{finite_L.argmin()} on: use a model with smaller weights (or --no-untrained)"
         )
     lens = [_lens(model, x_BTD, states_LBTD[-1]) for x_BTD in states_LBTD]
-    return measure.layers(states_LBTD) | {name: [row[name] for row in lens] for name in lens[0]}
+    lens_columns = {name: [row[name] for row in lens] for name in lens[0]}
+    return measure.layers(states_LBTD) | geometry.updates(states_LBTD) | lens_columns
 
 
 def _lens(model: Transformer, x_BTD, last_BTD) -> dict[str, float]:
@@ -71,27 +65,6 @@ def _lens(model: Transformer, x_BTD, last_BTD) -> dict[str, float]:
     return {name: total / len(x_BTD) for name, total in sums.items()}
 
 
-def measure_scale(model: Transformer, tokens_BT) -> dict[str, list]:
-    """Return entropy (nats) and largest probability when the last state is scaled by c, over c.
-
-    `after_norm` scales what the unembedding reads, `before_norm` what the final norm reads. Both
-    come with p10 and p90, the bounds of the middle 80 % of predictions.
-    """
-    before_BTD = compiled.states(model, tokens_BT)[-1]
-    after_BTD = compiled.final_norm(model, before_BTD)
-    curves: dict[str, list] = {"c": list(SCALES)}
-    for c in SCALES:
-        scaled = {
-            # Not c times the logits: they grow with c under head=dot alone.
-            "after_norm": measure.confidence(compiled.unembed(model, c * after_BTD)),
-            "before_norm": measure.confidence(compiled.readout(model, c * before_BTD)),
-        }
-        for place, numbers in scaled.items():
-            for name, curve in CONFIDENCE.items():
-                curves.setdefault(curve.format(place), []).append(numbers[name])
-    return curves
-
-
 def inspect(
     model: Transformer, tokens_BT: np.ndarray, seed: int, untrained: bool = True
 ) -> dict[str, Any]:
@@ -103,14 +76,22 @@ def inspect(
     with sparing(model.params()):
         layers = measure_layers(model, tokens_BT)
         scale = measure_scale(model, tokens_BT)
-        twin = measure_layers(untrained_twin(model, seed), tokens_BT) if untrained else None
+        displacement = measure_displacement(model, tokens_BT)
+        models = {"trained": model}
+        twin = None
+        if untrained:
+            models["untrained"] = untrained_twin(model, seed)
+            twin = measure_layers(models["untrained"], tokens_BT)
+        last_state = measure_last_state(models, tokens_BT)
     return {
         "tokens": int(tokens_BT.size),
         "sequences": len(tokens_BT),
         "layers": layers,
         "untrained": twin,
+        "last_state": last_state,
         "scale": scale,
-        "findings": findings(layers, twin, scale),
+        "displacement": displacement,
+        "findings": findings(layers, twin, scale, last_state),
     }
 
 
@@ -121,29 +102,44 @@ def untrained_twin(model: Transformer, seed: int) -> Transformer:
     return Transformer.of(model.config, jax.tree.map(lambda leaf: leaf.astype(dtype), params))
 
 
-COLUMNS = {  # of the printed table: name, heading, format
+COLUMNS = {  # of the table of layers: name, heading, format
     "norm_median": ("norm", ".2f"),
     "norm_first_position": ("norm pos 0", ".2f"),
     "growth": ("growth", ".3f"),
-    "update_norm": ("update", ".2f"),
     "cos_prev": ("cos prev", ".3f"),
     "null_cos": ("1/growth", ".3f"),
     "cos_prev_centred": ("centred", ".3f"),
-    "cos_random_pairs": ("random pair", ".3f"),
+    "cos_random_pairs": ("pairs", ".3f"),
     "cos_embedding": ("cos emb", ".3f"),
     "lens_entropy": ("lens H", ".3f"),
     "lens_kl": ("lens KL", ".3f"),
     "lens_top1": ("lens top1", ".3f"),
 }
+UPDATES = {  # of the table of updates
+    "update_norm": ("|u|", ".2f"),
+    "step": ("r = |u|/|x|", ".3f"),
+    "cos_update": ("cos(x, u)", ".3f"),
+    "cos_update_centred": ("centred", ".3f"),
+    "cos_update_rest": (f"without top {geometry.TOP}", ".3f"),
+    "cos_prev": ("cos prev", ".3f"),
+    "null_cos": ("1/growth", ".3f"),
+    "step_null_cos": ("1/sqrt(1+r^2)", ".3f"),
+}
 
 
-def table(layers: dict[str, list]) -> str:
-    """Return the layers as aligned columns."""
-    rows = [["layer", *(heading for heading, _ in COLUMNS.values())]]
+def table(layers: dict[str, list], columns: dict[str, tuple[str, str]] = COLUMNS) -> str:
+    """Return the named columns of `layers` as aligned text, a line for each layer."""
+    rows = [["layer", *(heading for heading, _ in columns.values())]]
     for n in range(len(layers["norm_median"])):
-        cells = [_cell(layers[name][n], form) for name, (_, form) in COLUMNS.items()]
+        cells = [_cell(layers[name][n], form) for name, (_, form) in columns.items()]
         rows.append([_layer_name(n), *cells])
     return aligned(rows)
+
+
+def updates_table(layers: dict[str, list]) -> str:
+    """Return the updates as aligned columns, from the first block on."""
+    heading, _, *lines = table(layers, UPDATES).split("\n")
+    return "\n".join([heading, *lines])
 
 
 def _layer_name(n: int) -> str:
@@ -188,14 +184,48 @@ def comparison_table(columns: dict[str, list]) -> str:
 
 def text(found: dict[str, Any], config: ModelConfig) -> str:
     """Return a report of `inspect` as text: its tables, then the findings."""
+    layers, untrained = found["layers"], found["untrained"]
     parts = [
         f"trained ({config.norm}, {config.norm_place}), medians over {found['tokens']} tokens:",
-        table(found["layers"]),
+        table(layers),
     ]
-    if found["untrained"]:
-        parts += ["untrained, the same seed:", table(found["untrained"])]
-    parts += ["the last state made c times as long:", scale_table(found["scale"])]
+    if untrained:
+        parts += ["untrained, the same seed:", table(untrained)]
+    if config.depth:
+        parts += ["updates u beside the states x that they change, trained:", updates_table(layers)]
+    if config.depth and untrained:
+        parts += ["updates, untrained:", updates_table(untrained)]
+    parts += [
+        "shares of the last state's squared length; correlation of its length with the entropy:",
+        last_state_table(found["last_state"]),
+        "the last state made c times as long:",
+        scale_table(found["scale"]),
+        "mean KL (nats) after the last state x was moved by the same distance, longer or turned:",
+        displacement_table(found["displacement"]),
+    ]
     return "\n\n".join([*parts, findings_text(found["findings"])])
+
+
+def last_state_table(last_state: dict[str, list]) -> str:
+    """Return the shares and the correlations of each model as aligned columns."""
+    names = ("share_embedding", "share_updates", "share_cross", "pearson", "spearman")
+    rows = [["", "embedding", "updates", "cross terms", "Pearson", "Spearman"]]
+    for n, model in enumerate(last_state["model"]):
+        rows.append([model, *(_cell(last_state[name][n], ".3f") for name in names)])
+    return aligned(rows)
+
+
+def displacement_table(displacement: dict[str, list]) -> str:
+    """Return the divergences by distance as aligned columns."""
+    rows = [["distance", "longer before norm", "towards another", "random",
+             "longer after norm", "towards another", "random"]]  # fmt: skip
+    names = [
+        f"{move}_{place}" for place in ("before_norm", "after_norm") for move in geometry.MOVES
+    ]
+    for n, distance in enumerate(displacement["distance"]):
+        cells = [f"{displacement[name][n]:z.4f}" for name in names]
+        rows.append([f"{distance:.1f} |x|", *cells])
+    return aligned(rows)
 
 
 def scale_table(scale: dict[str, list]) -> str:

@@ -7,8 +7,8 @@ import pytest
 from minitx import findings
 
 
-def layers_of(norms, cos=None, cos_embedding=0.5) -> dict:
-    """The columns that the rules read: norms by layer, and a cosine for each block."""
+def layers_of(norms, cos=None, cos_embedding=0.5, step_null=0.5, centred=0.5) -> dict:
+    """The columns that the rules read: norms by layer, and cosines for each block."""
     growth = [b / a if a else None for a, b in itertools.pairwise(norms)]
     return {
         "norm_median": norms,
@@ -16,6 +16,10 @@ def layers_of(norms, cos=None, cos_embedding=0.5) -> dict:
         "null_cos": [None, *(min(1, 1 / g) if g else None for g in growth)],
         "cos_prev": [None, *(cos or [0.5] * len(growth))],
         "cos_embedding": [1.0, *[cos_embedding] * len(growth)],
+        "step_null_cos": [None, *[step_null] * len(growth)],
+        "cos_update": [None, *[0.7] * len(growth)],
+        "cos_update_centred": [None, *[centred] * len(growth)],
+        "cos_update_rest": [None, *[0.3] * len(growth)],
     }
 
 
@@ -82,14 +86,49 @@ def test_directions_stay_if_cosines_are_high_beyond_growth_and_nothing_strays(
     assert findings.directions_stay(layers_of(norms, cos, end))["verdict"] == verdict
 
 
+HIGH_COSINES = [TURN, 0.95, 0.95, 0.95]
+
+
+@pytest.mark.parametrize(
+    ("step_null", "centred", "end", "reasons"),
+    [
+        (0.5, 0.5, 0.8, []),
+        (0.929, 0.5, 0.8, []),
+        (0.931, 0.5, 0.8, ["right angles to the state would look the same"]),
+        (0.99, 0.5, 0.8, ["right angles to the state would look the same"]),
+        (0.5, 0.101, 0.8, []),
+        (0.5, 0.099, 0.8, ["follow at most what all states share"]),
+        (0.5, -0.9, 0.8, ["follow at most what all states share"]),
+        (0.94, 0.0, 0.8, ["would look the same", "; updates follow at most"]),
+        (0.94, 0.5, 0.4, ["would look the same", "; the first block alone turns it away"]),
+    ],
+)
+def test_directions_stay_beyond_the_step_and_beyond_what_states_share(
+    step_null, centred, end, reasons
+):
+    """Also where the baseline of the growth is far below the cosine."""
+    found = findings.directions_stay(layers_of(GROWS, HIGH_COSINES, end, step_null, centred))
+    assert found["verdict"] == ("qualified" if reasons else "supported")
+    for reason in reasons:
+        assert reason in found["why"]
+    if not reasons:
+        assert found["why"].endswith("with the embedding at the end")
+
+
 def test_directions_stay_tells_what_it_saw():
-    layers = layers_of([1, 9, 18, 72], cos=[TURN, 0.95, 0.9], cos_embedding=0.25)
+    layers = layers_of([1, 9, 18, 72], [TURN, 0.95, 0.9], 0.25, step_null=0.875, centred=0.2)
+    layers["cos_update"][1] = -1.0  # the first block does not count
     assert findings.directions_stay(layers)["numbers"] == {
         "layers_above_0.9": 1,
         "layers": 2,
         "mean_cos_prev": pytest.approx(0.925),
         "mean_null_cos": pytest.approx(0.375),
         "excess_over_null": pytest.approx(0.55),
+        "mean_step_null_cos": pytest.approx(0.875),
+        "excess_over_step_null": pytest.approx(0.05),
+        "mean_cos_update": pytest.approx(0.7),
+        "mean_cos_update_centred": pytest.approx(0.2),
+        "mean_cos_update_rest": pytest.approx(0.3),
         "cos_embedding_at_end": 0.25,
     }
 
@@ -101,6 +140,12 @@ def scale_of(after: float, before: float) -> dict:
         "entropy_after_norm": [9.0, 2.0, 1.9, 2.0 - after, -9.0],
         "entropy_before_norm": [9.0, 1.0, 0.9, 1.0 - before, -9.0],
     }
+
+
+def last_state_of(spearman: float | None) -> dict:
+    """The correlations of a trained model, and quite other ones of the untrained model."""
+    pearson = None if spearman is None else spearman / 2
+    return {"model": ["trained", "untrained"], "pearson": [pearson, 9], "spearman": [spearman, 9]}
 
 
 @pytest.mark.parametrize(
@@ -117,16 +162,41 @@ def scale_of(after: float, before: float) -> dict:
     ],
 )
 def test_size_is_confidence_if_the_entropy_falls_before_and_after_the_norm(after, before, verdict):
-    assert findings.size_is_confidence(scale_of(after, before))["verdict"] == verdict
+    assert (
+        findings.size_is_confidence(scale_of(after, before), last_state_of(0.5))["verdict"]
+        == verdict
+    )
 
 
 def test_size_is_confidence_tells_what_it_saw():
-    assert findings.size_is_confidence(scale_of(0.5, 0.25))["numbers"] == {
+    found = findings.size_is_confidence(scale_of(0.5, 0.25), last_state_of(-0.5))
+    assert found["numbers"] == {
         "entropy_fall_after_norm": 0.5,
         "entropy_fall_before_norm": 0.25,
         "entropy_at_half_after_norm": 2.0,
         "entropy_at_twice_after_norm": 1.5,
+        "pearson_length_entropy": -0.25,
+        "spearman_length_entropy": -0.5,
     }
+
+
+@pytest.mark.parametrize(
+    ("spearman", "words"),
+    [
+        (0.5, "longer states are less sure (rank correlation of length with entropy +0.50)"),
+        (0.11, "less sure"),
+        (0.1, "as sure as others"),
+        (-0.1, "as sure as others"),
+        (-0.11, "surer"),
+        (None, "length or entropy does not vary"),
+    ],
+)
+@pytest.mark.parametrize(("after", "before"), [(0.5, 0.4), (0.5, 0.0), (0.0, 0.0)])
+def test_what_length_goes_with_is_told_and_does_not_decide(spearman, words, after, before):
+    found = findings.size_is_confidence(scale_of(after, before), last_state_of(spearman))
+    other = findings.size_is_confidence(scale_of(after, before), last_state_of(0.3))
+    assert words in found["why"]
+    assert found["verdict"] == other["verdict"]
 
 
 @pytest.mark.parametrize("dead", [[1, 2, 0], [0, 1, 2], [0, 0, 0]])
@@ -138,7 +208,8 @@ def test_what_a_dead_state_leaves_to_say(dead):
 
 
 def test_the_words_number_each_claim_and_give_its_verdict_and_why():
-    found = findings.findings(layers_of([1, 2, 3]), layers_of([1, 1, 2]), scale_of(0.5, 0.25))
+    trained, untrained = layers_of([1, 2, 3]), layers_of([1, 1, 2])
+    found = findings.findings(trained, untrained, scale_of(0.5, 0.25), last_state_of(0.5))
     lines = findings.text(found).split("\n")
     assert len(lines) == 6
     for n, finding in enumerate(found):

@@ -31,6 +31,7 @@ def columns(depth: int, first: float, ratio: float) -> dict[str, list]:
         "cos_prev_p10": [None, *(c - 0.2 for c in cos)],
         "cos_prev_p90": [None, *(c + 0.05 for c in cos)],
         "null_cos": [None, *(c - 0.1 for c in cos)],
+        "step_null_cos": [None, *(c - 0.07 for c in cos)],
         "cos_random_pairs": [None, *(0.1 * c for c in cos)],
         "lens_entropy": [4 - n / (depth + 1) for n in range(depth + 1)],
         "lens_kl": [3 * (depth - n) / (depth + 1) for n in range(depth + 1)],
@@ -118,14 +119,16 @@ def test_directions(ax, made):
         {
             "the layer before": layers["cos_prev"],
             "the same, untrained": untrained["cos_prev"],
-            "baseline: 1/growth": layers["null_cos"],
-            "random pairs of tokens": layers["cos_random_pairs"],
+            "baseline: growth given": layers["null_cos"],
+            "baseline: step given": layers["step_null_cos"],
+            "random pairs": layers["cos_random_pairs"],
             "the embedding": layers["cos_embedding"],
         },
     )
     styles = {label: line.get_linestyle() for label, line in drawn(ax).items()}
-    assert styles["baseline: 1/growth"] == styles["the same, untrained"] == "--"
-    assert styles["random pairs of tokens"] == ":"
+    assert styles["baseline: step given"] == "--"
+    assert styles["baseline: growth given"] == styles["the same, untrained"] == "--"
+    assert styles["random pairs"] == ":"
     (threshold,) = (line for line in ax.lines if line.get_label() not in drawn(ax))
     assert set(threshold.get_ydata()) == {0.9}
     assert [t.get_text() for t in ax.texts] == ["0.9: the articles'\nthreshold"]

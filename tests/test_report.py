@@ -14,7 +14,7 @@ import reference
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitx import compiled, measure, report
+from minitx import compiled, geometry, last_state, measure, report
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import mesh as devices
 from minitx.errors import InputError
@@ -42,6 +42,8 @@ EVERY_LAYER = ["norm_median", "norm_p10", "norm_p90", "norm_first_position", "co
 EVERY_LAYER += ["lens_entropy", "lens_kl", "lens_top1"]
 AFTER_THE_FIRST = ["growth", "cos_prev", "cos_prev_p10", "cos_prev_p90", "null_cos"]
 AFTER_THE_FIRST += ["cos_prev_centred", "cos_random_pairs", "update_norm"]
+AFTER_THE_FIRST += ["step", "step_null_cos"]
+AFTER_THE_FIRST += ["cos_update", "cos_update_centred", "cos_update_rest"]
 CURVES = ["entropy_after_norm", "top_after_norm", "entropy_before_norm", "top_before_norm"]
 BOUNDS = ["entropy_after_norm_p10", "entropy_after_norm_p90"]
 BOUNDS += ["entropy_before_norm_p10", "entropy_before_norm_p90"]
@@ -90,7 +92,8 @@ def unembed(name: str, x_BTD):
 def test_a_report_is_plain_json_with_every_key(name):
     assert json.loads(json.dumps(found(name), allow_nan=False)) == found(name)
     assert list(found(name)) == [
-        "tokens", "sequences", "layers", "untrained", "scale", "findings"
+        "tokens", "sequences", "layers", "untrained", "last_state", "scale", "displacement",
+        "findings",
     ]  # fmt: skip
     assert (found(name)["tokens"], found(name)["sequences"]) == (40, 5)
     for part in ("layers", "untrained"):
@@ -118,7 +121,7 @@ def test_every_list_goes_from_the_embedding_to_the_last_block(name):
 def test_the_layers_are_the_stations_after_the_embedding_and_after_each_block(name):
     layers, stations = found(name)["layers"], oracle(name)["stream_RBTD"][::2]
     assert len(stations) == MODELS[name].depth + 1
-    for key, expected in measure.layers(stations).items():
+    for key, expected in (measure.layers(stations) | geometry.updates(stations)).items():
         blank, seen = expected.count(None), layers[key]
         assert seen[:blank] == expected[:blank]
         assert seen[blank:] == pytest.approx(expected[blank:], abs=1e-5), key
@@ -228,6 +231,69 @@ def test_without_a_final_norm_there_is_no_before_and_after(name):
         assert before == pytest.approx(after, abs=1e-5)
 
 
+# --- the last state's length, and its displacement ---------------------------------------------
+
+
+@every_model
+def test_the_last_state_is_accounted_for_in_the_trained_and_in_the_untrained_model(name):
+    columns = found(name)["last_state"]
+    assert columns["model"] == ["trained", "untrained"]
+    stations, logits_BTV = oracle(name)["stream_RBTD"][::2], oracle(name)["logits_BTV"]
+    for key, expected in geometry.accounts(stations).items():
+        assert columns[key][0] == pytest.approx(expected, abs=1e-5), key
+        assert columns[key][1] != columns[key][0] or name == "depth 0"
+    last_ZD = stations[-1][:, 1:].reshape(-1, MODELS[name].width)
+    entropy_Z = measure.entropy(logits_BTV[:, 1:]).reshape(-1)
+    for key, expected in geometry.length_and_entropy(last_ZD, entropy_Z).items():
+        if name == "post":  # its states all have the length that RMSNorm gives them
+            assert columns[key][0] is None
+        else:
+            assert columns[key][0] == pytest.approx(expected, abs=1e-4), key
+
+
+def test_without_an_untrained_model_the_last_state_has_one_row():
+    alone = report.inspect(model("pre"), TOKENS, SEED, untrained=False)
+    assert alone["untrained"] is None
+    both = found("pre")["last_state"]
+    assert alone["last_state"] == {name: values[:1] for name, values in both.items()}
+    assert len(report.last_state_table(alone["last_state"]).split("\n")) == 2
+
+
+@every_model
+@pytest.mark.parametrize("place", ["before_norm", "after_norm"])
+def test_displacements_are_made_where_their_names_say(name, place):
+    config, params = MODELS[name], reference.as_float64(model(name).params())
+    x_ZD = oracle(name)["stream_RBTD"][-1][:, 1:].reshape(-1, config.width)
+    if place == "after_norm" and config.norm_place != "post":
+        x_ZD = reference.norm(config, params.get("final_norm"), x_ZD)
+
+    def read(states_ZD):
+        return readout(name, states_ZD) if place == "before_norm" else unembed(name, states_ZD)
+
+    columns = found(name)["displacement"]
+    for key, expected in geometry.dose_response(x_ZD, read, 1000).items():
+        seen = columns["distance" if key == "distance" else f"{key}_{place}"]
+        assert seen == pytest.approx(expected, abs=1e-4), key
+    assert len(columns) == 7
+
+
+@pytest.mark.parametrize("name", ["pre", "final", "depth 0"])
+def test_before_a_final_norm_only_a_turn_changes_the_prediction(name):
+    columns = found(name)["displacement"]
+    assert columns["longer_before_norm"] == pytest.approx([0] * 4, abs=1e-6)
+    for key in set(columns) - {"longer_before_norm"}:
+        assert min(columns[key]) > 1e-4, key
+
+
+def test_logits_in_pieces_give_the_same_numbers(monkeypatch):
+    monkeypatch.setattr(last_state, "LOGITS", 4 * SMALL.vocab)  # of 35 tokens, 4 at once
+    models = {"trained": model("pre")}
+    columns = last_state.measure_last_state(models, TOKENS)
+    for key, values in last_state.measure_displacement(model("pre"), TOKENS).items():
+        assert values == pytest.approx(found("pre")["displacement"][key], abs=1e-6), key
+    assert columns["pearson"][0] == pytest.approx(found("pre")["last_state"]["pearson"][0])
+
+
 # --- the verdicts ------------------------------------------------------------------------------
 
 
@@ -285,8 +351,50 @@ def test_the_scale_table_has_a_line_for_every_scale():
         assert values == pytest.approx([scale[key][n] for key in CURVES], abs=5.1e-4)
 
 
+def test_the_table_of_updates_has_a_line_for_every_block():
+    layers = found("pre")["layers"]
+    heading, *lines = report.updates_table(layers).split("\n")
+    assert len(lines) == SMALL.depth
+    assert {len(line) for line in lines} == {len(heading)}
+    for layer, line in enumerate(lines, 1):
+        number, *shown = (float(cell) for cell in line.split())
+        assert number == layer
+        values = [layers[key][layer] for key in report.UPDATES]
+        assert shown == pytest.approx(values, abs=0.0051)
+
+
 @every_model
-@pytest.mark.parametrize("part", ["layers", "untrained", "scale"])
+def test_a_report_fits_a_terminal_and_shows_every_block(name):
+    told = report.text(found(name), MODELS[name])
+    tables, _, _ = told.partition("\n1. ")
+    assert max(map(len, tables.split("\n"))) <= 110
+    assert ("cos(x, u)" in tables) == (MODELS[name].depth > 0)
+    for heading in ("cross terms", "towards another", "H after norm"):
+        assert heading in tables
+    assert report.last_state_table(found(name)["last_state"]) in tables
+    assert report.displacement_table(found(name)["displacement"]) in tables
+
+
+def test_the_tables_of_the_last_state_show_their_columns():
+    columns = found("none")["last_state"]
+    _, trained, untrained = report.last_state_table(columns).split("\n")
+    names = ["share_embedding", "share_updates", "share_cross", "pearson", "spearman"]
+    for n, line in enumerate((trained, untrained)):
+        label, *shown = line.split()
+        assert label == columns["model"][n]
+        expected = [columns[key][n] for key in names]
+        assert [float(cell) for cell in shown] == pytest.approx(expected, abs=5.1e-4)
+    moved = found("none")["displacement"]
+    _, *lines = report.displacement_table(moved).split("\n")
+    for n, line in enumerate(lines):
+        distance, _, *shown = line.split()
+        assert float(distance) == moved["distance"][n]
+        expected = [values[n] for key, values in moved.items() if key != "distance"]
+        assert [float(cell) for cell in shown] == pytest.approx(expected, abs=5.1e-5)
+
+
+@every_model
+@pytest.mark.parametrize("part", ["layers", "untrained", "scale", "displacement"])
 def test_a_csv_file_reads_back_as_the_same_numbers(name, part):
     columns = found(name)[part]
     head, *rows = csv.reader(io.StringIO(columns_to_csv(columns)))

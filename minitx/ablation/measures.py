@@ -83,6 +83,11 @@ def _kl_truth(o: Observation) -> float | None:
     return measure.cross_entropy(o.logits_ZV, o.truth_ZV) - entropy_of_truth
 
 
+def _step_excess(o: Observation) -> float | None:
+    step_null = measure.mean_of_later_blocks(o.layers["step_null_cos"])
+    return None if step_null is None else o.overall["cos_prev"] - step_null
+
+
 MEASURES = {
     "val_loss": Measure("loss on the validation split", inside=False, at_equal_loss=False),
     "fitted_loss": Measure(
@@ -121,6 +126,16 @@ MEASURES = {
         "the state",
         lambda o: o.overall["cos_excess"],
         remark="It is undefined without residual connections, which carry no state over",
+    ),
+    "step_excess": Measure(
+        "cos prev minus the cosine that updates at right angles leave if they are as long as they "
+        "are: unlike growth, their length does not depend on their direction",
+        _step_excess,
+    ),
+    "cos_update": Measure(
+        "cosine between a block's update and the state that it is added to, mean over the blocks "
+        "from 2 on",
+        lambda o: measure.mean_of_later_blocks(o.layers["cos_update"]),
     ),
     "cos_embedding": Measure(
         "cosine between the last state and the embedding", lambda o: o.layers["cos_embedding"][-1]

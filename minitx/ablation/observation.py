@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from minitx import compiled, measure
+from minitx import compiled, geometry, measure
 from minitx.config import ModelConfig, TrainConfig
 from minitx.model import Params, Transformer
 from minitx.objective import batch_loss, make_batch, step_keys
@@ -63,7 +63,7 @@ class Observation:
     Temperature, and the floor of `score_reader`, are fitted on the first `fitted` predictions.
     """
 
-    layers: dict[str, list]  # `measure.layers`
+    layers: dict[str, list]  # `measure.layers` and `geometry.updates`
     overall: dict[str, float | None]  # `measure.overall`
     scores_ZV: np.ndarray  # as the model gives them
     logits_ZV: np.ndarray  # as they are read
@@ -87,8 +87,11 @@ def observe(
     fields = compiled.trace_fields(config, names, params, sample.tokens_BT)
     states_LBTD, stream_RBTD, scores_BTV = map(np.asarray, fields)
     layers = measure.layers(states_LBTD)
+    updates = geometry.updates(states_LBTD)
     if not config.residual:  # nothing is carried over, so there is no update at right angles to it
         layers["null_cos"] = [None] * len(layers["null_cos"])
+        updates = {name: [None] * len(column) for name, column in updates.items()}
+    layers |= updates
 
     truth_ZV = sample.truth_BTV.reshape(-1, config.vocab)
     scores_ZV = scores_BTV.reshape(truth_ZV.shape)
@@ -157,20 +160,12 @@ def exchange(x_BTD, order) -> tuple[np.ndarray, np.ndarray]:
     return norms_exchanged_BTD, with_first_position(direction_ZD[order] * norm_Z1)
 
 
-def derangement(count: int) -> np.ndarray:
-    """Return an order, always the same, in which every place has changed."""
-    cycle = np.random.default_rng(0).permutation(count)
-    order = np.empty(count, int)
-    order[cycle] = np.roll(cycle, 1)
-    return order
-
-
 def swapped_scores(
     config: ModelConfig, params: Params, stream_RBTD
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the scores_RBTV after an exchange of norms at each station, and of directions."""
     batch, length = stream_RBTD.shape[1:3]
-    order = derangement(batch * (length - 1))
+    order = geometry.derangement(batch * (length - 1))
     pairs = np.stack([np.concatenate(exchange(x_BTD, order)) for x_BTD in stream_RBTD])
     scores_RBTV = np.asarray(_continue_everywhere(config, params, pairs))
     return scores_RBTV[:, :batch], scores_RBTV[:, batch:]

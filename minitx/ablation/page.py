@@ -13,8 +13,8 @@ from minitx.tables import markdown
 
 FIRST = ("growth", "size_effect", "length_swap")  # of what happens inside, on the short page
 INSIDE = (
-    "growth", "trained_growth", "later_growth", "cos_prev", "cos_excess", "size_effect",
-    "temperature", "length_swap", "direction_swap",
+    "growth", "trained_growth", "later_growth", "cos_prev", "cos_excess", "step_excess",
+    "cos_update", "size_effect", "temperature", "length_swap", "direction_swap",
 )  # fmt: skip
 INTERACTIONS = 6  # at most, on the short page
 INTERVAL = f"{LEVEL:.0%} interval"  # heading of a column

@@ -1,7 +1,9 @@
 """A model that has read windows of one or several texts: what every claim is measured on."""
 
 import functools
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy as np
 from minitx import compiled, report
 from minitx.errors import InputError
 from minitx.model import Transformer
+from minitx.parameters import named_arrays
 from minitx.runs import run as runs
 from minitx.runs.run import Run
 from minitx.text import corpus
@@ -16,6 +19,7 @@ from minitx.text import corpus
 WINDOWS = 20  # of all texts together; enough for a bootstrap
 WINDOW_TOKENS = 64  # at most; SmolLM2 then reads its windows in seconds
 GENERATED_WORDS = 4000
+ROOM = Path(__file__).parent
 
 
 class Passage(NamedTuple):
@@ -77,6 +81,18 @@ class Reading:
     def random(self, window: int) -> np.random.Generator:
         """Return random numbers that the window fixes."""
         return np.random.default_rng(window)
+
+
+def fingerprint(reading: Reading) -> str:
+    """Return a hash of the weights, the windows and the code that judges, 12 characters."""
+    digest = hashlib.sha256()
+    for name, array in sorted(named_arrays(reading.model.params()).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(reading.tokens_WT.tobytes())
+    for path in sorted(ROOM.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def to_float32(x_TD) -> np.ndarray:

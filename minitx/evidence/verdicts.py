@@ -4,31 +4,12 @@ The file belongs to one model, one set of windows and one version of this code: 
 changed, nothing of the file is taken over.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from minitx import files
 from minitx.errors import InputError
-from minitx.evidence.reading import Reading
-from minitx.parameters import named_arrays
-
-ROOM = Path(__file__).parent
-
-
-def fingerprint(reading: Reading) -> str:
-    """Return a hash of the weights, the windows and the code that judges, 12 characters."""
-    digest = hashlib.sha256()
-    for name, array in sorted(named_arrays(reading.model.params()).items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(reading.tokens_WT.tobytes())
-    for path in sorted(ROOM.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def read_kept(path: Path, mark: str) -> dict[str, dict[str, Any]]:

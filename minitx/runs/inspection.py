@@ -10,13 +10,14 @@ from minitx.tables import columns_to_csv
 def save(found: dict[str, Any], title: str, folder: Path, figures: Path) -> Path:
     """Write a report of `report.inspect`; return the path of its figure.
 
-    findings.json goes into `folder`; dashboard.png and its three tables go into `figures`.
+    findings.json goes into `folder`; dashboard.png and its tables go into `figures`.
     """
     path = figures / "dashboard.png"
     plots.save(plots.dashboard(found, title), path)
-    for name in ("layers", "untrained", "scale"):
+    for name in ("layers", "untrained", "last_state", "scale", "displacement"):
         if found[name]:
-            files.write(figures / f"dashboard-{name}.csv", columns_to_csv(found[name]))
+            path_of_table = figures / f"dashboard-{name.replace('_', '-')}.csv"
+            files.write(path_of_table, columns_to_csv(found[name]))
     files.write_json(folder / "findings.json", found["findings"])
     return path
 

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 import pytest
 
-from minitx import measure
+from minitx import compiled, geometry, measure
 from minitx.ablation import observation
 from minitx.ablation.measures import measure_model
 from minitx.config import ModelConfig, TrainConfig
@@ -45,7 +45,7 @@ def are_numbers(record):
 
 def test_an_exchange_moves_norms_or_directions_and_nothing_else():
     x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
-    order = observation.derangement(9)
+    order = geometry.derangement(9)
     norms, directions = observation.exchange(x, order)
     for swapped in (norms, directions):
         np.testing.assert_array_equal(swapped[:, 0], x[:, 0])
@@ -57,13 +57,13 @@ def test_an_exchange_moves_norms_or_directions_and_nothing_else():
 
 
 def test_a_state_of_zero_makes_no_nan():
-    order = observation.derangement(4)
+    order = geometry.derangement(4)
     assert np.isfinite(observation.exchange(np.zeros((2, 3, 4), np.float32), order)).all()
 
 
 @pytest.mark.parametrize("count", [2, 3, 10, 101])
 def test_in_a_derangement_every_place_changes(count):
-    order = observation.derangement(count)
+    order = geometry.derangement(count)
     assert sorted(order) == list(range(count)) and (order != np.arange(count)).all()
 
 
@@ -89,7 +89,7 @@ def test_a_swap_at_a_station_is_trace_edit_continue():
     model = Transformer.of(config, initial_params(config, 3))
     few = sample_of(TEXT).tokens_BT[: observation.SWAPPED]
     trace = model.trace(few)
-    order = observation.derangement(few.shape[0] * 5)
+    order = geometry.derangement(few.shape[0] * 5)
     station = 3
     pair = observation.exchange(trace.stream_RBTD[station], order)
     for name, x in zip(("length_swap", "direction_swap"), pair, strict=True):
@@ -108,10 +108,23 @@ def test_growth_is_by_the_embedding_and_later_growth_and_cosines_leave_the_first
     assert numbers["cos_excess"] == pytest.approx(cosine - min(1, norms[1] / norms[2]))
 
 
+def test_updates_are_compared_with_their_states_from_the_second_block_on():
+    config = dataclasses.replace(CONFIG, norm="rmsnorm", norm_epsilon=1e-12)
+    numbers = numbers_of(norm="rmsnorm", norm_epsilon=1e-12)
+    model = Transformer.of(config, initial_params(config, 3))
+    states_LBTD = compiled.states(model, sample_of(TEXT).tokens_BT)
+    x_BTD, u_BTD = states_LBTD[1, :, 1:], (states_LBTD[2] - states_LBTD[1])[:, 1:]
+    step = np.median(measure.norms(u_BTD) / measure.norms(x_BTD))
+    excess = numbers["cos_prev"] - 1 / np.sqrt(1 + step**2)
+    assert numbers["step_excess"] == pytest.approx(excess, abs=1e-5)
+    cosine = np.median(measure.cosines(x_BTD, u_BTD))
+    assert numbers["cos_update"] == pytest.approx(cosine, abs=1e-5)
+
+
 def test_without_residual_connections_updates_have_no_baseline():
     numbers = numbers_of(norm="none", residual=False)
     assert numbers["cos_prev"] is not None
-    assert numbers["cos_excess"] is None
+    assert numbers["cos_excess"] is numbers["step_excess"] is numbers["cos_update"] is None
     assert set(numbers["null_cos_by_layer"]) == {None}
 
 

@@ -13,6 +13,7 @@ LAYERS = {
     "norm_median", "norm_p10", "norm_p90", "norm_first_position", "cos_embedding", "growth",
     "cos_prev", "cos_prev_p10", "cos_prev_p90", "null_cos", "cos_prev_centred",
     "cos_random_pairs", "update_norm", "lens_entropy", "lens_kl", "lens_top1",
+    "step", "step_null_cos", "cos_update", "cos_update_centred", "cos_update_rest",
 }  # fmt: skip
 
 
@@ -36,10 +37,15 @@ def test_inspect_json(inspected):
     _, said = inspected
     assert said.out.count("\n") == 1
     found = json.loads(said.out)
-    assert {"tokens", "sequences", "layers", "untrained", "scale", "findings"} <= found.keys()
+    assert found.keys() >= {
+        "tokens", "sequences", "layers", "untrained", "last_state", "scale", "displacement",
+        "findings",
+    }  # fmt: skip
     assert found["layers"].keys() == found["untrained"].keys()
     assert found["layers"].keys() >= LAYERS and found["scale"].keys() >= SCALE
-    for columns, length in ((found["layers"], 2), (found["untrained"], 2), (found["scale"], 13)):
+    lengths = {"layers": 2, "untrained": 2, "last_state": 2, "scale": 13, "displacement": 4}
+    for name, length in lengths.items():
+        columns = found[name]
         assert {len(values) for values in columns.values()} == {length}
     assert found["layers"]["growth"][0] is None
     assert found["tokens"] == 8 * found["sequences"]
@@ -75,15 +81,21 @@ def test_inspect_writes_a_real_picture(inspected):
     assert len(set(pixels[:: 4 * 97])) > 10  # it shows something
 
 
+def cell_of(text: str):
+    """What a cell of a CSV file holds: a number, the name of a model, or nothing."""
+    if text in ("trained", "untrained"):
+        return text
+    return float(text) if text else None
+
+
 def test_inspect_writes_the_same_numbers_as_tables(inspected):
     folder, said = inspected
     found = json.loads(said.out)
-    for name in ("layers", "untrained", "scale"):
-        with open(folder / "figures" / f"dashboard-{name}.csv", newline="") as file:
+    for name in ("layers", "untrained", "last_state", "scale", "displacement"):
+        table = f"dashboard-{name.replace('_', '-')}.csv"
+        with open(folder / "figures" / table, newline="") as file:
             rows = list(csv.DictReader(file))
-        columns = {
-            key: [None if row[key] == "" else float(row[key]) for row in rows] for key in rows[0]
-        }
+        columns = {key: [cell_of(row[key]) for row in rows] for key in rows[0]}
         assert columns == found[name]
     assert json.loads((folder / "findings.json").read_text()) == found["findings"]
     assert {p.name for p in folder.iterdir()} == {
@@ -92,6 +104,7 @@ def test_inspect_writes_the_same_numbers_as_tables(inspected):
     }  # fmt: skip
     assert {p.name for p in (folder / "figures").iterdir()} == {
         "dashboard.png", "dashboard-layers.csv", "dashboard-untrained.csv", "dashboard-scale.csv",
+        "dashboard-last-state.csv", "dashboard-displacement.csv",
     }  # fmt: skip
 
 

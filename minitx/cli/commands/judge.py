@@ -71,7 +71,7 @@ class Judge:
         label = self.label(name)
         say(f"{label}: {count} windows of {length} tokens of {texts}")
         folder = self.folder(loaded)
-        mark = verdicts.fingerprint(seen)
+        mark = reading.fingerprint(seen)
         kept = verdicts.read_kept(folder / "verdicts.json", mark)
         rows = {id: kept[id] for id in ids if id in kept}
         for id, row in rows.items():
