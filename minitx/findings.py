@@ -1,6 +1,6 @@
 """Three findings about one model, each with its rule and the baseline that it has to beat.
 
-The lists come from `report.measure_layers` and `report.measure_scale`. A verdict is supported,
+The lists come from `report.measure_layers` and `last_state.measure_scale`. A verdict is supported,
 qualified, refuted, or untested where the model has nothing to measure.
 """
 

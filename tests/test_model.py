@@ -234,8 +234,7 @@ def test_rope_makes_scores_depend_on_the_distance_alone(base):
 @over(
     *GRID,
     *(dict(positions=positions) for positions in POSITIONS),
-    *(dict(mlp=mlp, norm="rmsnorm") for mlp in MLPS),
-    *(dict(depth=0, norm=norm) for norm in NORMS),
+    dict(depth=0, norm="none"),
     dict(kv_heads=None, qk_norm=True),
     dict(depth=3, norm_place="final", bias=False),
     *(dict(head=head) for head in HEADS[1:]),
@@ -498,6 +497,7 @@ def test_a_vector_of_zeros_makes_neither_a_logit_nor_a_gradient_infinite(config,
         assert np.all(logits_BTV[0, 0] == 0) and np.all(logits_BTV[..., 5] == 0)
 
 
+@pytest.mark.long
 def test_the_distance_keeps_its_digits_in_bfloat16():
     """Its logits are far from zero, where bfloat16 is coarse; only their differences count."""
     config = config_of(width=128, heads=4, kv_heads=2, head="distance", init_std=None)
@@ -641,7 +641,9 @@ def test_every_preset_makes_a_model(preset):
 # --- the cache ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunks", [(4, 4, 1), (1, 4, 4), (1,) * 9], ids=str)
+@pytest.mark.parametrize(
+    "chunks", [(4, 4, 1), pytest.param((1, 4, 4), marks=pytest.mark.long), (1,) * 9], ids=str
+)
 @over(
     *(dict(positions=positions) for positions in POSITIONS),
     dict(position_offset=2, kv_heads=None),

@@ -296,6 +296,7 @@ def test_a_window_far_into_the_text_is_no_different(length, context):
 # --- large models ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_large_model_in_bfloat16_runs_without_compiling_to_the_same_tokens(monkeypatch):
     """Compiled, its weights would lie in memory once more, converted."""
     config = ModelConfig(**SMALL | dict(depth=3))

@@ -88,7 +88,14 @@ PLACES = [(n, p) for n in ("layernorm", "rmsnorm") for p in ("pre", "post", "fin
 SHORT = TrainConfig(steps=40, batch=4, optimizer="sgd", lr=1.0, momentum=0.9, warmup=3)
 
 
-@pytest.mark.parametrize(("norm", "place"), [("none", "pre"), *PLACES])
+QUICK = (("none", "pre"), ("layernorm", "pre"))
+ABLATIONS = [
+    pytest.param(*one, marks=() if one in QUICK else pytest.mark.long)
+    for one in (("none", "pre"), *PLACES)
+]
+
+
+@pytest.mark.parametrize(("norm", "place"), ABLATIONS)
 def test_every_ablation_trains(norm, place):
     """Tied or not, with a residual or not: four models side by side, because compiling is slow."""
     base = dataclasses.replace(TINY, norm=norm, norm_place=place, mlp="relu")
@@ -120,6 +127,7 @@ def test_every_ablation_trains(norm, place):
 HEADS = ("dot", "cosine", "distance")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tied", [True, False], ids=["tied", "untied"])
 def test_every_head_learns(tied):
     """In 20 steps on a text in which each token says which comes next."""

@@ -177,7 +177,7 @@ def test_stretches_grow_to_about_half_a_second(monkeypatch):
 SEEDS = [5, 3, 11]
 
 
-@pytest.fixture(params=["in turn", "at once"])
+@pytest.fixture(params=[pytest.param("in turn", marks=pytest.mark.long), "at once"])
 def over_seeds(request, monkeypatch):
     """One after the other, as on a CPU, or all at once, as on accelerators."""
     if request.param == "at once":

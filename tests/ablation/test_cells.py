@@ -122,6 +122,7 @@ def test_equal_loss_is_read_between_the_nearest_evaluations(finished):
     assert entropy[0, 0] == pytest.approx(before + share * (after - before))
 
 
+@pytest.mark.long
 def test_a_cell_can_be_trained_again_from_its_own_record(data):
     """The record has the configs that trained it: also the rate of Adam beside that of Muon."""
     muon = dataclasses.replace(TRAIN, optimizer="muon", lr=0.01, adam_lr=0.005)
@@ -364,6 +365,7 @@ def test_the_command_compare_saves_the_table_and_its_figures(by_hand, tmp_path, 
 # --- the command ---------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_finished_cells_and_the_same_command_goes_on(data, tmp_path, capsys):
     flags = {
         "width": 8, "depth": 1, "heads": 2, "context": 7, "batch": 4, "steps": 60,

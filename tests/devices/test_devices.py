@@ -31,7 +31,10 @@ def curve(count: int, recipe: TrainConfig = RECIPE, config=CONFIG, seeds=(4,)) -
     return np.array(found)
 
 
-@pytest.mark.parametrize(("optimizer", "dropout"), [("adamw", 0.5), ("muon", 0.0), ("sgd", 0.0)])
+@pytest.mark.parametrize(
+    ("optimizer", "dropout"),
+    [("adamw", 0.5), ("muon", 0.0), pytest.param("sgd", 0.0, marks=pytest.mark.long)],
+)
 def test_four_devices_train_as_one_does(optimizer, dropout):
     recipe = dataclasses.replace(RECIPE, optimizer=optimizer)
     config = dataclasses.replace(CONFIG, dropout=dropout)

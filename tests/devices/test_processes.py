@@ -191,6 +191,7 @@ def assert_one_line(status: int, said: str) -> None:
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 def test_ctrl_c_in_one_process_saves_and_stops_all_and_they_can_go_on(hosts):
     both = begun(hosts)
     both[1].send_signal(signal.SIGINT)
@@ -209,7 +210,8 @@ def test_ctrl_c_in_one_process_saves_and_stops_all_and_they_can_go_on(hosts):
     assert_one_line(status, said)
 
 
-@pytest.mark.parametrize("tries", [1, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("tries", [20])
 def test_when_process_0_dies_the_other_says_so_in_one_line_and_ends(hosts, tries):
     """JAX alone would write lines of its C++ log and abort."""
     for _ in range(tries):

@@ -57,7 +57,7 @@ def test_the_page_asks_for_nothing_but_itself(tab, path):
     "width, scheme",
     [
         (360, "dark"),
-        (1600, "light"),
+        pytest.param(1600, "light", marks=pytest.mark.long),
         pytest.param(360, "light", marks=pytest.mark.long),
         pytest.param(1600, "dark", marks=pytest.mark.long),
     ],

@@ -64,6 +64,7 @@ def test_logits_are_those_of_transformers(loaded):
     assert loaded.tokenizer.decode([logits.argmax()]) == " Mary"
 
 
+@pytest.mark.long
 def test_the_table_shows_what_the_readme_says_of_it(loaded):
     """The first block replaces the embedding, position 0 is apart, random pairs are alike."""
     ids = loaded.tokenizer.encode(EXPECTED["answers"][0]["prompt"])

@@ -278,6 +278,7 @@ def cache(tmp_path_factory):
     return kept_programs.folder(tmp_path_factory)
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_or_stopped_can_be_resumed(tmp_path, text, cache, reference):
     """kill -9 while the first state is about to be written, Ctrl-C, a polite kill; then the end."""
     folder = tmp_path / "run"
