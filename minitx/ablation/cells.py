@@ -9,6 +9,7 @@ on.
 """
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -19,7 +20,7 @@ import jax
 import numpy as np
 
 from minitx import files
-from minitx.ablation import folder
+from minitx.ablation import folder, judged
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.measures import Entry, Moment, measure_model
@@ -125,6 +126,7 @@ def check_cells(grid: Grid, data: Data) -> list[Cell]:
                     f"the validation split has {len(data.val_tokens)} tokens, but measuring needs "
                     f"{cell.model.context + 1}: use a longer text or a smaller --context"
                 )
+            judged.check(cell, data)
         except InputError as error:
             raise InputError(f"cell {cell.name}: {error}") from None
     return cells
@@ -141,9 +143,14 @@ def train_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Iterator[tuple[i
     done = count_steps(cell, seeds) - count_steps(cell._replace(rates=(lr,)), seeds)
     sample = draw_sample(data, cell.model)
     entries = start_entries(cell.model, recipe, data, seeds, sample)
+    judge = functools.partial(judged.judge_latest, cell, data)
+    for seed, entry in zip(seeds, entries, strict=True):
+        judge(entry, initial_params(cell.model, seed))
     for reports in reports_of(cell.model, recipe, data, seeds, [lr] * len(seeds)):
         for report, entry in zip(reports, entries, strict=True):
             add_report(entry, report, cell.model, recipe, sample)
+            if report.evaluation:
+                judge(entry, report.state.params)
         yield done + sum(int(report.state.step) for report in reports), None
     record = {
         "model": to_json(cell.model),

@@ -19,6 +19,7 @@ from minitx import files
 from minitx.ablation.grid import Cell
 from minitx.config import to_json
 from minitx.errors import InputError
+from minitx.evidence.reading import hash_rules
 from minitx.runs.fingerprint import training_code
 from minitx.text.data import Data
 
@@ -50,6 +51,8 @@ def key_of(cell: Cell, text_hash: str, seeds: Sequence[int]) -> str:
         "text": text_hash,
         "code": training_code(),
     }
+    if cell.claims:
+        causes |= {"claims": cell.claims, "rules": hash_rules()}
     return hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()[:20]
 
 

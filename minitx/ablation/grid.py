@@ -54,6 +54,7 @@ class Cell(NamedTuple):
     model: ModelConfig
     train: TrainConfig
     rates: tuple[float, ...]
+    claims: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,6 +70,8 @@ class Grid:
     train: TrainConfig = field(default_factory=lambda: TRAIN)
     rates: tuple[float, ...] | None = None
     """Peak rates that each cell chooses from; None: 0.3, 1 and 3 times the recipe's."""
+    claims: tuple[str, ...] = ()
+    """Claims of the articles that all models are judged by while they train (A8, A9, ...)."""
 
     def __post_init__(self):
         if not self.vary:
@@ -105,15 +108,15 @@ class Grid:
             rates = self.rates or tuple(float(f"{s * train.lr:.6g}") for s in SPREAD)
             if "lr" in settings:
                 rates = (train.lr,)
-            cells.append(Cell(settings, model, train, rates))
+            cells.append(Cell(settings, model, train, rates, self.claims))
         return cells
 
 
 def read(name: str | Path) -> Grid:
     """Return the shipped grid of that name, or the one in a TOML file.
 
-    The file has a table [vary], and may have [model], [train] and a list `rates`. Raises InputError
-    for a file that cannot be read, and for unknown names and values in it.
+    The file has a table [vary], and may have [model], [train], and lists `rates` and `claims`.
+    Raises InputError for a file that cannot be read, and for unknown names and values in it.
     """
     path = SHIPPED / f"{name}.toml"
     if not path.is_file():
@@ -126,7 +129,7 @@ def read(name: str | Path) -> Grid:
         raise InputError(f"cannot read {path} ({error.strerror}): name another file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML ({error}): correct it") from None
-    known = ["vary", "model", "train", "rates", "about"]
+    known = ["vary", "model", "train", "rates", "claims", "about"]
     for key in content.keys() - set(known):
         raise InputError(f"{path}: unknown key {key!r}{suggest(key, known)}")
     try:
@@ -141,13 +144,16 @@ def read(name: str | Path) -> Grid:
         rates = content.get("rates")
         if rates is not None and not isinstance(rates, list):
             raise InputError("rates is not a list: write rates = [0.003, 0.01]")
+        claims = content.get("claims", [])
+        if not isinstance(claims, list) or not all(isinstance(id, str) for id in claims):
+            raise InputError('claims is not a list of ids: write claims = ["A8", "A9"]')
         model = MODEL
         train = TRAIN
         for name, value in content.get("model", {}).items():
             model = changed(model, name, value)
         for name, value in content.get("train", {}).items():
             train = changed(train, name, value)
-        return Grid(vary, model, train, tuple(rates) if rates else None)
+        return Grid(vary, model, train, tuple(rates) if rates else None, tuple(claims))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -40,6 +40,7 @@ def short(table) -> str:
         parts.append(f"## What each switch does (the loss after equal steps{when})")
         parts.append(effects_table(table, loss + learned_loss + inside))
         parts += interactions(table, loss + inside, INTERACTIONS)
+    parts += table.claims_section()
     parts += ["## How to read this", bullets(legend(table, [view.name for view in inside]))]
     return "\n\n".join(parts)
 

@@ -11,10 +11,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from minitx.ablation.dependence import claims_of
 from minitx.ablation.effects import estimate_level
 from minitx.ablation.layer_panels import layers
 from minitx.ablation.measures import END, EQUAL, MEASURES
+from minitx.ablation.number_panels import numbers
 from minitx.ablation.settings import levels, name_of, show
+from minitx.ablation.verdict_panels import verdicts
 from minitx.plots import MAIN, NULL, SMALL, tidy
 
 DRAWN = ("growth", "cos_prev", "size_effect", "direction_swap", "length_swap")
@@ -38,7 +41,10 @@ Rows = list[list[Any]]  # of a CSV file, the heading first
 
 def figures(table) -> dict[str, tuple[Figure, Rows]]:
     """Return all figures of a table by name, each with the rows of its CSV."""
-    return {"switches": switches(table), "cells": cells(table), "layers": layers(table)}
+    drawn_figures = {"switches": switches(table), "cells": cells(table), "layers": layers(table)}
+    if claims_of(table):
+        drawn_figures |= {"verdicts": verdicts(table), "numbers": numbers(table)}
+    return drawn_figures
 
 
 # --- what each switch does -----------------------------------------------------------------------

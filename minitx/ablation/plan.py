@@ -7,22 +7,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minitx.ablation import cells, folder
+from minitx.ablation import cells, folder, judged
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.observation import draw_sample
 from minitx.parameters import flops_per_token
-from minitx.step import initial_params
+from minitx.step import initial_params, program_of
 from minitx.text.data import Data
 
 STEPS = 20  # of a trial
 
 
 class Cost(NamedTuple):
-    """Seconds that a cell takes: once, for each step of a model, and for each measurement."""
+    """Seconds that a cell takes: once, for each step of a model, for each measurement, and for
+    each time that a model is judged."""
 
     once: float  # mostly compilation
     step: float
     moment: float
+    judgement: float = 0.0
 
 
 def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:
@@ -59,10 +61,16 @@ def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
     small_cost = try_cell(small, data, seeds)
     large_cost = small_cost if large is small else try_cell(large, data, seeds)
     seconds = 0.0
+    compiled = set()
     for cell in left:
         cost = cost_between(cell, small, small_cost, large, large_cost)
-        seconds += cost.once + cost.step * cells.count_steps(cell, seeds)
+        program = (cell.model, program_of(cell.train))
+        if program not in compiled:
+            compiled.add(program)
+            seconds += cost.once
+        seconds += cost.step * cells.count_steps(cell, seeds)
         seconds += cost.moment * count_moments(cell, seeds)
+        seconds += cost.judgement * judged.count_judgements(cell, len(seeds))
     return seconds
 
 
@@ -101,11 +109,17 @@ def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
     moment = seconds_of(
         lambda: cells.measure_moment(cell.model, cell.train.loss, params, sample, 0, 0.0)
     )
-    training = max(0.0, second - count_moments(trial, seeds) * moment)
+    judgement = 0.0
+    if cell.claims:
+        judgement = seconds_of(lambda: judged.judge_model(cell, params, data))
+    measuring = count_moments(trial, seeds) * moment
+    measuring += judged.count_judgements(trial, len(seeds)) * judgement
+    training = max(0.0, second - measuring)
     return Cost(
         once=max(0.0, first - second),
         step=training / cells.count_steps(trial, seeds),
         moment=moment,
+        judgement=judgement,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minitx.ablation import export, page
+from minitx.ablation import dependence, export, page
 from minitx.ablation.effects import (
     Change,
     Effect,
@@ -72,17 +72,25 @@ class Table:
     # --- who learned -----------------------------------------------------------------------------
 
     @functools.cached_property
-    def target(self) -> float | None:
-        """The loss for comparing at equal loss: the highest final loss of a seed that learned.
-
-        A seed learned if its loss went a tenth of the way from the baseline to the best seed. None
-        if no seed did.
-        """
+    def learning_limit(self) -> float | None:
+        """The loss below which a seed has learned: a tenth of the way from the baseline to the best
+        seed. None if no seed has a loss."""
         final = self.values(self.yardstick)
         final = final[np.isfinite(final)]
         if not final.size:
             return None
-        learned = final[final < self.baseline_loss - LEARNED * (self.baseline_loss - final.min())]
+        return float(self.baseline_loss - LEARNED * (self.baseline_loss - final.min()))
+
+    @functools.cached_property
+    def target(self) -> float | None:
+        """The loss for comparing at equal loss: the highest final loss of a seed that learned.
+
+        None if no seed did.
+        """
+        if self.learning_limit is None:
+            return None
+        final = self.values(self.yardstick)
+        learned = final[final < self.learning_limit]
         return float(learned.max()) if learned.size else None
 
     @functools.cached_property
@@ -195,6 +203,10 @@ class Table:
         return switches
 
     # --- documents -------------------------------------------------------------------------------
+
+    def claims_section(self) -> list[str]:
+        """Return what a page says of the claims that the models were judged by, if they were."""
+        return dependence.section(self)
 
     def summary(self) -> str:
         """Return the short page: what ran, the cells, the effects, how to read them."""

@@ -90,9 +90,17 @@ def fingerprint(reading: Reading) -> str:
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(reading.tokens_WT.tobytes())
+    digest.update(hash_rules().encode())
+    return digest.hexdigest()[:12]
+
+
+@functools.cache
+def hash_rules() -> str:
+    """Return a hash of the code that judges."""
+    digest = hashlib.sha256()
     for path in sorted(ROOM.glob("*.py")):
         digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()
 
 
 def to_float32(x_TD) -> np.ndarray:
@@ -114,16 +122,24 @@ def read(run: Run, names: Sequence[str] = (), windows: int = WINDOWS) -> Reading
     length = min(run.config.context, WINDOW_TOKENS)
     share = -(-windows // len(passages))
     tokens, text_W = [], []
-    for name, ids in passages:
-        if len(ids) < share * length:
-            raise InputError(
-                f"{name} has {len(ids)} tokens, but {share} windows of {length} need "
-                f"{share * length}: name a longer text with --corpus"
-            )
-        windows_WT = report.sequences(ids, length, share * length)
+    for source in passages:
+        windows_WT = windows_of(source, share, length)
         tokens.append(windows_WT)
-        text_W += [name] * len(windows_WT)
+        text_W += [source.name] * len(windows_WT)
     return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer.tokens)
+
+
+def windows_of(source: Passage, count: int, length: int) -> np.ndarray:
+    """Return windows of a text that do not overlap, spread evenly over it, tokens_WT.
+
+    Raises InputError for a text that is too short.
+    """
+    if len(source.tokens) < count * length:
+        raise InputError(
+            f"{source.name} has {len(source.tokens)} tokens, but {count} windows of {length} need "
+            f"{count * length}: name a longer text with --corpus"
+        )
+    return report.sequences(source.tokens, length, count * length)
 
 
 def texts_for(run: Run) -> list[Passage]:

@@ -23,11 +23,14 @@ class Ablate:
     vary: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """A switch and its values, as in norm=none,layernorm; give it again for another switch."""
     grid: str | None = None
-    """A shipped grid (depth, optimiser, thread, width) or a TOML file; --vary adds to it."""
+    """A shipped grid (depth, growth, optimiser, thread, width) or a TOML file; --vary adds
+    to it."""
     seeds: int = 5
     """Models in each cell, trained together; with one there are no intervals."""
     rates: tuple[float, ...] | None = None
     """Learning rates that each cell chooses from; None: 0.3, 1 and 3 times --lr."""
+    claims: str | None = None
+    """Claims to judge every model by while it trains, such as A9,A10; None: those of the grid."""
     out: Path | None = None
     """Folder of the grid, by default ablations/NAME; its finished cells are used."""
     plan: bool = False
@@ -40,15 +43,21 @@ class Ablate:
 
     def run(self) -> None:
         from minitx.ablation.plan import plan
+        from minitx.evidence import judging
+        from minitx.evidence.claims import known_claims
         from minitx.text.data import prepare
 
         vary = parse_vary(self.vary)
         rates = self.rates
+        claims = ()
+        if self.claims is not None:
+            claims = tuple(judging.chosen_claims(self.claims, list(known_claims())))
         if self.grid is not None:
             named_grid = read(self.grid)
             vary = named_grid.vary | vary
             rates = rates or named_grid.rates
-        grid = Grid(vary, self.model, self.recipe, rates)
+            claims = claims or named_grid.claims
+        grid = Grid(vary, self.model, self.recipe, rates, claims)
         d = self.data
         data = prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         name = Path(self.grid).stem if self.grid else "-".join(vary)
