@@ -42,7 +42,17 @@ def imported(tree: ast.Module) -> list[str]:
 @pytest.mark.parametrize(
     "package, rooms",
     [
-        ("matplotlib", {"ablation.layer_panels", "ablation.panels", "classroom.figures", "plots"}),
+        (
+            "matplotlib",
+            {
+                "ablation.layer_panels",
+                "ablation.number_panels",
+                "ablation.panels",
+                "ablation.verdict_panels",
+                "classroom.figures",
+                "plots",
+            },
+        ),
         (
             "tyro",
             {

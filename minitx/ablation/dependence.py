@@ -13,7 +13,7 @@ import numpy as np
 
 from minitx.ablation.judged import KEY
 from minitx.ablation.page import bullets, fill
-from minitx.ablation.settings import identity, levels
+from minitx.ablation.settings import identity, levels, name_of
 from minitx.evidence.claims import known_claims
 from minitx.evidence.evidence import RULINGS, VERDICTS
 from minitx.tables import markdown
@@ -146,6 +146,22 @@ def strongest(by_factor: dict[str, Changes]) -> list[str]:
     """Return the factors that change a verdict in the largest share of pairs; none if none do."""
     largest = max(change.share for change in by_factor.values())
     return [name for name, change in by_factor.items() if change.share == largest > 0]
+
+
+def to_json(table) -> dict[str, Any]:
+    """Return the verdict on each claim in each state, and the changes, for programs."""
+    verdicts = []
+    for state in states_of(table):
+        verdicts.append({
+            "cell": name_of(table.cells[state.m]),
+            "steps": state.step,
+            "learned": state.learned,
+            "verdicts": state.verdicts,
+        })  # fmt: skip
+    counted = {}
+    for id, by_factor in changes(table).items():
+        counted[id] = {name: change._asdict() for name, change in by_factor.items()}
+    return {"verdicts": verdicts, "changes": counted}
 
 
 # --- in words ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from minitx.ablation import page
+from minitx.ablation import dependence, page
 from minitx.ablation.effects import Change, Effect, Estimate
 from minitx.ablation.settings import name_of, show
 from minitx.tables import to_csv
@@ -61,6 +61,7 @@ def to_json(table) -> dict[str, Any]:
         "cells": [_cell_json(table, m) for m in range(len(table.records))],
         "unanswered": page.unanswered(table),
         "effects": effects,
+        "claims": dependence.to_json(table),
     }
 
 
