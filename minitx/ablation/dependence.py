@@ -6,17 +6,17 @@ switch of the grid, or the steps) and by one value of it. The verdict changes be
 both are decided, and differently. Only states that learned are compared.
 """
 
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minitx.ablation.headlines import HEADLINES, Headline, side
 from minitx.ablation.judged import KEY
-from minitx.ablation.page import bullets, fill
 from minitx.ablation.settings import identity, levels, name_of
-from minitx.evidence.claims import known_claims
-from minitx.evidence.evidence import RULINGS, VERDICTS
-from minitx.tables import markdown
+from minitx.evidence.evidence import RULINGS
 
 STEPS = "steps trained"  # the factor that is no switch: how long a model has been trained
 
@@ -32,11 +32,11 @@ class State(NamedTuple):
     seeds: dict[int, dict[str, Any]]  # what `judged` kept: by seed, then by claim
 
     @property
-    def decided(self) -> list[str]:
-        """The claims that are decided here, in a model that learned."""
+    def decided(self) -> dict[str, str]:
+        """The verdicts on the claims that are decided here, in a model that learned."""
         if not self.learned:
-            return []
-        return [id for id, verdict in self.verdicts.items() if verdict in RULINGS]
+            return {}
+        return {id: verdict for id, verdict in self.verdicts.items() if verdict in RULINGS}
 
 
 class Changes(NamedTuple):
@@ -132,14 +132,50 @@ def neighbours(table, states: list[State]) -> dict[str, list[tuple[State, State]
 def changes(table) -> dict[str, dict[str, Changes]]:
     """Return for each claim and each factor in how many pairs of neighbours the verdict changes."""
     pairs = neighbours(table, states_of(table))
-    found: dict[str, dict[str, Changes]] = {}
+    found = {}
     for id in claims_of(table):
-        found[id] = {}
-        for factor, both in pairs.items():
-            decided = [(a, b) for a, b in both if id in a.decided and id in b.decided]
-            changed = sum(a.verdicts[id] != b.verdicts[id] for a, b in decided)
-            found[id][factor] = Changes(changed, len(decided))
+        found[id] = count(pairs, lambda state, id=id: state.decided.get(id))
     return found
+
+
+def crossings(table) -> dict[str, dict[str, Changes]]:
+    """Return for each number of HEADLINES in how many pairs of neighbours it crosses its threshold.
+
+    In both neighbours, all seeds have to be on one side.
+    """
+    pairs = neighbours(table, states_of(table))
+    ids = claims_of(table)
+    found = {}
+    for name, headline in HEADLINES.items():
+        if headline.claim in ids:
+            found[name] = count(pairs, functools.partial(side_of, headline))
+    return found
+
+
+def side_of(headline: Headline, state: State) -> str | None:
+    """Return on which side of its threshold a number is, in a model that learned."""
+    return side(state.seeds, headline) if state.learned else None
+
+
+def count(pairs: dict[str, list], label: Callable[[State], str | None]) -> dict[str, Changes]:
+    """Return by factor in how many pairs a label changes, of those in which both have a label."""
+    found = {}
+    for factor, both in pairs.items():
+        labels = [(label(before), label(after)) for before, after in both]
+        known = [(before, after) for before, after in labels if before and after]
+        found[factor] = Changes(sum(before != after for before, after in known), len(known))
+    return found
+
+
+def total(found: dict[str, dict[str, Changes]]) -> dict[str, Changes]:
+    """Return the changes by factor over all claims or numbers together."""
+    sums = {}
+    for factor in next(iter(found.values())):
+        changed = sum(by_factor[factor].changed for by_factor in found.values())
+        sums[factor] = Changes(
+            changed, sum(by_factor[factor].pairs for by_factor in found.values())
+        )
+    return sums
 
 
 def strongest(by_factor: dict[str, Changes]) -> list[str]:
@@ -158,62 +194,16 @@ def to_json(table) -> dict[str, Any]:
             "learned": state.learned,
             "verdicts": state.verdicts,
         })  # fmt: skip
-    counted = {}
-    for id, by_factor in changes(table).items():
-        counted[id] = {name: change._asdict() for name, change in by_factor.items()}
-    return {"verdicts": verdicts, "changes": counted}
+    return {
+        "verdicts": verdicts,
+        "changes": as_json(changes(table)),
+        "crossings": as_json(crossings(table)),
+    }
 
 
-# --- in words ------------------------------------------------------------------------------------
-
-
-def section(table) -> list[str]:
-    """Return what a page says of the claims, in paragraphs; nothing if none were judged."""
-    ids = claims_of(table)
-    if not ids:
-        return []
-    states = states_of(table)
-    trained = [state for state in states if state.step]
-    learned = [state for state in trained if state.learned]
-    steps = ", ".join(str(step) for step in sorted({state.step for state in trained}))
-    found = changes(table)
-    intro = (
-        f"Judged after {steps} steps: {len(trained)} states (a cell after so many steps), and "
-        f"every seed has learned in {len(learned)} of them. Only these count here. A verdict "
-        'is "undecided" if seeds disagree, or if another sample of windows could change it.'
-    )
-    counted = [["claim", *VERDICTS]]
-    for id in ids:
-        verdicts = [state.verdicts[id] for state in learned]
-        counted.append([id, *(str(verdicts.count(verdict)) for verdict in VERDICTS)])
-    used = [k for k in range(len(counted[0])) if any(row[k] != "0" for row in counted[1:])]
-    counted = [[row[k] for k in used] for row in counted]
-    compared = [["claim", *next(iter(found.values()))]]
-    for id, by_factor in found.items():
-        compared.append([id, *map(str, by_factor.values())])
-    between = (
-        "In how many pairs of neighbours the verdict changes. Neighbours differ in one factor "
-        "only, by one value; both have learned and are decided."
-    )
-    return [
-        "## What the articles claim, in every cell",
-        fill(intro),
-        markdown(counted),
-        fill(between),
-        markdown(compared),
-        bullets(in_words(id, by_factor) for id, by_factor in found.items()),
-    ]
-
-
-def in_words(id: str, by_factor: dict[str, Changes]) -> str:
-    """Return a sentence: on which factor the verdict on a claim depends most."""
-    claim = known_claims()[id]["claim"]
-    head = f'{id} ("{claim.rstrip(".")}")'
-    names = strongest(by_factor)
-    if not names:
-        pairs = sum(change.pairs for change in by_factor.values())
-        return f"{head}: the verdict is the same in all {pairs} pairs of decided neighbours."
-    most = ", ".join(f"{name} ({by_factor[name]} pairs)" for name in names)
-    never = [name for name, change in by_factor.items() if change.pairs and not change.changed]
-    rest = f" It never changes with {' or '.join(never)} alone." if never else ""
-    return f"{head}: the verdict changes most often with {most}.{rest}"
+def as_json(found: dict[str, dict[str, Changes]]) -> dict[str, dict[str, dict[str, int]]]:
+    """Return the changes as plain JSON."""
+    plain = {}
+    for name, by_factor in found.items():
+        plain[name] = {factor: change._asdict() for factor, change in by_factor.items()}
+    return plain

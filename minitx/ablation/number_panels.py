@@ -4,58 +4,18 @@ The first switch is along x, the last one across, and all others make the lines.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minitx.ablation.dependence import State, claims_of, states_of
+from minitx.ablation.headlines import HEADLINES, Headline, by_seed
 from minitx.ablation.settings import levels, name_of, show
 from minitx.plots import COLOURS, RULE, SMALL, UNTRAINED, tidy
 
 MARKERS = "osd^vx."
-
-
-class Headline(NamedTuple):
-    """A number that a claim speaks of."""
-
-    claim: str
-    words: str
-    read: Callable[[dict[str, float]], float]
-    """From the numbers of the claim."""
-    threshold: float | None = None
-    """Where the rule of the claim draws its line."""
-    is_logarithmic: bool = False
-
-
-HEADLINES = {
-    "growth": Headline(
-        "A8", "growth of the norm,\nembedding to last state", lambda n: n["growth"], 1, True
-    ),
-    "cosine minus growth baseline": Headline(
-        "A9",
-        "cosine of layers minus\nbaseline 1/growth",
-        lambda n: n["cosine"] - n["right_angle_growth"],
-        0.02,
-    ),
-    "cosine minus step baseline": Headline(
-        "A9",
-        "cosine of layers minus\nbaseline of the step",
-        lambda n: n["cosine"] - n["right_angle_step"],
-        0.02,
-    ),
-    "cosine with embedding": Headline(
-        "A9", "cosine of last state\nwith embedding", lambda n: n["with_embedding"], 0.5
-    ),
-    "rank of steps": Headline(
-        "A10", "rank correlation of\nstep size with layer", lambda n: n["rank_with_layer"], 0.8
-    ),
-    "growth per layer": Headline(
-        "A11", "growth per layer\nafter block 1", lambda n: n["growth_per_layer"], 1.1
-    ),
-}
 
 
 def numbers(table) -> tuple[Figure, list[list[Any]]]:
@@ -94,8 +54,7 @@ def panel(ax: Axes, table, states: list[State], headline: Headline) -> None:
     """Draw one number over the first switch, a line for each combination of those between."""
     first, *between = list(table.cells[0])[:-1] or list(table.cells[0])
     ticks = [show(value) for value in levels(table.cells)[first]]
-    if headline.threshold is not None:
-        ax.axhline(headline.threshold, **RULE)
+    ax.axhline(headline.threshold, **RULE)
     lines: dict[str, list[State]] = {}
     for state in states:
         if state.step:
@@ -119,23 +78,13 @@ def draw_line(ax, table, states, headline, ticks, first, style) -> None:
     means: dict[int, list[float]] = {}
     for state in states:
         x = ticks.index(show(table.cells[state.m][first]))
-        values = list(by_seed(state, headline).values())
+        values = list(by_seed(state.seeds, headline).values())
         means.setdefault(x, []).extend(values)
         alpha = 0.8 if state.learned or not state.step else 0.25
         seed = {"marker": "o", "markersize": 2.5, "linestyle": "none", "mfc": "white"}
         ax.plot([x] * len(values), values, color=style["color"], alpha=alpha, **seed)
     xs = sorted(means)
     ax.plot(xs, [np.mean(means[x]) for x in xs], **style)
-
-
-def by_seed(state: State, headline: Headline) -> dict[int, float]:
-    """Return the number for each seed; not a number where it is not finite or was not judged."""
-    found = {}
-    for seed, row in state.seeds.items():
-        numbers = row[headline.claim]["numbers"]
-        is_known = bool(numbers) and None not in numbers.values()
-        found[seed] = headline.read(numbers) if is_known else math.nan
-    return found
 
 
 def csv_rows(table, states: list[State], shown: dict[str, Headline]) -> list[list[Any]]:
@@ -146,7 +95,7 @@ def csv_rows(table, states: list[State], shown: dict[str, Headline]) -> list[lis
     for state in states:
         settings = [show(value) for value in table.cells[state.m].values()]
         for name, headline in shown.items():
-            for seed, value in by_seed(state, headline).items():
+            for seed, value in by_seed(state.seeds, headline).items():
                 rows.append([
                     state.m + 1, *settings, state.step, show(state.learned), headline.claim, name,
                     seed, value if math.isfinite(value) else None,

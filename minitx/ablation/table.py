@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from minitx.ablation import dependence, export, page
+from minitx.ablation import claims_page, export, page
 from minitx.ablation.effects import (
     Change,
     Effect,
@@ -206,7 +206,7 @@ class Table:
 
     def claims_section(self) -> list[str]:
         """Return what a page says of the claims that the models were judged by, if they were."""
-        return dependence.section(self)
+        return claims_page.section(self)
 
     def summary(self) -> str:
         """Return the short page: what ran, the cells, the effects, how to read them."""

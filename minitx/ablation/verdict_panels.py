@@ -15,8 +15,17 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from minitx.ablation.dependence import STEPS, State, changes, claims_of, states_of, strongest
+from minitx.ablation.dependence import (
+    STEPS,
+    State,
+    changes,
+    claims_of,
+    crossings,
+    states_of,
+    strongest,
+)
 from minitx.ablation.grid import FIELDS
+from minitx.ablation.headlines import HEADLINES
 from minitx.ablation.settings import name_of, show
 from minitx.config import TrainConfig
 from minitx.evidence.claims import known_claims
@@ -52,7 +61,7 @@ class Places(NamedTuple):
 
     of: dict[tuple[int, int], tuple[float, float]]  # by cell and step: x, y
     rows: list[tuple[float, str]]
-    row_groups: list[tuple[float, str]]
+    row_groups: list[tuple[float, str, int]]  # the last is the number of rows
     columns: list[tuple[float, str]]
     column_groups: list[tuple[float, str]]
 
@@ -65,14 +74,14 @@ def verdicts(table) -> tuple[Figure, list[list[Any]]]:
     down = -(-(len(ids) + 2) // ACROSS)
     wide = 1.2 + places.columns[-1][0] * 0.3
     high = 1.5 + places.rows[-1][0] * 0.26
-    size = (max(3.2, wide) * ACROSS, high * down + 0.9)
+    size = (max(3.4, wide) * ACROSS + 1.6, high * down + 0.9)
     fig = Figure(figsize=size, dpi=110, layout="constrained")
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     axes = list(fig.subplots(down, ACROSS, squeeze=False).flat)
     for ax, id in zip(axes, ids, strict=False):
         verdict_map(ax, states, places, id)
     loss_map(axes[len(ids)], states, places)
-    change_table(axes[len(ids) + 1], changes(table))
+    change_table(axes[len(ids) + 1], changes(table), crossings(table))
     for ax in axes[len(ids) + 2 :]:
         ax.set_axis_off()
     for ax in axes[: len(ids) + 1]:
@@ -138,7 +147,7 @@ def arrange(table, states: list[State]) -> Places:
     return Places(
         of=of,
         rows=[(y, row[-1] if row else "") for row, y in rows.items()],
-        row_groups=[(float(np.mean(ys)), group) for group, ys in row_groups.items()],
+        row_groups=[(float(np.mean(ys)), group, len(ys)) for group, ys in row_groups.items()],
         columns=[(x, str(step)) for (_, step), x in columns.items()],
         column_groups=[(float(np.mean(xs)), value) for value, xs in column_groups.items()],
     )
@@ -155,7 +164,7 @@ def verdict_map(ax: Axes, states: list[State], places: Places, id: str) -> None:
         style = STYLES[state.verdicts[id]]
         tile(ax, places.of[state.m, state.step], style.colour, style.sign, style.ink, state.learned)
     claim = known_claims()[id]["claim"]
-    ax.set_title(textwrap.fill(f"{id}: {claim}", 42), **TITLE)
+    ax.set_title(textwrap.fill(f"{id}: {claim}", 44), **TITLE)
 
 
 def loss_map(ax: Axes, states: list[State], places: Places) -> None:
@@ -201,35 +210,55 @@ def label_map(ax: Axes, table, places: Places) -> None:
     if down:
         above = {"textcoords": "offset points", "ha": "right", "va": "bottom", "fontsize": SMALL}
         ax.annotate(down[-1], (0, 1), (-3, 2), xycoords="axes fraction", **above)
-    beside = {"textcoords": "offset points", "ha": "center", "va": "center", "fontsize": SMALL}
-    for y, group in places.row_groups:
+    for y, group, count in places.row_groups:
         at = ax.get_yaxis_transform()
         words = group.replace(" ", "\n")
-        ax.annotate(words, (0, y), (-34, 0), xycoords=at, rotation=90, **beside)
+        style = {"textcoords": "offset points", "va": "center", "fontsize": SMALL, "xycoords": at}
+        if count > 2:  # tall enough for upright words
+            style |= {"rotation": 90, "ha": "center"}
+            ax.annotate(words, (0, y), (-34, 0), **style)
+        else:
+            ax.annotate(words, (0, y), (-28, 0), ha="right", **style)
 
 
-def change_table(ax: Axes, found: dict[str, dict]) -> None:
-    """Draw in how many pairs of neighbours each factor changes each verdict."""
-    factors = list(next(iter(found.values())))
-    for y, by_factor in enumerate(found.values()):
-        for x, (factor, change) in enumerate(by_factor.items()):
-            colour = colormaps["Oranges"](0.75 * change.share)
-            corner = (x - 0.48, y - 0.46)
-            style = {"facecolor": colour, "edgecolor": "0.7", "linewidth": 0.5}
-            ax.add_patch(Rectangle(corner, 0.96, 0.92, **style))
-            is_strongest = factor in strongest(by_factor)
-            weight = "bold" if is_strongest else "normal"
-            words = str(change).replace(" of ", "/") if change.pairs else "no pair"
-            ax.text(x, y, words, ha="center", va="center", fontsize=10, fontweight=weight)
+def change_table(ax: Axes, verdicts_found: dict[str, dict], numbers_found: dict[str, dict]) -> None:
+    """Draw in how many pairs of neighbours each factor changes each verdict, and each number."""
+    ticks = {}
+    y = 0.0
+    for found in (verdicts_found, numbers_found):
+        for name, by_factor in found.items():
+            ticks[y] = f"{name} verdict" if found is verdicts_found else number_label(name)
+            change_row(ax, y, by_factor)
+            y += 1
+        y += GAP
+    factors = list(next(iter(verdicts_found.values())))
     ax.set_xlim(-0.6, len(factors) - 0.4)
-    ax.set_ylim(len(found) - 0.4, -0.6)
+    ax.set_ylim(max(ticks) + 0.6, -0.6)
     labels = [factor.replace("_", " ").replace(" ", "\n") for factor in factors]
-    ax.set_xticks(range(len(factors)), labels, fontsize=9)
-    ax.set_yticks(range(len(found)), list(found), fontsize=9)
+    ax.set_xticks(range(len(factors)), labels, fontsize=SMALL)
+    ax.set_yticks(list(ticks), list(ticks.values()), fontsize=SMALL)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    title = "On what does the verdict depend?\nChanges / pairs of decided neighbours"
-    ax.set_title(title, **TITLE)
+    title = "On what does it depend? Changes / pairs\nof neighbours that learned (see table.md)"
+    ax.set_title(title, x=-0.6, **TITLE)
+
+
+def number_label(name: str) -> str:
+    """Return the name of a number with its claim and its threshold."""
+    words = name.replace("cosine minus", "cos -").replace("cosine with", "cos with")
+    return f"{HEADLINES[name].claim} {words} > {HEADLINES[name].threshold:g}"
+
+
+def change_row(ax: Axes, y: float, by_factor: dict) -> None:
+    """Draw one row of the table of changes."""
+    for x, (factor, change) in enumerate(by_factor.items()):
+        colour = colormaps["Oranges"](0.7 * change.share) if change.pairs else "0.95"
+        style = {"facecolor": colour, "edgecolor": "0.7", "linewidth": 0.5}
+        ax.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, **style))
+        weight = "bold" if factor in strongest(by_factor) else "normal"
+        words = f"{change.changed}/{change.pairs}" if change.pairs else "no pair"
+        centred = {"ha": "center", "va": "center_baseline", "fontsize": SMALL}
+        ax.text(x, y, words, fontweight=weight, **centred)
 
 
 def csv_rows(table, states: list[State], ids: list[str]) -> list[list[Any]]:

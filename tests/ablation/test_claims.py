@@ -17,7 +17,7 @@ from minitx.ablation.grid import Grid, read
 from minitx.ablation.plan import plan
 from minitx.cli.commands import experiments
 from minitx.config import ModelConfig, TrainConfig
-from minitx.evidence.judging import RESAMPLES  # noqa: F401 (it registers the claims)
+from minitx.evidence.evidence import VERDICTS
 from minitx.text.data import prepare
 
 VARY = {"init_std": (0.02, 0.1, 0.5), "weight_decay": (0.0, 5.0), "lr": (0.003, 0.01)}
@@ -254,7 +254,7 @@ def test_a_tiny_grid_is_judged_stopped_and_continued(data, tmp_path):
             for moment in entry["history"]:
                 rows = moment.get(judged.KEY, {})
                 for row in rows.values():
-                    assert row["verdict"] in dependence.VERDICTS and len(row["numbers"]) > 1
+                    assert row["verdict"] in VERDICTS and len(row["numbers"]) > 1
                 if rows:  # the same thing, measured on other windows
                     assert rows["A8"]["numbers"]["growth"] == pytest.approx(
                         moment["growth"], rel=0.3
