@@ -99,6 +99,33 @@ def test_states_that_are_undecided_or_did_not_learn_have_no_pairs():
     assert found["init_std"] == Changes(12, 24 - 2 * 3)
 
 
+def test_numbers_that_cross_a_threshold_are_counted():
+    table = planted(by_init)
+    for record in table.records:
+        near = 0.7 if record["settings"]["lr"] == 0.01 else 0.3
+        for entry in record["seeds"]:
+            for moment in entry["history"]:
+                numbers = {**NUMBERS["A9"], "with_embedding": near}
+                moment[judged.KEY]["A9"] = {"verdict": "qualified", "numbers": numbers}
+    found = dependence.crossings(table)
+    assert list(found) == [
+        "growth", "cosine minus growth baseline", "cosine minus step baseline",
+        "cosine with embedding",
+    ]  # fmt: skip
+    assert found["cosine with embedding"] == {
+        "init_std": Changes(0, 24), "weight_decay": Changes(0, 18), "lr": Changes(18, 18),
+        STEPS: Changes(0, 24),
+    }  # fmt: skip
+    assert dependence.total(found)["lr"] == Changes(18, 4 * 18)
+    text = " ".join(table.summary().split())
+    assert "thresholds are crossed most often with lr (18 of 72 pairs)" in text
+    last = table.records[-1]["seeds"][3]["history"][-1]  # one seed disagrees in one state
+    last[judged.KEY]["A9"]["numbers"]["with_embedding"] = 0.4
+    assert dependence.crossings(table)["cosine with embedding"]["lr"] == Changes(17, 17)
+    last[judged.KEY]["A9"]["numbers"]["with_embedding"] = None  # it was not finite
+    assert dependence.crossings(table)["cosine with embedding"]["lr"] == Changes(17, 17)
+
+
 def test_the_page_says_on_what_a_verdict_depends():
     page = planted(by_init).summary()
     text = " ".join(page.split())
