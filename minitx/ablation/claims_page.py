@@ -91,7 +91,7 @@ def in_words(id: str, by_factor: dict[str, Changes]) -> str:
     if not names:
         pairs = sum(change.pairs for change in by_factor.values())
         return f"{head}: the verdict is the same in all {pairs} pairs of decided neighbours."
-    most = ", ".join(f"{name} ({by_factor[name]} pairs)" for name in names)
+    most = " and ".join(f"{name} ({by_factor[name]} pairs)" for name in names)
     never = [name for name, change in by_factor.items() if change.pairs and not change.changed]
     rest = f" It never changes with {' or '.join(never)} alone." if never else ""
     return f"{head}: the verdict changes most often with {most}.{rest}"

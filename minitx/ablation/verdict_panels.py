@@ -75,7 +75,7 @@ def verdicts(table) -> tuple[Figure, list[list[Any]]]:
     wide = 1.2 + places.columns[-1][0] * 0.3
     high = 1.5 + places.rows[-1][0] * 0.26
     size = (max(3.4, wide) * ACROSS + 1.6, high * down + 0.9)
-    fig = Figure(figsize=size, dpi=110, layout="constrained")
+    fig = Figure(figsize=size, dpi=100, layout="constrained")
     fig.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     axes = list(fig.subplots(down, ACROSS, squeeze=False).flat)
     for ax, id in zip(axes, ids, strict=False):
