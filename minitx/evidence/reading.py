@@ -3,8 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from minitx.text import corpus
 WINDOWS = 20  # of all texts together; enough for a bootstrap
 WINDOW_TOKENS = 64  # at most; SmolLM2 then reads its windows in seconds
 GENERATED_WORDS = 4000
-ROOM = Path(__file__).parent
 
 
 class Passage(NamedTuple):
@@ -32,8 +30,7 @@ class Passage(NamedTuple):
 class Reading:
     """The windows tokens_WT of some texts, and what happened inside the model as it read them.
 
-    `text_W` names the text of each window; `strings_V` are the tokens as text, if they are known.
-    Arrays of the trace have W for their batch.
+    `text_W` names the text of each window. Arrays of the trace have W for their batch.
     """
 
     def __init__(
@@ -41,13 +38,18 @@ class Reading:
         model: Transformer,
         tokens_WT: np.ndarray,
         text_W: Sequence[str],
-        strings_V: Sequence[str] = (),
+        tokenizer: Any = None,
     ):
-        self.strings_V = list(strings_V)
+        self.tokenizer = tokenizer
         self.model = model
         self.config = model.config
         self.tokens_WT = np.asarray(tokens_WT)
         self.text_W = list(text_W)
+
+    @property
+    def strings_V(self) -> list[str]:
+        """The tokens as text; empty if the tokenizer is not known."""
+        return list(self.tokenizer.tokens) if self.tokenizer else []
 
     @functools.cached_property
     def trace(self):
@@ -84,14 +86,12 @@ class Reading:
 
 
 def fingerprint(reading: Reading) -> str:
-    """Return a hash of the weights, the windows and the code that judges, 12 characters."""
+    """Return a hash of the weights and the windows, 12 characters."""
     digest = hashlib.sha256()
     for name, array in sorted(named_arrays(reading.model.params()).items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(reading.tokens_WT.tobytes())
-    for path in sorted(ROOM.glob("*.py")):
-        digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
 
@@ -123,7 +123,7 @@ def read(run: Run, names: Sequence[str] = (), windows: int = WINDOWS) -> Reading
         windows_WT = report.sequences(ids, length, share * length)
         tokens.append(windows_WT)
         text_W += [name] * len(windows_WT)
-    return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer.tokens)
+    return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer)
 
 
 def texts_for(run: Run) -> list[Passage]:

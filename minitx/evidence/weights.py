@@ -29,7 +29,8 @@ def b4(back):
     baseline="a random guess: 1/V",
     sentence="{back:.1%} of the tokens come back when their row is read out through the final norm "
     "and the unembedding.",
-    is_of_weights=True,
+    of="model",
+    species=("bpe",),
 )
 def measure_b4(reading: Reading) -> dict[str, float]:
     if not reading.config.tied:
@@ -49,7 +50,7 @@ def b10(error):
     rule=b10,
     baseline="none: it holds for any table",
     sentence="A one-hot vector times the table differs from the row by {error:g}.",
-    is_of_weights=True,
+    of="model",
 )
 def measure_b10(reading: Reading) -> dict[str, float]:
     table_VD = reading.embedding_VD
@@ -71,7 +72,7 @@ def b11(mean_peak, lowest_peak):
     baseline="D/V, the width over the vocabulary: the mean for any table of full rank",
     sentence="At the token itself the pseudo-inverse of the embedding gives {mean_peak:.3f} on "
     "average, at the lowest {lowest_peak:.3f}.",
-    is_of_weights=True,
+    of="model",
 )
 def measure_b11(reading: Reading) -> dict[str, float]:
     # Of W W^+ = U U^T only the diagonal is needed: the squared rows of U.
@@ -95,7 +96,8 @@ def b12(by_inverse, by_cosine, by_chance):
     sentence="The highest other peak belongs to a variant of the word for {by_inverse:.0%} of the "
     "words by the pseudo-inverse, for {by_cosine:.0%} by cosine; by chance it would be "
     "{by_chance:.2%}.",
-    is_of_weights=True,
+    of="model",
+    species=("bpe",),
 )
 def measure_b12(reading: Reading) -> dict[str, float]:
     words_V = [word_of(token) for token in reading.strings_V]
@@ -146,7 +148,7 @@ def b26(spread):
     baseline="an untrained table: a factor of 1.1 to 1.3, because its rows are random",
     sentence="The middle 80 % of the embedding's rows differ in length by a factor of "
     "{spread:.2f}.",
-    is_of_weights=True,
+    of="model",
 )
 def measure_b26(reading: Reading) -> dict[str, float]:
     low, high = np.quantile(measure.norms(reading.embedding_VD), [0.1, 0.9])

@@ -6,6 +6,7 @@ included: after a change, they are trained again.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import sys
@@ -89,7 +90,7 @@ ZOO = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """A trained species: one model for each seed, and how they got there."""
 
@@ -116,12 +117,7 @@ def load(name: str) -> Family:
 
     Raises InputError for an unknown name, an unusable cache, and training that broke down.
     """
-    if name not in ZOO:
-        raise InputError(f"the zoo has no {name!r}{suggest(name, ZOO)}")
-    species = ZOO[name]
-    recipe = species.train
-    data = prepare(species.corpus, species.tokenizer, species.model.vocab)
-    config = dataclasses.replace(species.model, vocab=len(data.tokenizer))
+    config, recipe, data = prepare_species(name)
     digest = hash_of(config, recipe, data)
     path = cache_folder() / "zoo" / f"{name}-{digest}.safetensors"
     if not path.exists():
@@ -142,6 +138,21 @@ def load(name: str) -> Family:
         val_losses=val_losses,
         data=data,
     )
+
+
+def prepare_species(name: str) -> tuple[ModelConfig, TrainConfig, Data]:
+    """Return what a species is trained with. Raises InputError for an unknown name."""
+    if name not in ZOO:
+        raise InputError(f"the zoo has no {name!r}{suggest(name, ZOO)}")
+    species = ZOO[name]
+    data = _prepare(species.corpus, species.tokenizer, species.model.vocab)
+    return dataclasses.replace(species.model, vocab=len(data.tokenizer)), species.train, data
+
+
+@functools.lru_cache(maxsize=8)
+def _prepare(corpus: str, tokenizer: str, vocab: int) -> Data:
+    """Return a corpus as tokens; species that share one share its arrays."""
+    return prepare(corpus, tokenizer, vocab)
 
 
 def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
