@@ -60,7 +60,7 @@ ABOUT = {
     "chain-reversible": "a Markov chain that looks the same backwards",
     "kingdom": "sentences about people of every rank, gender and age",
     "errands": "who gave what to whom: the last name follows from the others",
-    "zipf": "independent draws by a Zipf law, and tokens that never occur",
+    "zipf": "a Markov chain whose tokens follow Zipf's law, and tokens that never occur",
 }
 
 
