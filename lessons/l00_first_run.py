@@ -21,7 +21,7 @@
 import numpy as np
 
 from minitx import generate, measure
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import trace
 from minitx.runs import zoo
 
@@ -52,29 +52,6 @@ best = np.argsort(np.asarray(seen.logits_BTV[0, -1]))[::-1][:3]
 print("after it come, the likeliest first:", [words.tokens[i] for i in best])
 made = np.concatenate(list(generate(model, tokens_BT, 60, temperature=0.7)), 1)[0]
 print("and a sample:", repr("The fox" + words.decode(made)))
-
-# %% [markdown]
-# ## The rules, before the result
-#
-# Each says what would support its claim and what refute it; all between qualifies it.
-
-# %%
-def a7(fewest_layers, most_layers):
-    """The smallest listed has 32 layers or more, the largest over a hundred; or one of the two."""
-    return verdict(supported=fewest_layers >= 32 and most_layers > 100,
-                   refuted=fewest_layers < 32 and most_layers <= 100)
-
-def b3(error):
-    """Our own steps, in the article's order, give the model's logits to one part in a thousand."""
-    return verdict(supported=error < 1e-3, refuted=error >= 0.1)
-
-def b15(cost_of_none):
-    """0.02 nats make the true token 2 % less likely, a detail; 0.1 nats, 10 %, are no detail."""
-    return verdict(supported=cost_of_none < 0.02, refuted=cost_of_none >= 0.1)
-
-def c12(token_error, position_share):
-    """A row of the table enters the first block: alone, or with something added to it."""
-    return verdict(supported=position_share == 0, refuted=token_error > 1e-6)
 
 # %% [markdown]
 # ## Run 1: the pieces, by hand
@@ -174,29 +151,19 @@ def embed(ids_T, table_VD, position_TD):
 # one state and its readers.
 
 # %%
-quiz("L00.q1", "What does attention do that an MLP does not?",
-     ["it moves information between positions", "it makes vectors longer", "it looks up rows"],
-     answer=0, why="An MLP treats each position on its own.")
-quiz("L00.q2", "A model of 4 blocks has how many stations of the stream?", ["4", "8", "9"],
-     answer=2, why="One after the embedding, and two in each block.")
-quiz("L00.q3", "A loss of ln V nats means that the model", ["is perfect", "knows nothing"],
-     answer=1, why="That is the loss of finding all V tokens alike.")
+quiz("L00")
 
 # %% [markdown]
 # ## Verdicts
 
 # %%
-claim("A7", a7, "published configs", fewest_layers=min(layers.values()),
-      most_layers=max(layers.values()))
-claim("B3", b3, learned, error=errors_E)
-claim("B15", b15, zoo.load("positions-none"), learned, cost_of_none=losses[0] - losses[1:].min(0))
-claim("C12", c12, learned, token_error=token_errors_E, position_share=shares_E)
+judge("A7", "B3", "B15", "C12")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    seen = trace(real.model, real.tokenizer.encode("The fox went to")[None])
-    print(f"{real.name}: {real.config.depth} blocks, stream {seen.stream_RBTD.shape}; likeliest "
-          f"next token {real.tokenizer.tokens[seen.logits_BTV[0, -1].argmax()]!r}")
+judge_real_model("A7", "B3", "B15", "C12")
+
+# %%
+finish("L00")

@@ -20,7 +20,7 @@ import re
 
 import numpy as np
 
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import trace
 from minitx.runs import zoo
 from minitx.text import corpus, tokenizer
@@ -43,28 +43,6 @@ print("back  ", repr(bpe.decode(ids_T)))
 print("variants of 'the':", [x for x in bpe.tokens if x.removeprefix(" ").lower() == "the"])
 rare = max(sorted(set(re.findall("[a-z]+", text))), key=lambda word: len(bpe.encode(" " + word)))
 print("the worst word:", repr(rare), [bpe.tokens[i] for i in bpe.encode(" " + rare)])
-
-# %% [markdown]
-# ## The rules, before the result
-
-# %%
-def b5(tokens_per_character, texts_back, numbers_back):
-    """Shorter by half, and lossless both ways: each text comes back, and each row of numbers."""
-    return verdict(supported=tokens_per_character < 0.5 and numbers_back == 1,
-                   refuted=texts_back < 1 or tokens_per_character >= 1)
-
-def b6(variants, longer_with_spaces):
-    """Two variants or more of a common word; tokens of their own for spaces double the length."""
-    return verdict(supported=1.7 <= longer_with_spaces <= 2.3, refuted=variants < 2)
-
-def b7(lookup_exact, longest_piece_agrees):
-    """Numbers are looked up; so are pieces, if taking the longest known one cuts nearly alike."""
-    return verdict(supported=longest_piece_agrees > 0.99, refuted=lookup_exact < 1)
-
-def b8(rarity_correlation, marks_single):
-    """Log frequency and number of pieces clearly run against each other, and marks stay whole."""
-    odd, single = rarity_correlation < -0.3, marks_single == 1
-    return verdict(supported=odd and single, refuted=not odd and not single)
 
 # %% [markdown]
 # ## Run: three thirds of the text
@@ -184,31 +162,19 @@ def commonest_pair(ids):
 # common words in their usual form the belief is right: one word, one token.
 
 # %%
-quiz("L01.q1", "'next', ' next' and 'Next' are for the model", ["one token", "up to three tokens"],
-     answer=1, why="What it knows of one it must learn again for the others.")
-quiz("L01.q2", "Byte-level BPE meets a character it never saw. It", ["fails", "writes its bytes"],
-     answer=1, why="All 256 bytes are in the vocabulary.")
-quiz("L01.q3", "From L00: the loss of a model that knows nothing is", ["ln V", "1/V"], answer=0,
-     why="A larger vocabulary starts with a larger loss per token.")
+quiz("L01")
 
 # %% [markdown]
 # ## Verdicts
 
 # %%
-run = "fables.txt in thirds"
-claim("B5", b5, run, tokens_per_character=found["per character"][:, 4],
-      texts_back=found["texts back"], numbers_back=found["numbers back"])
-claim("B6", b6, run, variants=found["variants"], longer_with_spaces=found["with spaces"])
-claim("B7", b7, run, lookup_exact=found["lookup"], longest_piece_agrees=found["longest"])
-claim("B8", b8, run, rarity_correlation=found["rarity"], marks_single=found["marks"])
+judge("B5", "B6", "B7", "B8")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    words = real.tokenizer
-    for sample in ("next", " next", "Next", " NEXT", " ferryboat", " 1984"):
-        print(f"{sample!r:12} {[words.tokens[i] for i in words.encode(sample)]}")
-    per_character = len(words.encode(text)) / len(text)
-    print(f"{real.name}: {len(words)} tokens, {per_character:.3f} per character")
+judge_real_model("B5", "B6", "B7", "B8")
+
+# %%
+finish("L01")

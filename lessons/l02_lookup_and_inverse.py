@@ -18,7 +18,7 @@
 import numpy as np
 
 from minitx import measure
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.runs import zoo
 
 diagonal_guess = predict("L02.a", "512 tokens, 64 dimensions, pseudo-inverse: what comes back at "
@@ -34,48 +34,6 @@ w_VD = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 2.0]])
 t_V = np.array([0.0, 1.0, 0.0])
 print("shapes", t_V.shape, w_VD.shape, "product", t_V @ w_VD, "row", w_VD[1])
 print("W times its pseudo-inverse, rounded:\n", np.round(w_VD @ np.linalg.pinv(w_VD), 2))
-
-# %% [markdown]
-# The *pseudo-inverse* W^+ is the best that can be done where no inverse exists. W W^+ takes a token
-# to d dimensions and back. It is a projection: its eigenvalues are 0 and 1, as many ones as W has
-# independent rows (its *rank*, at most d), and their sum is the sum of the diagonal. So with V > d
-# the mean diagonal is d/V (or less, at a lower rank), whatever was trained.
-#
-# ## The rules, before the result
-
-# %%
-def b4(transpose_brings_back):
-    """All tokens but one in a thousand have the highest score with their own row."""
-    return verdict(supported=transpose_brings_back > 0.999, refuted=transpose_brings_back <= 0.9)
-
-def b9(least_width, most_width, least_ratio):
-    """In all listed models five times as tall as wide, with the widths that the article names."""
-    return verdict(supported=least_width >= 768 and most_width <= 4096 and least_ratio > 5,
-                   refuted=least_ratio < 1)
-
-def b10(error, times_the_work):
-    """Equal up to rounding, and the lookup is less work."""
-    return verdict(supported=times_the_work > 1, refuted=error > 1e-6)
-
-def b11(diagonal_at_equal, diagonal_at_eightfold):
-    """A diagonal of 1, within a hundredth, with V = d tokens and with V = 8 d."""
-    ones = abs(diagonal_at_equal - 1) < 0.01, abs(diagonal_at_eightfold - 1) < 0.01
-    return verdict(supported=all(ones), refuted=not any(ones))
-
-def b12(peaks_that_are_variants, by_chance):
-    """The highest other peak is mostly a variant; three times chance would be something, too."""
-    return verdict(supported=peaks_that_are_variants > 0.5,
-                   refuted=peaks_that_are_variants <= min(0.5, 3 * by_chance))
-
-def b13(profiles_alike, diagonal_of_transpose):
-    """Transpose and inverse correlate off the diagonal (0.9: alike; 0.3: hardly); on it is no 1."""
-    return verdict(supported=profiles_alike > 0.9 and abs(diagonal_of_transpose - 1) > 0.01,
-                   refuted=profiles_alike <= 0.3)
-
-def b20(formulas_apart, apart_at_right_angles):
-    """The article's two, pseudo-inverse and row-normalised, within 5 %; or only at right angles."""
-    return verdict(supported=formulas_apart < 0.05,
-                   refuted=formulas_apart >= 0.05 and apart_at_right_angles >= 1e-6)
 
 # %% [markdown]
 # ## Run 1: more and more tokens in 64 dimensions
@@ -137,12 +95,12 @@ p = Picture("l02_lookup_and_inverse", "Does a token come back?", panels=3)
 for way in ways:
     p.line(0, sizes, diagonal[way], way)
     p.line(1, sizes, recovered[way], way)
-p.null(0, sizes, np.minimum(1, D / sizes), "pseudo-inverse must give min(1, d/V)")
+p.baseline(0, sizes, np.minimum(1, D / sizes), "pseudo-inverse must give min(1, d/V)")
 p.guess(0, diagonal_guess, at=512)
 p.dots(1, [len(tokens)] * len(back), back, "transpose, trained tables")
-p.null(1, sizes, 1 / sizes, "guessing, 1/V")
+p.baseline(1, sizes, 1 / sizes, "guessing, 1/V")
 p.line(2, sizes, noise["cosine"], "spread of the other peaks")
-p.null(2, sizes, np.full(len(sizes), D**-0.5), "random directions, 1/sqrt(d)")
+p.baseline(2, sizes, np.full(len(sizes), D**-0.5), "random directions, 1/sqrt(d)")
 p.line(2, sizes, np.sqrt(np.maximum(sizes - D, 0) / (D * (sizes - 1))), "Welch: the least maximum")
 for n, title, y in ((0, f"At the token itself (d = {D})", "mean diagonal"),
                     (1, "Is the highest peak the token?", "share brought back"),
@@ -185,12 +143,7 @@ def row_normalised(w_VD):
 # that it stands out: by about sqrt(d) times the noise. With independent rows the belief is right.
 
 # %%
-quiz("L02.q1", "1000 tokens, 100 dimensions. The mean diagonal of W W^+ is", ["1", "0.1", "0.01"],
-     answer=1, why="The rank is 100, spread over 1000 tokens.")
-quiz("L02.q2", "Which way back can never prefer another token (directions differ)?", ["transpose",
-     "row-normalised transpose", "cosine"], answer=2, why="A cosine of 1 cannot be exceeded.")
-quiz("L02.q3", "From L01: the rows of 'next' and ' next' start training", ["equal", "unrelated"],
-     answer=1, why="To the model they are two tokens like any other two.")
+quiz("L02")
 
 # %% [markdown]
 # ## Verdicts
@@ -198,34 +151,15 @@ quiz("L02.q3", "From L01: the rows of 'next' and ' next' start training", ["equa
 # Shapes of real tables, as their published configurations say: tokens by width.
 
 # %%
-TABLES = {"GPT-2": (50257, 768), "OPT 125M": (50272, 768), "SmolLM2 135M": (49152, 576),
-          "Llama 2 7B": (32000, 4096), "Mistral 7B": (32000, 4096), "Llama 2 70B": (32000, 8192)}
 for name, (V, d) in TABLES.items():
     print(f"{name:14} {V} x {d}, {V / d:.1f} times as tall as wide")
-heights, widths = np.array(list(TABLES.values())).T
-right_VD = np.linalg.qr(np.random.default_rng(0).standard_normal((D, D)))[0][:32] * 1.7
-_, normalised_VV, pinv_VV, _ = ways_back(right_VD).values()  # of rows at right angles
-equal, eightfold = (diagonal["pseudo-inverse"][:, sizes == n].ravel() for n in (D, 8 * D))
-claim("B4", b4, bpe, transpose_brings_back=back)
-claim("B9", b9, "published configs", least_width=widths.min(), most_width=widths.max(),
-      least_ratio=(heights / widths).min())
-claim("B10", b10, bpe, times_the_work=len(w_VD),
-      error=np.abs(np.eye(len(w_VD))[:100] @ w_VD - w_VD[:100]).max())
-claim("B11", b11, "random tables", diagonal_at_equal=equal, diagonal_at_eightfold=eightfold)
-claim("B12", b12, bpe, peaks_that_are_variants=share,
-      by_chance=same_VV[asked].sum(1).mean() / len(tokens))
-claim("B13", b13, bpe, profiles_alike=alike, diagonal_of_transpose=of_transpose)
-claim("B20", b20, bpe, formulas_apart=apart,
-      apart_at_right_angles=np.linalg.norm(pinv_VV - normalised_VV))
+judge("B4", "B9", "B10", "B11", "B12", "B13", "B20")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    w_VD = np.asarray(real.model.embedding.table[...], float)
-    for word in (" next", " king"):
-        near = np.argsort(-measure.cosines(w_VD, w_VD[real.tokenizer.encode(word)[0]]))[1:6]
-        print(f"{real.name}: nearest to {word!r}: {[real.tokenizer.tokens[i] for i in near]}")
-    diagonal_V = np.sum(w_VD @ np.linalg.inv(w_VD.T @ w_VD) * w_VD, axis=1)
-    print(f"its mean diagonal: {diagonal_V.mean():.4f}; d/V = {w_VD.shape[1] / len(w_VD):.4f}")
+judge_real_model("B4", "B9", "B10", "B11", "B12", "B13", "B20")
+
+# %%
+finish("L02")

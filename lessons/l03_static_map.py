@@ -23,7 +23,7 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import trace
 from minitx.runs import zoo
 
@@ -42,49 +42,6 @@ king_D, man_D, woman_D = (w_VD[words.index(word)] for word in ("king", "man", "w
 print("shapes", w_VD.shape, king_D.shape)
 for name, x_D in (("king - man + woman", king_D - man_D + woman_D), ("king alone", king_D)):
     print(f"nearest to {name}:", [words[i] for i in measure.norms(w_VD - x_D).argsort()[:5]])
-
-# %% [markdown]
-# The question's words lie near by themselves, so most published successes *exclude* them from the
-# answers. We count both ways, beside two *nulls*: what one scores with no analogy at all. (Animals
-# near a king are no mistake: in this language they do what people do.)
-#
-# ## The rules, before the result
-
-# %%
-def a1(purity, shuffled):
-    """The share with a neighbour of its kind, beyond chance: a third of all, or next to none."""
-    return verdict(supported=purity - shuffled >= 0.3, refuted=purity - shuffled < 0.05)
-
-def a3(first_of_all, first_of_others):
-    """Over half of the analogies hit; if only with the question's words excluded: qualified."""
-    return verdict(supported=first_of_all > 0.5, refuted=max(first_of_all, first_of_others) <= 0.5)
-
-def a4(miss):
-    """A miss to speak of: over a tenth of the way from the answer to its nearest word."""
-    return verdict(supported=miss > 0.1, refuted=miss <= 0.01)
-
-def a5(rank_before, rank_after, cosine_rank_change):
-    """A word made three times as long falls to twice its rank by distance, not at all by cosine."""
-    fell = rank_after + 1 > 2 * (rank_before + 1)  # ranks count from 0
-    return verdict(supported=fell and cosine_rank_change == 0, refuted=rank_after <= rank_before)
-
-def a6(hits_raw_distance, hits_unit_cosine):
-    """One length and cosine hit more often than raw vectors and distance: 5 more of 100."""
-    gain = hits_unit_cosine - hits_raw_distance
-    return verdict(supported=gain > 0.05, refuted=gain < -0.05)
-
-def b1(cost_of_equal_lengths, cost_of_shuffled_directions):
-    """Sizes count if losing them costs 0.01 nats of loss; directions must be worth thrice that."""
-    return verdict(supported=cost_of_equal_lengths > 0.01,
-                   refuted=cost_of_shuffled_directions < 3 * cost_of_equal_lengths)
-
-def b14(right_neighbour, by_chance):
-    """The nearest noun shares two attributes: oftener than by chance (useful), yet not always."""
-    return verdict(supported=right_neighbour < 0.99, refuted=right_neighbour < by_chance + 0.2)
-
-def c10(pole_over_equator):
-    """The same nudge turns a globe's longitude, arctan2(z, y), 100 times as far near the pole."""
-    return verdict(supported=pole_over_equator > 100, refuted=pole_over_equator <= 10)
 
 # %% [markdown]
 # ## Run 1: does training draw a map?
@@ -162,7 +119,7 @@ def share(table, way, excluded):
 
 p = Picture("l03_static_map", "A map of meaning?", panels=3)
 p.line(0, steps, pure, "neighbours of one value")
-p.null(0, steps, shuffled_pure, "labels shuffled")
+p.baseline(0, steps, shuffled_pure, "labels shuffled")
 p.dress(0, "Does training draw a map?", "training steps", "share near its own kind", ylim=(0, 1.03))
 for excluded, title in enumerate(("first of all words", "question's words excluded")):
     for place, table in enumerate(tables):
@@ -261,37 +218,19 @@ def purity_of(neighbours, labels):
 # angles chain.
 
 # %%
-quiz("L03.q1", "The analogy's three words are excluded from the answers. The score can only",
-     ["rise", "fall"], answer=0, why="Three rivals are gone, and none of them is the answer.")
-quiz("L03.q2", "Parallelograms are exact for raw vectors. At one length they are", ["still exact",
-     "bent, if the lengths differed"], answer=1, why="Each corner moves by another factor.")
-quiz("L03.q3", "From L02: tied rows of unequal length, transposed. The token itself", ["always "
-     "wins", "can be overtaken by a longer row"], answer=1, why="Dot products reward length.")
+quiz("L03")
 
 # %% [markdown]
 # ## Verdicts
 
 # %%
-all_E, others_E = (share("unembedding", "raw\ndistance", excluded) for excluded in (0, 1))
-claim("A1", a1, family, purity=pure[:, -1], shuffled=shuffled_pure[:, -1])
-claim("A3", a3, family, first_of_all=all_E, first_of_others=others_E)
-claim("A4", a4, family, miss=miss_E)
-claim("A5", a5, family, rank_before=place_before[:, 0].mean(1),
-      rank_after=place_after[:, 0].mean(1),
-      cosine_rank_change=np.abs(place_after[:, 1] - place_before[:, 1]).max(1))
-claim("A6", a6, family, hits_raw_distance=all_E,
-      hits_unit_cosine=share("unembedding", "unit\ncosine", 0))
-claim("B1", b1, family, cost_of_equal_lengths=equal_E, cost_of_shuffled_directions=exchanged_E)
-claim("B14", b14, family, right_neighbour=right_E,
-      by_chance=alike_ZZ.sum() / (len(noun_Z) * (len(noun_Z) - 1)))
-claim("C10", c10, "arithmetic", pole_over_equator=np.arctan2(1e-6, 1e-4) / np.arctan2(1e-6, 1))
+judge("A1", "A3", "A4", "A5", "A6", "B1", "B14", "C10")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    w_VD = np.asarray(real.model.embedding.table[...])
-    king_D, man_D, woman_D = w_VD[real.tokenizer.encode(" king man woman")]
-    near = measure.norms(w_VD - (king_D - man_D + woman_D)).argsort()[:5]
-    print(f"{real.name}, nearest to king - man + woman:", [real.tokenizer.tokens[i] for i in near])
+judge_real_model("A1", "A3", "A4", "A5", "A6", "B1", "B14", "C10")
+
+# %%
+finish("L03")

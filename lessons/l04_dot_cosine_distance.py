@@ -18,7 +18,7 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import trace
 from minitx.runs import zoo
 
@@ -44,43 +44,6 @@ x_1D, w_VD = np.array([[2.0, 1.0]]), np.array([[2.0, 1.2], [6.0, 0.0], [0.8, 0.4
 print("shapes", x_1D.shape, w_VD.shape, "distances", measure.norms(x_1D - w_VD).round(2))
 for rule, score_1V in scores(x_1D, w_VD).items():
     print(f"{rule:7} {score_1V[0].round(2)} chooses row {score_1V[0].argmax()}")
-
-# %% [markdown]
-# ## The rules, before the result
-#
-# All between support and refutation is qualified. To *agree* is to choose the same row.
-
-# %%
-def b2(cosine, distance):
-    """Cosine agrees with the dot product in 90 %, distance in less than half, or at least less."""
-    return verdict(supported=cosine > 0.9 and distance < 0.5, refuted=distance > cosine)
-
-def b21(error, triangles_broken):
-    """Dot products to rounding; as a closeness they must also keep the triangle inequality."""
-    return verdict(supported=triangles_broken == 0, refuted=error > 1e-3)
-
-def b24(nearest_differs):
-    """Above one prediction in ten the nearest row misleads; below one in a hundred it does not."""
-    return verdict(supported=nearest_differs > 0.1, refuted=nearest_differs < 0.01)
-
-def b25(directions, points, map_share):
-    """Directions agree 5 % more often than points do, and a flat map shows half the variance."""
-    return verdict(supported=directions > points + 0.05 and map_share > 0.5,
-                   refuted=directions < points)
-
-def c7(rank_cosine, rank_nearness):
-    """Of rank correlations (1: all tokens in the order of the logits) 0.05 apart counts."""
-    return verdict(supported=rank_cosine > rank_nearness + 0.05,
-                   refuted=rank_cosine < rank_nearness)
-
-def c8(right_by_dot, right_by_nearest):
-    """The largest dot product names the true next token more often, by 2 %."""
-    return verdict(supported=right_by_dot > right_by_nearest + 0.02,
-                   refuted=right_by_dot < right_by_nearest)
-
-def c9(error_unembedding, error_with_norm):
-    """A sum's logits are the sum of logits, to rounding; with the final norm in front as well."""
-    return verdict(supported=error_with_norm < 1e-3, refuted=error_unembedding > 1e-3)
 
 # %% [markdown]
 # ## Run: the rules on trained models, what makes them agree, and what a map shows
@@ -154,7 +117,7 @@ for rule, name in ("cosine", "largest cosine"), ("nearest", "nearest row"):
     p.line(1, scales, by_scale[rule], name)
 p.dress(0, "Rows made more unequal", "s: row length becomes length^s",
         "share that agrees with dot", ylim=(0, 1.03))
-p.null(1, scales, by_chance, "nearest row, random directions")
+p.baseline(1, scales, by_chance, "nearest row, random directions")
 for words, guess in ("nearest", nearest_guess), ("cosine", cosine_guess):
     p.guess(1, None if guess is None else guess / 100, words=words, at=1)
 p.dress(1, "States made longer", "state's length, times what it is", "share that agrees with dot",
@@ -200,34 +163,19 @@ def plane_share(w_VD):
 # which token wins, by dot product or by cosine, but it changes which row is nearest.
 
 # %%
-quiz("L04.q1", "All rows have one length. Dot product, cosine and distance then choose",
-     ["three different rows", "the same row"], 1, "Penalty and divisor are the same for all rows.")
-quiz("L04.q2", "The state is made a thousand times longer. The nearest row becomes",
-     ["the row with the largest dot product", "the shortest row", "any row"], 0,
-     "x.w grows with x, the penalty |w|^2/2 does not.")
-quiz("L04.q3", "From L02: with more tokens than channels, can rows all be at right angles?",
-     ["yes", "no"], 1, "A space of d dimensions has room for d right angles, no more.")
+quiz("L04")
 
 # %% [markdown]
 # ## Verdicts
 
 # %%
-claim("B2", b2, fables, cosine=agree["cosine"], distance=agree["nearest"])
-claim("B21", b21, fables, error=np.abs(by["dot"] - z_EZV).max((1, 2)) / np.abs(z_EZV).max((1, 2)),
-      triangles_broken=broken)
-claim("B24", b24, fables, bpe, nearest_differs=1 - np.append(agree["nearest"], tied_E))
-claim("B25", b25, fables, directions=agree["cosine"], points=agree["nearest"], map_share=shown_E)
-claim("C7", c7, fables, rank_cosine=rank["cosine"], rank_nearness=rank["nearest"])
-claim("C8", c8, fables, right_by_dot=right["dot"], right_by_nearest=right["nearest"])
-claim("C9", c9, fables, error_unembedding=linear_E, error_with_norm=norm_E)
+judge("B2", "B21", "B24", "B25", "C7", "C8", "C9")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    x_TD = trace(real.model, ids_T[None]).after_final_norm_BTD[0].astype(float)
-    for rule in agree:
-        share = agreement(rule, x_TD, np.asarray(real.model.unembedding_VD, float))
-        print(f"{real.name}: {rule} agrees with the dot product in {share:.2f} of {len(x_TD)}")
+judge_real_model("B2", "B21", "B24", "B25", "C7", "C8", "C9")
+
+# %%
+finish("L04")

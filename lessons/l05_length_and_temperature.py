@@ -24,7 +24,7 @@ import jax
 import numpy as np
 
 from minitx import ModelConfig, TrainConfig, Transformer, generate, measure, objective, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import trace
 from minitx.optimizer import make_optimizer
 from minitx.runs import zoo
@@ -50,53 +50,6 @@ for name, logits_V in {"z": z_V, "z + 100": z_V + 100, "2 z": 2 * z_V, "100 z": 
           f"entropy {measure.entropy(logits_V):.3f}")
 slope, p_V = (measure.entropy(1.0001 * z_V) - measure.entropy(z_V)) / 0.0001, measure.softmax(z_V)
 print(f"slope {slope:.3f}, law at beta 1: {(p_V @ z_V) ** 2 - p_V @ z_V**2:.3f}")
-
-# %% [markdown]
-# ## The rules, before the result: between support and refutation, a claim is qualified
-
-# %%
-def b17(steps_equal):
-    """Our own loop makes the library's tokens: all of them, or at least nine in ten."""
-    return verdict(supported=steps_equal > 0.999, refuted=steps_equal <= 0.9)
-
-def b18(cache_error, leak_from_later):
-    """Kept states are right to rounding, and nothing at all comes from later tokens."""
-    return verdict(supported=cache_error < 1e-3, refuted=leak_from_later > 0 or cache_error > 0.1)
-
-def b19(loss_every, loss_last):
-    """A gain of 0.1 nats is worth having; none at all refutes."""
-    return verdict(supported=loss_last - loss_every > 0.1, refuted=loss_last <= loss_every)
-
-def b22(top_when_cold, short_of_uniform_when_hot):
-    """Cold: 0.99 is as good as all; hot: 0.01 nats are as good as none. Neither: refuted."""
-    cold, hot = top_when_cold > 0.99, short_of_uniform_when_hot < 0.01
-    return verdict(supported=cold and hot, refuted=not cold and not hot)
-
-def b23(lowest_times_n, highest):
-    """The lowest is within 5 % of 1/n (n tokens), the highest above 0.99. Neither: refuted."""
-    low, high = abs(lowest_times_n - 1) < 0.05, highest > 0.99
-    return verdict(supported=low and high, refuted=not low and not high)
-
-def b28(error_after_norm, entropy_fall_before_norm):
-    """Equal to rounding after the final norm; before it, length must move the entropy as well."""
-    return verdict(supported=entropy_fall_before_norm > 0.01, refuted=error_after_norm > 1e-3)
-
-def b29(short_of_uniform, short_of_uniform_with_bias):
-    """Uniform to rounding; for full support in a model with a bias as well."""
-    return verdict(supported=short_of_uniform_with_bias < 1e-3, refuted=short_of_uniform > 1e-3)
-
-def c3(kl_of_shift, kl_of_doubling):
-    """KL says how far probabilities move, in nats: a shift must not, nor, for support, doubling."""
-    return verdict(supported=kl_of_doubling < 0.01, refuted=kl_of_shift > 1e-6)
-
-def c4(margin_gained, alignment_grew, lengths_grew):
-    """The last two are factors: alignment must grow, and for full support as much as lengths."""
-    return verdict(supported=alignment_grew >= lengths_grew,
-                   refuted=margin_gained <= 0 or alignment_grew <= 1)
-
-def c5(entropy_range):
-    """From half the length to twice, 0.1 nats are an effect, 0.01 are none."""
-    return verdict(supported=entropy_range > 0.1, refuted=entropy_range <= 0.01)
 
 # %% [markdown]
 # ## Run 1: heat the logits, lengthen the state
@@ -216,7 +169,7 @@ cache_E, leak_E, same_E = ([f(model, tokens_BT[:1, :24]) for model in fables.mod
 # %%
 p = Picture("l05_length_and_temperature", "What makes a choice bold or timid?", panels=3)
 p.line(0, temperatures, best, "our model")
-p.null(0, temperatures, best_of_noise, "random logits, deviation 1")
+p.baseline(0, temperatures, best_of_noise, "random logits, deviation 1")
 p.level(0, 1 / V, "all alike, 1/n")
 p.guess(0, top_guess, at=1)
 p.dress(0, "Temperature", "temperature T", "best token's probability", xscale="log", ylim=(0, 1.03))
@@ -269,39 +222,19 @@ def logit(length_x, length_w, angle):
 # lessons from each text, where the other has one (B19).
 
 # %%
-quiz("L05.q1", "Adding 5 to every logit makes the model", ["surer", "less sure", "neither"], 2,
-     "Softmax is blind to a shift.")
-quiz("L05.q2", "Multiplying every logit by 5 is the same as", ["T = 5", "T = 1/5"], 1,
-     "The temperature divides.")
-quiz("L05.q3", "From L04: doubling the last state changes which token has the largest logit",
-     ["never", "sometimes"], 0, "All logits double, so their order stays.")
+quiz("L05")
 
 # %% [markdown]
 # ## Verdicts (C4 counts from the first stage: untrained, alignment is too near 0 for a factor)
 
 # %%
-claim("B17", b17, fables, steps_equal=same_E)
-claim("B18", b18, fables, cache_error=cache_E, leak_from_later=leak_E)
-claim("B19", b19, "fables.txt", loss_every=every_E, loss_last=last_E)
-claim("B22", b22, fables, top_when_cold=best[:, 0], short_of_uniform_when_hot=np.log(V) - hot_E)
-claim("B23", b23, fables, lowest_times_n=V * best[:, -1], highest=best[:, 0])
-claim("B28", b28, fables, error_after_norm=error_E,
-      entropy_fall_before_norm=-np.diff(entropy_before)[:, 0])
-claim("B29", b29, fables, bpe, short_of_uniform=[short_of_uniform(m) for m in fables.models],
-      short_of_uniform_with_bias=[short_of_uniform(m) for m in bpe.models])
-claim("C3", c3, fables, kl_of_shift=measure.kl(z_EZV, z_EZV + 7).mean(-1),
-      kl_of_doubling=measure.kl(z_EZV, 2 * z_EZV).mean(-1))
-claim("C4", c4, fables, margin_gained=margins[-1] - margins[1],
-      alignment_grew=alignments[-1] / alignments[1], lengths_grew=lengths[-1] / lengths[1])
-claim("C5", c5, fables, entropy_range=half_E - twice_E)
+judge("B17", "B18", "B19", "B22", "B23", "B28", "B29", "C3", "C4", "C5")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    z_V = trace(real.model, ids_T[None]).logits_BTV[0, -1]
-    for t in (0.3, 1, 3):
-        print(f"{real.name} at T = {t}: best token {measure.softmax(z_V / t).max():.3f}, entropy "
-              f"{measure.entropy(z_V / t):.3f} nats")
+judge_real_model("B17", "B18", "B19", "B22", "B23", "B28", "B29", "C3", "C4", "C5")
+
+# %%
+finish("L05")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def shapes(B, T, D, H, V, N):
@@ -83,3 +83,24 @@ EXERCISES = {
         },
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L00.q1": Question(
+        "What does attention do that an MLP does not?",
+        ("it moves information between positions", "it makes vectors longer", "it looks up rows"),
+        0,
+        "An MLP treats each position on its own.",
+    ),
+    "L00.q2": Question(
+        "A model of 4 blocks has how many stations of the stream?",
+        ("4", "8", "9"),
+        2,
+        "One after the embedding, and two in each block.",
+    ),
+    "L00.q3": Question(
+        "A loss of ln V nats means that the model",
+        ("is perfect", "knows nothing"),
+        1,
+        "That is the loss of finding all V tokens alike.",
+    ),
+}

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def merge(ids, pair, new):
@@ -98,3 +98,24 @@ EXERCISES = {
         },
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L01.q1": Question(
+        "'next', ' next' and 'Next' are for the model",
+        ("one token", "up to three tokens"),
+        1,
+        "What it knows of one it must learn again for the others.",
+    ),
+    "L01.q2": Question(
+        "Byte-level BPE meets a character it never saw. It",
+        ("fails", "writes its bytes"),
+        1,
+        "All 256 bytes are in the vocabulary.",
+    ),
+    "L01.q3": Question(
+        "From L00: the loss of a model that knows nothing is",
+        ("ln V", "1/V"),
+        0,
+        "A larger vocabulary starts with a larger loss per token.",
+    ),
+}

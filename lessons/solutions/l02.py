@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def mean_diagonal(vocab, width):
@@ -66,3 +66,24 @@ EXERCISES = {
         },
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L02.q1": Question(
+        "1000 tokens, 100 dimensions. The mean diagonal of W W^+ is",
+        ("1", "0.1", "0.01"),
+        1,
+        "The rank is 100, spread over 1000 tokens.",
+    ),
+    "L02.q2": Question(
+        "Which way back can never prefer another token (directions differ)?",
+        ("transpose", "row-normalised transpose", "cosine"),
+        2,
+        "A cosine of 1 cannot be exceeded.",
+    ),
+    "L02.q3": Question(
+        "From L01: the rows of 'next' and ' next' start training",
+        ("equal", "unrelated"),
+        1,
+        "To the model they are two tokens like any other two.",
+    ),
+}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def cosine_rank(x_D, w_VD, target):
@@ -76,3 +76,24 @@ EXERCISES = {
         },
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L03.q1": Question(
+        "The analogy's three words are excluded from the answers. The score can only",
+        ("rise", "fall"),
+        0,
+        "Three rivals are gone, and none of them is the answer.",
+    ),
+    "L03.q2": Question(
+        "Parallelograms are exact for raw vectors. At one length they are",
+        ("still exact", "bent, if the lengths differed"),
+        1,
+        "Each corner moves by another factor.",
+    ),
+    "L03.q3": Question(
+        "From L02: tied rows of unequal length, transposed. The token itself",
+        ("always wins", "can be overtaken by a longer row"),
+        1,
+        "Dot products reward length.",
+    ),
+}

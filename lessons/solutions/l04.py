@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def nearest_as_dot(x_D, w_VD):
@@ -90,3 +90,24 @@ EXERCISES = {
         },
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L04.q1": Question(
+        "All rows have one length. Dot product, cosine and distance then choose",
+        ("three different rows", "the same row"),
+        1,
+        "Penalty and divisor are the same for all rows.",
+    ),
+    "L04.q2": Question(
+        "The state is made a thousand times longer. The nearest row becomes",
+        ("the row with the largest dot product", "the shortest row", "any row"),
+        0,
+        "x.w grows with x, the penalty |w|^2/2 does not.",
+    ),
+    "L04.q3": Question(
+        "From L02: with more tokens than channels, can rows all be at right angles?",
+        ("yes", "no"),
+        1,
+        "A space of d dimensions has room for d right angles, no more.",
+    ),
+}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def softmax(logits_V, temperature):
@@ -85,3 +85,24 @@ EXERCISES = {
         },
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L05.q1": Question(
+        "Adding 5 to every logit makes the model",
+        ("surer", "less sure", "neither"),
+        2,
+        "Softmax is blind to a shift.",
+    ),
+    "L05.q2": Question(
+        "Multiplying every logit by 5 is the same as",
+        ("T = 5", "T = 1/5"),
+        1,
+        "The temperature divides.",
+    ),
+    "L05.q3": Question(
+        "From L04: doubling the last state changes which token has the largest logit",
+        ("never", "sometimes"),
+        0,
+        "All logits double, so their order stays.",
+    ),
+}

@@ -2,102 +2,105 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
-def null_cosine(growth):
-    """The cosine between x and x + u where u is at right angles to x."""
-    return 1 / growth
+def next_station(x_BD, f, norm, residual):
+    """A pre-norm sublayer: what the stream holds after it."""
+    y_BD = f(norm(x_BD))
+    return x_BD + y_BD if residual else y_BD
 
 
-def angle_of_update(growth, cosine):
-    """The cosine between the state x and the update u, from |x+u|/|x| and cos(x, x+u)."""
-    r = np.sqrt(1 + growth**2 - 2 * growth * cosine)  # length of u, in lengths of x
-    return (growth * cosine - 1) / r
+def output_scale(depth):
+    """The factor on what each sublayer writes that keeps the sum's variance about the same."""
+    return 1 / np.sqrt(2 * depth)
 
 
-def flip_at_high_cosine(w_2D):
-    """Two states, cosine above 0.9, that prefer different rows of w_2D."""
-    towards = w_2D[0] - w_2D[1]
-    towards = towards / np.linalg.norm(towards)
-    other = np.eye(len(towards))[np.argmin(np.abs(towards))]
-    along = other - (other @ towards) * towards  # at right angles to what decides
-    along = along / np.linalg.norm(along)
-    return along + 0.1 * towards, along - 0.1 * towards
+def random_sum_lengths(first, updates):
+    """Lengths of a state to which updates of these lengths are added at right angles."""
+    return np.sqrt(first**2 + np.cumsum(updates**2))
 
 
-def judge_flip(answer, w_2D):
-    try:
-        a_D, b_D = (np.asarray(v, float) for v in answer)
-    except (TypeError, ValueError):
-        return "it should return two states, as `return a_D, b_D`"
-    if a_D.shape != w_2D[0].shape or b_D.shape != w_2D[0].shape:
-        return f"each state needs the width of a row, {len(w_2D[0])}; yours have {a_D.shape}"
-    cosine = a_D @ b_D / max(np.linalg.norm(a_D) * np.linalg.norm(b_D), 1e-30)
-    if cosine < 0.9:
-        return f"their cosine is {cosine:.3f}: bring them nearer, most of a state can be shared"
-    if np.argmax(w_2D @ a_D) == np.argmax(w_2D @ b_D):
-        return "both prefer the same row: step to both sides of where the two logits are equal"
-    return None
+def double(x):
+    return np.tanh(2 * x)
 
 
-def random_growth(random):
-    return (1 + random.random(5),)
+def unit(x):
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def random_turn(random):
-    x, u = random.standard_normal((2, 6, 16))
-    g = np.linalg.norm(x + u, axis=1) / np.linalg.norm(x, axis=1)
-    c = np.sum(x * (x + u), axis=1) / (np.linalg.norm(x, axis=1) ** 2 * g)
-    return g, c
+def random_sublayer(random):
+    return random.standard_normal((3, 5)), double, unit, bool(random.integers(2))
 
 
 EXERCISES = {
     "L07.e1": Exercise(
-        null_cosine,
+        next_station,
         (
-            "Draw x, and u standing on its tip at a right angle; x + u is the long side.",
-            "In that triangle the cosine at the start is |x| / |x + u|; growth is |x + u| / |x|.",
+            "Pre-norm: the norm stands before f, and what is added to is the bare x.",
+            "y = f(norm(x)); with the residual x + y, without it y.",
         ),
-        random_growth,
+        random_sublayer,
         {
-            "you return the sine: the cosine is the near side over the long one, 1/growth":
-                lambda g: np.sqrt(1 - 1 / g**2),
-            "you return growth itself, which is above 1, and a cosine never is: turn it over":
-                lambda g: g,
-            "you squared: 1/growth^2 is the cosine squared":
-                lambda g: 1 / g**2,
-            "you return the angle itself, in radians: its cosine is asked for, 1/growth":
-                lambda g: np.arccos(1 / g),
+            "the norm belongs inside, on what f reads; the stream itself stays bare":
+                lambda x, f, n, r: n(x) + f(n(x)) if r else f(n(x)),
+            "f must read the normed state, f(norm(x))":
+                lambda x, f, n, r: x + f(x) if r else f(x),
+            "the switch is not used: without the residual it is y alone":
+                lambda x, f, n, r: x + f(n(x)),
+            "that is post-norm: the norm stands after the sum":
+                lambda x, f, n, r: n(x + f(x)) if r else n(f(x)),
         },
     ),
     "L07.e2": Exercise(
-        angle_of_update,
+        output_scale,
         (
-            "Take |x| = 1. Then |x + u| is g, and the cosine rule gives the length r of u.",
-            "r^2 = 1 + g^2 - 2 g c; and x.(x+u) = g c = 1 + r cos(angle): solve for the cosine.",
+            "N blocks write 2N updates; variances of independent updates add up.",
+            "2N updates times scale^2 should be 1.",
         ),
-        random_turn,
+        lambda random: (int(random.integers(1, 30)),),
         {
-            "you forgot to divide by the length of u, sqrt(1 + g^2 - 2 g c)":
-                lambda g, c: g * c - 1,
-            "you divided by the squared length of u: take its root":
-                lambda g, c: (g * c - 1) / (1 + g**2 - 2 * g * c),
-            "a sign is turned: x.(x+u) is 1 + r cos(angle), so the cosine is (g c - 1) / r":
-                lambda g, c: (1 - g * c) / np.sqrt(1 + g**2 - 2 * g * c),
+            "each block writes twice, attention and MLP: 2N updates":
+                lambda n: 1 / np.sqrt(n),
+            "variances add, not lengths: take the root":
+                lambda n: 1 / (2 * n),
         },
     ),
     "L07.e3": Exercise(
-        flip_at_high_cosine,
+        random_sum_lengths,
         (
-            "Which row wins depends on the sign of x.(w_0 - w_1) alone.",
-            "Take a long vector at right angles to w_0 - w_1, and step a little to each side.",
+            "At right angles squares add: Pythagoras, once per update.",
+            "sqrt(first^2 + the running sum of update^2); np.cumsum gives running sums.",
         ),
-        lambda random: (random.standard_normal((2, 8)),),
+        lambda random: (random.uniform(1, 2), random.uniform(0.5, 2, 6)),
         {
-            "their cosine is": lambda w: (w[0], w[1] - w[0]),
-            "both prefer the same row": lambda w: (w[0], 2 * w[0]),
+            "lengths add only where all vectors point one way: add squares, take the root":
+                lambda a, u: a + np.cumsum(u),
+            "the root is missing":
+                lambda a, u: a**2 + np.cumsum(u**2),
+            "the first state is left out":
+                lambda a, u: np.sqrt(np.cumsum(u**2)),
         },
-        judge_flip,
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L07.q1": Question(
+        "Independent updates of length 1 are added to a state of length 1. After 8 its length is about",
+        ("9", "3", "256"),
+        1,
+        "sqrt(1 + 8).",
+    ),
+    "L07.q2": Question(
+        "Post-norm states do not grow because",
+        ("updates are small", "a norm follows each sum"),
+        1,
+        "Whatever the sum, its length is brought back.",
+    ),
+    "L07.q3": Question(
+        "From L05: logits are doubled. In effect the temperature was",
+        ("doubled", "halved"),
+        1,
+        "z / T with T = 1/2 is 2 z.",
+    ),
+}

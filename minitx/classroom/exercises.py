@@ -5,6 +5,7 @@ A mistake is a function too: what a learner writes who misunderstands in a typic
 
 import functools
 import inspect
+import re
 import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ import numpy as np
 from minitx.classroom.answers import recall, remember
 from minitx.classroom.learner import session, tell
 from minitx.classroom.lessons import lesson_of, solutions
+from minitx.classroom.questions import question, solution_of
 from minitx.errors import InputError, suggest
 
 TRIALS = 5  # times that a function is called, each time with other random arguments
@@ -39,7 +41,7 @@ class Exercise:
 
 
 def exercise(id: str) -> Exercise:
-    """Return the exercise of that id, such as L07.e1. Raises InputError for an unknown one."""
+    """Return the exercise of that id, such as L08.e1. Raises InputError for an unknown one."""
     lesson = lesson_of(id)
     known = exercises_of(lesson)
     if id not in known:
@@ -79,7 +81,12 @@ def check(id: str) -> Callable[[Callable], Callable]:
 
 
 def hint(id: str) -> str:
-    """Return the next hint to an exercise: a nudge, then the way, then the solution."""
+    """Return the next hint to an exercise: a nudge, then the way, then the solution.
+
+    For a question of a quiz, such as L08.q1, return its answer.
+    """
+    if re.search(r"\.q\d+$", id):
+        return f"{id}: {solution_of(question(id))}"
     wanted = exercise(id)
     lesson = lesson_of(id)
     level = min(int(recall(lesson).get(f"{id}.hints", 0)), len(wanted.hints))

@@ -52,9 +52,9 @@ class Picture:
         if len(np.atleast_2d(y)) > 1:
             ax.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
-    def null(self, panel: int, x, y, label: str) -> None:
-        """Draw a baseline, which chance or arithmetic alone would give: a dashed black line."""
-        self.line(panel, x, y, f"null: {label}", NULL)
+    def baseline(self, panel: int, x, y, label: str) -> None:
+        """Draw what chance or arithmetic alone would give: a dashed black line."""
+        self.line(panel, x, y, f"baseline: {label}", NULL)
 
     def untrained(self, panel: int, x, y, label: str = "untrained") -> None:
         """Draw the same model before training: a dashed grey line."""
@@ -98,9 +98,9 @@ class Picture:
         """Draw a baseline that is one number: a dashed line across the panel."""
         self._line_across(
             panel, y, axis, color="black", linestyle="--", linewidth=1.2, zorder=1,
-            label=f"null: {label}",
+            label=f"baseline: {label}",
         )  # fmt: skip
-        self._record(panel, f"null: {label}", [""], [y], [y], [y])
+        self._record(panel, f"baseline: {label}", [""], [y], [y], [y])
 
     def guess(
         self, panel: int, value: float | None, axis: str = "y", words: str = "", at=None

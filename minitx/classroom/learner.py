@@ -16,6 +16,8 @@ class Session:
 
     asks: bool | None = None
     """Whether to wait for answers; None: wait if a person can type them."""
+    opens: bool = False
+    """Whether to open figures and panels, if this machine has a screen."""
     passed: dict[str, bool] = field(default_factory=dict)
     """For each exercise that was checked: whether the answer was right."""
     figures: list[Path] = field(default_factory=list)

@@ -5,14 +5,17 @@ for each text alone. Otherwise it is "undecided": another sample could give anot
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minitx.errors import InputError, suggest
 from minitx.evidence.evidence import EVIDENCE, RULINGS, Evidence, Untestable
-from minitx.evidence.reading import Reading
+from minitx.evidence.reading import Reading, hash_of_weights, in_words
+from minitx.evidence.verdicts import Judged, rules_hash
+from minitx.runs.run import Run
 
 SUBJECTS = (
     "growth",
@@ -30,6 +33,18 @@ AGREEMENT = 0.95  # of resamples that must give the verdict of the means
 LOW, HIGH = 0.025, 0.975  # quantiles that bound the interval
 
 Numbers = dict[str, float]
+
+
+def judge_run(run: Run, seen: Reading, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each claim's id and its row for a model, as soon as it is judged and kept.
+
+    Verdicts that were kept before, on the same weights and texts, are not judged again.
+    """
+    name = Path(run.name).name
+    origin = str(run.folder.absolute()) if run.recipe else run.name
+    judged = Judged(name, origin, hash_of_weights(seen), in_words(seen), rules_hash())
+    judged.take_over()
+    return judged.judge(ids, lambda claim: judge_claim(claim, seen))
 
 
 def judge_claim(claim: Evidence, reading: Reading) -> dict[str, Any]:

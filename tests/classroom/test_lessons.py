@@ -39,9 +39,9 @@ def test_cells_know_their_lines(toy):
         assert lines[cell.line - 1] == cell.text.splitlines()[0]
 
 
-@pytest.mark.parametrize("words", ["7", "07", "l7", "L07"])
+@pytest.mark.parametrize("words", ["8", "08", "l8", "L08"])
 def test_lessons_are_found_by_number(words):
-    assert lessons.find(words) == "L07"
+    assert lessons.find(words) == "L08"
 
 
 @pytest.mark.parametrize("words", ["99", "", "seven", "-1", "7.5", "9" * 5000])
@@ -76,7 +76,7 @@ from minitx.classroom import claims, hint, lessons
 for name in lessons.paths():
     lessons.title(name), lessons.progress(name)
 lessons.next_command()
-hint("L07.e1")
+hint("L08.e1")
 claims.full_ledger()
 assert not {"jax", "flax", "matplotlib", "scipy"} & sys.modules.keys()
 """

@@ -22,42 +22,42 @@ from minitx.errors import InputError
 )
 def test_a_prediction_survives_any_answer(type_in, answers, typed, kept):
     type_in(*typed)
-    assert predict("L07.a", "how much?", low=0, high=1) == kept
-    stored = tomllib.loads((answers / "L07.toml").read_text())
-    assert stored["L07.a"] == ("" if kept is None else kept)
+    assert predict("L08.a", "how much?", low=0, high=1) == kept
+    stored = tomllib.loads((answers / "L08.toml").read_text())
+    assert stored["L08.a"] == ("" if kept is None else kept)
 
 
 def test_infinity_is_not_an_answer(type_in, answers, capsys):
     type_in("inf", "1e999", "2.5")
-    assert predict("L07.a", "how much?", low=0) == 2.5
+    assert predict("L08.a", "how much?", low=0) == 2.5
     assert capsys.readouterr().out.count("is not a number from 0.") == 2
-    assert tomllib.loads((answers / "L07.toml").read_text()) == {"L07.a": 2.5}
+    assert tomllib.loads((answers / "L08.toml").read_text()) == {"L08.a": 2.5}
 
 
 def test_a_prediction_is_asked_for_once(type_in, capsys):
     type_in("b", "0.5")
-    assert predict("L07.a", "which?", ["x", "y"]) == 1
-    assert predict("L07.b", "how much?", unit="nats") == 0.5
+    assert predict("L08.a", "which?", ["x", "y"]) == 1
+    assert predict("L08.b", "how much?", unit="nats") == 0.5
     type_in("a", "0.6")
-    assert predict("L07.a", "which?", ["x", "y"]) == 1
-    assert predict("L07.b", "how much?", unit="nats") == 0.5
+    assert predict("L08.a", "which?", ["x", "y"]) == 1
+    assert predict("L08.b", "how much?", unit="nats") == 0.5
     out = capsys.readouterr().out
     assert "you said: y\n" in out and "you said: 0.5 nats\n" in out
 
 
 def test_a_prediction_whose_choices_have_changed_is_asked_for_again(type_in):
     type_in("b")
-    assert predict("L07.a", "which?", ["x", "y"]) == 1
+    assert predict("L08.a", "which?", ["x", "y"]) == 1
     type_in("a")
-    assert predict("L07.a", "which?", ["v", "w"]) == 0
+    assert predict("L08.a", "which?", ["v", "w"]) == 0
     type_in("0.5")
-    assert predict("L07.a", "how much?") == 0.5
+    assert predict("L08.a", "how much?") == 0.5
 
 
 def test_a_quiz_answers_at_once_and_never_scolds(type_in, capsys):
     type_in("a", "z", "y", "x", "b)")
     for _ in range(3):
-        quiz("L07.q1", "which?", ["x", "y"], 1, "because")
+        quiz("L08.q1", "which?", ["x", "y"], 1, "because")
     out = capsys.readouterr().out
     assert "Not quite: it is b) y. because" in out
     assert "The answer is b) y. because" in out

@@ -95,23 +95,14 @@ class Judge:
     def judge_model(self, name: str, ids: list[str]):
         """Return the folder for the verdicts on a model, and its rows, to be judged one by one."""
         from minitx.evidence import judging, reading
-        from minitx.evidence.verdicts import Judged, rules_hash
         from minitx.pretrained import loader
 
         loaded = loader.load(name, self.best)
         loader.tokenizer_of(loaded)
         seen = reading.read(loaded, self.corpus, self.windows)
-        measured_on = reading.in_words(seen)
-        say(f"{self.label(name)}: {measured_on}")
-        origin = str(loaded.folder.absolute()) if loaded.recipe else loaded.name
-        judged = Judged(
-            Path(loaded.name).name, origin, reading.hash_of_weights(seen), measured_on,
-            rules_hash(),
-        )  # fmt: skip
-        judged.take_over()
+        say(f"{self.label(name)}: {reading.in_words(seen)}")
         folder = loaded.folder if loaded.recipe else Path(f"{Path(loaded.name).name}-verdicts")
-        rows = judged.judge(ids, lambda claim: judging.judge_claim(claim, seen))
-        return self.out_folder(folder), rows
+        return self.out_folder(folder), judging.judge_run(loaded, seen, ids)
 
     def show(self, id: str, words: str, row: dict[str, Any]) -> None:
         """Print a verdict, or a line of progress where JSON is asked for."""

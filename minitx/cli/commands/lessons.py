@@ -22,8 +22,8 @@ class Lesson:
     """The number of a lesson, or all; without it, the list of lessons with your progress."""
     yes: bool = False
     """Run straight through, without waiting or asking."""
-    open: bool = False
-    """Open each figure when it is saved."""
+    open: bool = True
+    """Open figures and panels, if this machine has a screen."""
     again: bool = False
     """Begin at the beginning, not where you left."""
     notebook: bool = False
@@ -59,7 +59,7 @@ class Lesson:
         from minitx.classroom.walk import walk
 
         started = time.perf_counter()
-        walk(name, self.yes, self.open, self.again)
+        walk(name, self.yes, self.open and not self.yes, self.again)
         if self.yes:
             say(f"{name}: {time.perf_counter() - started:.1f} s")
 
@@ -69,7 +69,7 @@ class Hint:
     """Give a nudge for an exercise; asked again, the way; then the solution."""
 
     id: tyro.conf.Positional[str]
-    """The id of the exercise, such as L07.e1."""
+    """The id of the exercise, such as L08.e1."""
 
     def run(self) -> None:
         from minitx.classroom import hint

@@ -11,6 +11,11 @@ function readLabs() {
   });
 }
 
+/** What a page shows at first, if it was written for one panel with certain values. */
+function firstView() {
+  return JSON.parse(document.getElementById("view").textContent);
+}
+
 /** Links to panels scroll, because the address belongs to the view. */
 function followLinks() {
   for (const link of document.querySelectorAll("nav a")) {
@@ -48,7 +53,7 @@ function start() {
   const defaults = { panel: "", prompt: labs[0].facts.examples[0], drawn: "", position: -1, models: "" };
   const limits = { position: { is_whole: true } };
   const view = new View(
-    Object.assign(defaults, ...PANELS.map(defaultsOf)),
+    Object.assign(defaults, ...PANELS.map(defaultsOf), firstView()),
     Object.assign(limits, ...PANELS.map(limitsOf)),
   );
   const prompt = new PromptBar(labs, view);

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # L08 What a norm sees: where does confidence live?
+# # L09 What a norm sees: where does confidence live?
 #
 # **Claims:** B16, B31, B37, C1, C6. **Question:** if a norm divides length away before every
 # reader, what is the length of a state good for? **Time:** about 40 minutes.
@@ -20,15 +20,15 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import continue_from, trace
 from minitx.runs import zoo
 
-length_guess = predict("L08.a", "A vector of 96 numbers leaves LayerNorm (no gain). How long is "
+length_guess = predict("L09.a", "A vector of 96 numbers leaves LayerNorm (no gain). How long is "
                        "it?", low=0, high=1000)
-predict("L08.b", "Double the stream after block 2. The output", ["stays the same", "changes"])
+predict("L09.b", "Double the stream after block 2. The output", ["stays the same", "changes"])
 hurts = ["the lengths do", "the directions do", "both alike"]
-hurts_guess = predict("L08.c", "Exchange among tokens either the lengths of their states or their "
+hurts_guess = predict("L09.c", "Exchange among tokens either the lengths of their states or their "
                       "directions. What hurts?", hurts)
 
 # %% [markdown]
@@ -41,37 +41,6 @@ x_BD = np.random.default_rng(0).standard_normal((3, 96)) * [[0.001], [1], [1000]
 y_BD = np.asarray(plain_norm(x_BD.astype(np.float32)))
 print("shape", y_BD.shape, "lengths", measure.norms(x_BD).round(3).tolist(), "in, out",
       measure.norms(y_BD).round(3).tolist(), "sqrt(D)", round(96**0.5, 3), "you:", length_guess)
-
-# %% [markdown]
-# Nearly sqrt(D), not 1; less where *epsilon*, added to the variance, is not small beside it.
-#
-# ## The rules, before the result
-#
-# In nats: *entropy* is how unsure a prediction is, *KL* the extra surprise of believing a changed
-# prediction in its place.
-
-# %%
-def c1(length, spread):
-    """Refuted if lengths differ by 1 %; one length for all, but not 1, is half the claim."""
-    return verdict(supported=abs(length - 1) < 0.05, refuted=spread > 0.01)
-
-def b16(sublayer_change, output_kl):
-    """Twice the stream: sublayers must write the same within 1 %, and for support the model too."""
-    return verdict(supported=output_kl < 0.01, refuted=sublayer_change > 0.01)
-
-def b31(fall_before_norm, fall_after_norm):
-    """Half to twice the length: entropy must fall, by half of what it falls by after the norm."""
-    return verdict(supported=fall_before_norm >= fall_after_norm / 2,
-                   refuted=fall_before_norm < 0.01)
-
-def b37(kl_directions, kl_lengths, flips_by_length, entropy_change):
-    """Directions cost 10 times what lengths do; these move the entropy, but not 5 % of tokens."""
-    return verdict(supported=kl_directions > 10 * kl_lengths and flips_by_length < 0.05
-                   and entropy_change > 0.01, refuted=kl_directions < 2 * kl_lengths)
-
-def c6(with_norm, without_norm):
-    """Lengths exchanged: sublayers' outputs change by 10 % without norms, below 1 % with them."""
-    return verdict(supported=without_norm > 0.1, refuted=with_norm > 0.01)
 
 # %% [markdown]
 # ## Run 1: double the stream, exchange lengths, exchange directions
@@ -160,7 +129,7 @@ for model, bare_model in zip(fables.models, nonorm.models, strict=True):
     z_BTV = continue_from(model, last, on_BTD)
     formula.append([measure.entropy(z_BTV / np.sqrt(1 + k**2)).mean() for k in shares])
 
-p = Picture("l08_what_a_norm_sees", "What is the length of a state good for?", panels=3)
+p = Picture("l09_what_a_norm_sees", "What is the length of a state good for?", panels=3)
 p.line(0, np.log2(scales), entropy_after, "scaled after the final norm")
 p.line(0, np.log2(scales), entropy_before, "scaled before it")
 p.line(0, np.log2(scales), entropy_bare, "in a model without norms")
@@ -168,7 +137,7 @@ p.level(0, np.log(fables.config.vocab), "all tokens alike")
 p.dress(0, "A longer last state: a surer one?", "length, times what it is", "entropy (nats)",
         ylim=(0, None), xticks=np.log2(scales), xticklabels=["1/4", "1/2", "1", "2", "4"])
 p.line(1, shares, diluted, "measured")
-p.null(1, shares, formula, "all logits divided by sqrt(1 + k^2)")
+p.baseline(1, shares, formula, "all logits divided by sqrt(1 + k^2)")
 p.dress(1, "Length that no token sees", "k: length off the vocabulary / on it", "entropy (nats)")
 for edit, words in (("directions", "of others"), ("lengths", "of others"), ("doubled", "length")):
     p.line(2, np.array(stations) / 2, normed[f"{edit}: KL"], f"{edit} {words}")
@@ -186,20 +155,20 @@ p.save()
 #    length?
 # 3. Make the gain a dial: which factor on it gives a wanted entropy?
 
-# %% exercise L08.e1
-@check("L08.e1")
+# %% exercise L09.e1
+@check("L09.e1")
 def layer_norm(x_BD, epsilon):
     """Each row without its mean, divided by its standard deviation; no gain, no bias."""
     ...
 
-# %% exercise L08.e2
-@check("L08.e2")
+# %% exercise L09.e2
+@check("L09.e2")
 def length_at(share, width, epsilon):
     """The length of a mean-free x whose LayerNorm has length share * sqrt(width)."""
     ...
 
-# %% exercise L08.e3
-@check("L08.e3")
+# %% exercise L09.e3
+@check("L09.e3")
 def dial(logits_V, entropy):
     """The factor on the logits that gives softmax this entropy (nats, below ln V)."""
     ...
@@ -216,39 +185,19 @@ def dial(logits_V, entropy):
 # is half the temperature.
 
 # %%
-quiz("L08.q1", "The last state of our model is made ten times as long. Its predictions",
-     ["get surer", "get less sure", "stay as they are"], answer=2, why="The last norm undoes it.")
-quiz("L08.q2", "The stream in the middle is made ten times as long. The next sublayer now",
-     ["writes something else", "turns the state less"], answer=1,
-     why="It reads and writes the same; the sum that it adds to is longer.")
-quiz("L08.q3", "From L07: a cosine of 0.95 between layers is surprising if a layer's growth is",
-     ["1.05", "1.5"], answer=1, why="1/1.05 is 0.95 already; 1/1.5 is 0.67.")
+quiz("L09")
 
 # %% [markdown]
 # ## Verdicts
 
 # %%
-claim("C1", c1, fables, length=np.mean(length_EZ, 1),
-      spread=np.std(length_EZ, 1) / np.mean(length_EZ, 1))
-claim("B16", b16, fables, sublayer_change=normed["doubled: sublayers"],
-      output_kl=normed["doubled: KL"][:, 1])  # after block 2
-_, before_half_E, _, before_twice_E, _ = np.transpose(entropy_before)
-_, after_half_E, _, after_twice_E, _ = np.transpose(entropy_after)
-claim("B31", b31, fables, fall_before_norm=before_half_E - before_twice_E,
-      fall_after_norm=after_half_E - after_twice_E)
-claim("B37", b37, fables, kl_directions=normed["directions: KL"].mean(1),
-      kl_lengths=normed["lengths: KL"].mean(1), flips_by_length=normed["lengths: top token"],
-      entropy_change=normed["lengths: entropy"])
-claim("C6", c6, fables, nonorm, with_norm=normed["lengths: sublayers"],
-      without_norm=bare["lengths: sublayers"])
+judge("C1", "B16", "B31", "B37", "C6")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    seen = trace(real.model, real.tokenizer.encode("When Mary and John went to the")[None])
-    before_BTV = real.model.readout(2 * seen.before_final_norm_BTD)
-    print(f"{real.name}: entropy {measure.entropy(seen.logits_BTV).mean():.3f} nats; last state "
-          f"doubled before the norm {measure.entropy(before_BTV).mean():.3f}, "
-          f"after it {measure.entropy(2 * seen.logits_BTV).mean():.3f}")
+judge_real_model("C1", "B16", "B31", "B37", "C6")
+
+# %%
+finish("L09")

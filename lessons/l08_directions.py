@@ -1,5 +1,5 @@
 # %% [markdown]
-# # L07 Directions: does a layer keep where the state points?
+# # L08 Directions: does a layer keep where the state points?
 #
 # **Claims:** A9, A11, A14. **Question:** successive layers leave a state pointing almost the same
 # way; what does that tell us? **Time:** about 35 minutes.
@@ -22,13 +22,13 @@
 import numpy as np
 
 from minitx import measure, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
 from minitx.compiled import continue_from, trace
 from minitx.runs import zoo
 
-walk_guess = predict("L07.a", "After ten such steps, what is the cosine between the walker's place "
+walk_guess = predict("L08.a", "After ten such steps, what is the cosine between the walker's place "
                      "before and after the eleventh?", low=-1, high=1)
-end_guess = predict("L07.b", "In our trained model of six blocks, what is the cosine between the "
+end_guess = predict("L08.b", "In our trained model of six blocks, what is the cosine between the "
                     "last state and the embedding?", low=-1, high=1)
 
 # %% [markdown]
@@ -49,26 +49,6 @@ walks = moves.cumsum(axis=1)
 successive = measure.cosines(walks[:, 1:], walks[:, :-1])
 print(f"eleventh step {successive[:, 9].mean():.3f}; first place against last "
       f"{measure.cosines(walks[:, 0], walks[:, -1]).mean():.3f}")
-
-# %% [markdown]
-# ## The rules, before the result
-#
-# Each says what would support its claim and what refute it; all between qualifies it.
-
-# %%
-def a9(cos, null, end):
-    """Layers keep directions: above 0.9, beyond chance, and in the end within 60 degrees."""
-    return verdict(supported=cos > 0.9 and cos > null + 0.02 and end > 0.5,
-                   refuted=cos <= 0.9 and end <= 0.5)
-
-def a11(layers_above, excess, growth):
-    """As told of one large model: cosines above 0.88 while the length grows 90 times."""
-    return verdict(supported=layers_above > 0.5 and growth >= 90 and excess > 0.02,
-                   refuted=layers_above <= 0.5 and growth < 90)
-
-def a14(flips):
-    """So the token cannot change: in steps with a cosine above 0.9, how often the top one does."""
-    return verdict(supported=flips < 0.01, refuted=flips > 0.05)
 
 # %% [markdown]
 # ## Run: three seeds, beside their nulls
@@ -105,21 +85,21 @@ for name, values_EL in trained.items():
 
 # %%
 blocks, steps = np.arange(1, fables.config.depth + 1), np.arange(1, 33)
-p = Picture("l07_directions", "Does a layer keep where the state points?", panels=3)
+p = Picture("l08_directions", "Does a layer keep where the state points?", panels=3)
 p.line(0, blocks, trained["successive"], "trained")
 p.untrained(0, blocks, fresh["successive"])
-p.null(0, blocks, trained["1/g"], "updates at right angles, 1/g")
+p.baseline(0, blocks, trained["1/g"], "updates at right angles, 1/g")
 p.line(0, blocks, trained["pairs"], "two different tokens")
 p.line(0, blocks, trained["centred"], "trained, mean state removed")
 p.line(0, blocks, trained["top removed"], "and the top component")
 p.dress(0, "Cosine with the layer before", "block", "cosine", ylim=(-0.05, 1.05))
 p.line(1, blocks, trained["embedding"], "trained")
 p.untrained(1, blocks, fresh["embedding"])
-p.null(1, blocks, 1 / np.sqrt(blocks + 1), "random walk, 1/sqrt(l+1)")
+p.baseline(1, blocks, 1 / np.sqrt(blocks + 1), "random walk, 1/sqrt(l+1)")
 p.guess(1, end_guess, at=blocks[-1])
 p.dress(1, "Cosine with the embedding", "block", "cosine", ylim=(-0.05, 1.05))
 p.line(2, steps, successive, "random walkers")
-p.null(2, steps, np.sqrt(steps / (steps + 1)), "sqrt(l/(l+1))")
+p.baseline(2, steps, np.sqrt(steps / (steps + 1)), "sqrt(l/(l+1))")
 p.guess(2, walk_guess, at=11)
 p.dress(2, "A walker who knows nothing", "step", "cosine with the place before", ylim=(0.6, 1.02))
 p.save()
@@ -146,22 +126,22 @@ print("share of high-cosine steps in which the top token changes:", np.round(fli
 #    whether an update knew where the state pointed.
 # 3. Build a counterexample: two states with a cosine above 0.9 and different top tokens.
 #
-# Stuck? `minitx hint L07.e1` gives a nudge, then the way, then the solution.
+# Stuck? `minitx hint L08.e1` gives a nudge, then the way, then the solution.
 
-# %% exercise L07.e1
-@check("L07.e1")
+# %% exercise L08.e1
+@check("L08.e1")
 def null_cosine(growth):
     """The cosine between x and x + u if u is at right angles to x; growth is |x + u| / |x|."""
     ...
 
-# %% exercise L07.e2
-@check("L07.e2")
+# %% exercise L08.e2
+@check("L08.e2")
 def angle_of_update(growth, cosine):
     """The cosine between x and u, from growth = |x + u| / |x| and cosine = cos(x, x + u)."""
     ...
 
-# %% exercise L07.e3
-@check("L07.e3")
+# %% exercise L08.e3
+@check("L08.e3")
 def flip_at_high_cosine(w_2D):
     """Two states a_D, b_D with a cosine above 0.9; row 0 wins for a_D, row 1 for b_D, or so."""
     ...
@@ -178,15 +158,7 @@ def flip_at_high_cosine(w_2D):
 # next layer" never adds up to "close to the embedding": angles accumulate.
 
 # %%
-quiz("L07.q1", "Successive states have a cosine of 0.87, and the norm grows by 1.15 a layer. The "
-     "updates are", ["nearly parallel to the state", "nearly at right angles to it"], answer=1,
-     why="1/1.15 is 0.87: exactly what right angles give.")
-quiz("L07.q2", "Two different tokens in one layer have a cosine of 0.6. A cosine of 0.7 across a "
-     "layer is", ["high: a layer keeps directions", "little more than any two states share"],
-     answer=1, why="All states share a common part. Remove the mean before you compare.")
-quiz("L07.q3", "From L06: a state whose updates are independent of it grows with the number of "
-     "layers l as", ["l", "sqrt(l)", "exp(l)"], answer=1,
-     why="Squares of lengths add at right angles, so the length is a root.")
+quiz("L08")
 
 # %% [markdown]
 # ## Verdicts
@@ -195,19 +167,13 @@ quiz("L07.q3", "From L06: a state whose updates are independent of it grows with
 
 # %%
 print(f"x90 over 32 layers: right angles alone give a cosine of {90 ** (-1 / 32):.3f} in each")
-later, null = trained["successive"][:, 1:], trained["1/g"][:, 1:]
-claim("A9", a9, fables, cos=later.mean(1), null=null.mean(1), end=trained["embedding"][:, -1])
-claim("A11", a11, fables, layers_above=(later > 0.88).mean(1), excess=(later - null).mean(1),
-      growth=trained["growth"][:, -1])
-claim("A14", a14, fables, flips=flips_E)
+judge("A9", "A11", "A14")
 
 # %% [markdown]
 # ## The same on a real model
 
 # %%
-if real := real_model():
-    ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    print(f"{real.name}, {real.config.depth} blocks")
-    for name, values_L in by_layer(real.model, ids_T[None]).items():
-        print(f"{name:12} last {values_L[-1]:.3f}, mean after the first block "
-              f"{np.mean(values_L[1:]):.3f}, least {np.min(values_L[1:]):.3f}")
+judge_real_model("A9", "A11", "A14")
+
+# %%
+finish("L08")
