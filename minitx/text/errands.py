@@ -93,10 +93,10 @@ class Errands(Source):
         """
         people = (giver, receiver)
         others = [name for name in self.names if name not in people]
-        who = (third in others and place in ("before", "after")) or (
-            third is None and place is None
-        )
-        if not who or order not in ("ABB", "BAB") or not {people, people[::-1]} & set(self.pairs):
+        with_third = third in others and place in ("before", "after")
+        without_third = third is None and place is None
+        they_meet = people in self.pairs or people[::-1] in self.pairs
+        if not (with_third or without_third) or order not in ("ABB", "BAB") or not they_meet:
             raise InputError(
                 f"no prompt has giver={giver!r}, receiver={receiver!r}, order={order!r}, "
                 f"third={third!r}, place={place!r}: choose one of `pairs`, ABB or BAB, and either "
@@ -111,7 +111,7 @@ class Errands(Source):
     def prompts(
         self, count: int, seed: int = 0, places: Sequence[Place | None] = ("before", "after", None)
     ) -> list[Prompt]:
-        """Return `count` prompts that take turns: all pairs, and both orders with each of `places`.
+        """Return `count` prompts that take turns: all pairs, and each of `places` in both orders.
 
         Prompts differ in length: to stack them, pad them on the right and read the state at "to".
         Raises InputError for a negative count, no places, and an unknown place.
@@ -122,11 +122,11 @@ class Errands(Source):
                 "places out of 'before', 'after' and None"
             )
         random = seeded(seed, 3)
-        kinds = list(product(("ABB", "BAB"), places))
+        kinds = list(product(places, ("ABB", "BAB")))
         prompts = []
         while len(prompts) < count:
             for pair in random.permutation(self.pairs).tolist():
-                order, place = kinds[len(prompts) % len(kinds)]
+                place, order = kinds[len(prompts) % len(kinds)]
                 giver, receiver = random.permutation(pair).tolist()
                 others = [name for name in self.names if name not in pair]
                 third = None if place is None else str(random.choice(others))

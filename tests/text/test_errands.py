@@ -203,6 +203,7 @@ def test_prompts_can_be_said_and_their_answers_are_certain(pairs):
     assert len({len(p.ids) for p in prompts}) > 10
     assert prompts == source.prompts(150, seed=4)[:150] and prompts[:9] == source.prompts(9, seed=4)
     assert prompts != source.prompts(150, seed=5)
+    assert [p.order for p in prompts[:4]] == ["ABB", "BAB", "ABB", "BAB"]
 
 
 def test_the_phrases_of_prompts_are_those_of_the_source():
