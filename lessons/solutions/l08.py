@@ -5,12 +5,12 @@ import numpy as np
 from minitx.classroom import Exercise, Question
 
 
-def null_cosine(growth):
-    """The cosine between x and x + u where u is at right angles to x."""
-    return 1 / growth
+def baseline(r):
+    """The cosine between x and x + u where u is at a right angle to x, and |u| = r |x|."""
+    return 1 / np.sqrt(1 + r * r)
 
 
-def angle_of_update(growth, cosine):
+def cosine_of_update(growth, cosine):
     """The cosine between the state x and the update u, from |x+u|/|x| and cos(x, x+u)."""
     r = np.sqrt(1 + growth**2 - 2 * growth * cosine)  # length of u, in lengths of x
     return (growth * cosine - 1) / r
@@ -35,14 +35,14 @@ def judge_flip(answer, w_2D):
         return f"each state needs the width of a row, {len(w_2D[0])}; yours have {a_D.shape}"
     cosine = a_D @ b_D / max(np.linalg.norm(a_D) * np.linalg.norm(b_D), 1e-30)
     if cosine < 0.9:
-        return f"their cosine is {cosine:.3f}: bring them nearer, most of a state can be shared"
+        return f"their cosine is {cosine:.3f}: most of a state can be shared by both"
     if np.argmax(w_2D @ a_D) == np.argmax(w_2D @ b_D):
-        return "both prefer the same row: step to both sides of where the two logits are equal"
+        return "both prefer the same row: what decides between two rows?"
     return None
 
 
-def random_growth(random):
-    return (1 + random.random(5),)
+def random_steps(random):
+    return (0.2 + random.random(5),)
 
 
 def random_turn(random):
@@ -54,36 +54,34 @@ def random_turn(random):
 
 EXERCISES = {
     "L08.e1": Exercise(
-        null_cosine,
+        baseline,
         (
             "Draw x, and u standing on its tip at a right angle; x + u is the long side.",
-            "In that triangle the cosine at the start is |x| / |x + u|; growth is |x + u| / |x|.",
+            "By Pythagoras |x + u| is sqrt(1 + r^2) if |x| is 1; the cosine is near over long.",
         ),
-        random_growth,
+        random_steps,
         {
-            "you return the sine: the cosine is the near side over the long one, 1/growth":
-                lambda g: np.sqrt(1 - 1 / g**2),
-            "you return growth itself, which is above 1, and a cosine never is: turn it over":
-                lambda g: g,
-            "you squared: 1/growth^2 is the cosine squared":
-                lambda g: 1 / g**2,
-            "you return the angle itself, in radians: its cosine is asked for, 1/growth":
-                lambda g: np.arccos(1 / g),
+            "this is the sine: which side of the triangle lies at the angle between x and x + u?":
+                lambda r: r / np.sqrt(1 + r * r),
+            "this is above 1, and a cosine never is: which side is the longest?":
+                lambda r: np.sqrt(1 + r * r),
+            "a root is missing: Pythagoras gives the square of the long side":
+                lambda r: 1 / (1 + r * r),
         },
     ),
     "L08.e2": Exercise(
-        angle_of_update,
+        cosine_of_update,
         (
             "Take |x| = 1. Then |x + u| is g, and the cosine rule gives the length r of u.",
             "r^2 = 1 + g^2 - 2 g c; and x.(x+u) = g c = 1 + r cos(angle): solve for the cosine.",
         ),
         random_turn,
         {
-            "you forgot to divide by the length of u, sqrt(1 + g^2 - 2 g c)":
+            "a cosine compares directions: what of the length of u?":
                 lambda g, c: g * c - 1,
-            "you divided by the squared length of u: take its root":
+            "almost: the length of u is needed, and this has its square":
                 lambda g, c: (g * c - 1) / (1 + g**2 - 2 * g * c),
-            "a sign is turned: x.(x+u) is 1 + r cos(angle), so the cosine is (g c - 1) / r":
+            "the sign is turned: an update along the state makes it longer":
                 lambda g, c: (1 - g * c) / np.sqrt(1 + g**2 - 2 * g * c),
         },
     ),
@@ -104,21 +102,24 @@ EXERCISES = {
 
 QUIZ = {
     "L08.q1": Question(
-        "Successive states have a cosine of 0.87, and the norm grows by 1.15 a layer. The updates are",
-        ("nearly parallel to the state", "nearly at right angles to it"),
+        "The state before a block and after it have a cosine of 0.95, and its update is a third as "
+        "long as the state. The update is",
+        ("nearly along the state", "nearly at a right angle to the state"),
         1,
-        "1/1.15 is 0.87: exactly what right angles give.",
+        "1 / sqrt(1 + 1/9) is 0.949: exactly what a right angle gives.",
     ),
     "L08.q2": Question(
-        "Two different tokens in one layer have a cosine of 0.6. A cosine of 0.7 across a layer is",
-        ("high: a layer keeps directions", "little more than any two states share"),
+        "Two different tokens in one layer have a cosine of 0.6. The cosine of a token before and "
+        "after that layer is 0.7. The layer",
+        ("keeps the direction well", "keeps little more than what all states share"),
         1,
-        "All states share a common part. Remove the mean before you compare.",
+        "All states have a common part. Remove the mean state before you compare.",
     ),
     "L08.q3": Question(
-        "From L07: a state whose updates are independent of it grows with the number of layers l as",
-        ("l", "sqrt(l)", "exp(l)"),
+        "From lesson 7: every update has length 1 and a right angle to the state. After 16 of them "
+        "a state that began with length 1 is about as long as",
+        ("17", "4", "2 to the power of 16"),
         1,
-        "Squares of lengths add at right angles, so the length is a root.",
+        "Squares of lengths add at right angles: 1 + 16 is 17, and its root is about 4.",
     ),
 }

@@ -1,8 +1,9 @@
 """The files of lessons: where they lie, which cells they have, and how far the learner got.
 
 A lesson is a Python file in percent format. `# %%` begins a cell of code, `# %% [markdown]` a cell
-of prose, `# %% exercise L08.e1` the stub of an exercise, and `# %% folded What it does` a cell of
-measuring code that is shown on request.
+of prose, `# %% exercise L08.e1` the stub of an exercise, `# %% folded What it does` a cell of
+measuring code that is shown on request, and `# %% quiet` a cell whose code is not worth reading,
+such as the questions of a quiz.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Cell:
     """One cell of a lesson."""
 
     kind: str
-    """markdown, code, folded or exercise."""
+    """markdown, code, folded, quiet or exercise."""
     text: str
     line: int
     """Where the text begins in the lesson's file; the first line is 1."""
@@ -77,8 +78,8 @@ def cells(lesson: str) -> list[Cell]:
         kind, _, words = mark.partition(" ")
         if kind == "exercise":
             found.append(Cell("exercise", code, first, id=words))
-        elif kind == "folded":
-            found.append(Cell("folded", code, first, title=words))
+        elif kind in ("folded", "quiet"):
+            found.append(Cell(kind, code, first, title=words))
         else:
             found.append(Cell("code", code, first))
     return found

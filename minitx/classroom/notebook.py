@@ -24,6 +24,7 @@ def write_notebook(lesson: str, path: Path) -> Path:
     text = lessons.paths()[lesson].read_text("utf-8")
     text = re.sub(r"(?m)^# %% exercise (\S+)$", r"# %%\n# exercise \1", text)
     text = re.sub(r"(?m)^# %% folded (.+)$", r"# %%\n#@title \1", text)
+    text = re.sub(r"(?m)^# %% quiet$", r"# %%\n#@title Run this", text)
     notebook = jupytext.reads(text, fmt="py:percent")
     for cell in notebook.cells:
         if cell.source.startswith("#@title"):

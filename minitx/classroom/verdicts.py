@@ -34,7 +34,7 @@ def judge_real_model(*ids: str) -> None:
         return
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")
     for id, row in judging.judge_run(run, reading.read(run), ids):
-        show(id, row)
+        show(id, row, with_rule=False)
 
 
 def check(ids: tuple[str, ...]) -> None:
@@ -45,12 +45,12 @@ def check(ids: tuple[str, ...]) -> None:
             raise InputError(f"there is no claim {id!r}{suggest(id, words)}")
 
 
-def show(id: str, row: dict) -> None:
+def show(id: str, row: dict, with_rule: bool = True) -> None:
     """Print a verdict as a sentence, and the rule that it follows from."""
     from minitx.evidence import summary
 
     print()
     tell(f"{row['verdict'].upper()}  {claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")
-    if "rule" in row:
+    if with_rule and "rule" in row:
         tell(f"Rule: {row['rule']}", "    ")

@@ -43,9 +43,9 @@ def walk(lesson: str, straight: bool = False, opens: bool = False, again: bool =
             else:
                 if cell.kind == "folded":
                     _print_folded(cell)
-                else:
+                elif cell.kind != "quiet":
                     _print_code(console, cell.text)
-                if waits and not _ready(console, lesson, cell):
+                if waits and cell.kind != "quiet" and not _ready(console, lesson, cell):
                     return
                 if cell.id not in session.passed:  # else the learner's own file was checked
                     _run_and_show(lesson, cell, namespace)
