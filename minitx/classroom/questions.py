@@ -66,14 +66,17 @@ def reveal(id: str, truth: float | str, because: str) -> None:
     `truth` is a number, or one of the choices in words.
     """
     said = recall(lesson_of(id)).get(id, SKIPPED)
-    value = f"{truth:.3g}" if isinstance(truth, float) else str(truth)
     if said == SKIPPED:
-        tell(f"It is {value}: {because}")
-    elif str(said) == str(truth):
-        tell(f"You said {said}, and so it is: {because}")
+        tell(f"It is {_quoted(truth)}: {because}")
+    elif said == truth:
+        tell(f"You said {_quoted(said)}, and so it is: {because}")
     else:
-        words = f"{said:.3g}" if isinstance(said, float) else str(said)
-        tell(f"You said {words}. It is {value}: {because}")
+        tell(f"You said {_quoted(said)}. It is {_quoted(truth)}: {because}")
+
+
+def _quoted(answer: float | str) -> str:
+    """Return a number with three digits, or a choice in quotation marks."""
+    return f'"{answer}"' if isinstance(answer, str) else f"{answer:.3g}"
 
 
 def quiz(lesson: str) -> None:
