@@ -146,7 +146,7 @@ def test_a_table_with_fewer_tokens_than_channels_has_an_exact_inverse():
 
 @pytest.mark.parametrize("lengths_differ", [True, False])
 def test_the_share_of_length_is_what_was_planted(lengths_differ):
-    """States that differ in length alone, but for a little noise; and states of one length."""
+    """Two cases: states that differ in length and hardly in direction, and states of one length."""
     rng = np.random.default_rng(0)
     noise_TD = rng.standard_normal((300, 5))
     x_TD = 1 + 1e-4 * noise_TD if lengths_differ else noise_TD
