@@ -22,7 +22,8 @@
 import numpy as np
 
 from minitx.classroom import (
-    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel, predict, quiz, reveal,
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal,
 )  # fmt: skip
 from minitx.compiled import trace
 from minitx.measure import entropy, softmax

@@ -21,8 +21,8 @@
 import numpy as np
 
 from minitx.classroom import (
-    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel, predict, quiz, reveal,
-    states,
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal, states,
 )  # fmt: skip
 from minitx.measure import cosines, norms
 from minitx.runs import zoo
