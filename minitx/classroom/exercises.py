@@ -3,20 +3,17 @@
 A mistake is a function too: what a learner writes who misunderstands in a typical way.
 """
 
-import functools
 import inspect
 import re
-import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minitx.classroom.answers import recall, remember
 from minitx.classroom.learner import session, tell
-from minitx.classroom.lessons import lesson_of, solutions
+from minitx.classroom.lessons import from_solutions, lesson_of
 from minitx.classroom.questions import question, solution_of
 from minitx.errors import InputError, suggest
 
@@ -51,12 +48,7 @@ def exercise(id: str) -> Exercise:
 
 def exercises_of(lesson: str) -> dict[str, Exercise]:
     """Return the exercises of a lesson by id."""
-    return _read_solutions(solutions(lesson))
-
-
-@functools.cache
-def _read_solutions(path: Path) -> dict[str, Exercise]:
-    return runpy.run_path(str(path))["EXERCISES"]
+    return from_solutions(lesson, "EXERCISES")
 
 
 def check(id: str) -> Callable[[Callable], Callable]:

@@ -1,7 +1,7 @@
 """The figures of lessons: curves with bands over seeds, baselines, and the learner's prediction.
 
 A `Picture` is drawn curve by curve. It is saved as PNG, with a CSV of all that was drawn beside
-it; in a notebook it shows itself. Curves differ in colour (Okabe and Ito's), line style and marker,
+it; a notebook shows it in place. Curves differ in colour (Okabe and Ito's), line style and marker,
 so that colour-blind people and readers of a print in grey can tell them apart.
 """
 
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from minitx import plots
 from minitx.classroom.answers import attempt, folder
-from minitx.classroom.learner import session
+from minitx.classroom.learner import in_notebook, session
 from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRAINED
 
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
@@ -136,8 +136,11 @@ class Picture:
         ax.grid(axis="y", color="0.9", linewidth=0.6)
         ax.set_axisbelow(True)
 
-    def save(self) -> "Picture":
-        """Write figures/NAME.png and .csv into the folder of answers, and print the path."""
+    def save(self) -> None:
+        """Write figures/NAME.png and .csv into the folder of answers, and print the path.
+
+        A notebook shows the picture in place.
+        """
         for ax, axis, value in self.guesses:
             _bring_into_view(ax, axis, value)
         for ax in self.axes:
@@ -147,7 +150,10 @@ class Picture:
         if attempt(plots.save, self.figure, path, rows=rows):
             print(f"FIGURE {path}")
             session.figures.append(path)
-        return self
+        if in_notebook():
+            from IPython.display import display
+
+            display(self)
 
     def _repr_png_(self) -> bytes:
         """Return what a notebook shows of the picture."""

@@ -46,7 +46,7 @@ def draw(
     labels: tuple[str, str] = ("", ""),
     guess: tuple[float | None, float] | None = None,
     **settings,
-) -> Picture:
+) -> None:
     """Draw curves and baselines over x in one panel, and save it.
 
     `curves` and `baselines` are values by label; values of several seeds have one row for each.
@@ -62,7 +62,11 @@ def draw(
         value, place = guess
         picture.guess(0, value, at=place)
     picture.dress(0, "", *labels, **settings)
+<<<<<<< HEAD
     if settings.get("xscale") == "log":
         picture.axes[0].set_xticks(x, [f"{value:g}" for value in x])
         picture.axes[0].minorticks_off()
     return picture.save()
+=======
+    picture.save()
+>>>>>>> room

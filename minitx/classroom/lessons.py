@@ -6,8 +6,11 @@ measuring code that is shown on request, and `# %% quiet` a cell whose code is n
 such as the questions of a quiz.
 """
 
+import functools
+import runpy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from minitx.classroom.answers import recall
 from minitx.errors import InputError, suggest
@@ -39,8 +42,18 @@ def paths() -> dict[str, Path]:
 
 
 def solutions(lesson: str) -> Path:
-    """Return the file with the solutions of a lesson's exercises."""
+    """Return the file with the solutions of a lesson's exercises, and with its quiz."""
     return LESSONS / "solutions" / f"{lesson.lower()}.py"
+
+
+def from_solutions(lesson: str, name: str) -> dict[str, Any]:
+    """Return the EXERCISES or the QUIZ of a lesson, by id."""
+    return _read_solutions(solutions(lesson))[name]
+
+
+@functools.cache
+def _read_solutions(path: Path) -> dict[str, Any]:
+    return runpy.run_path(str(path))
 
 
 def find(words: str) -> str:

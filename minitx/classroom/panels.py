@@ -1,10 +1,10 @@
 """Panels of the page in a lesson: a figure that computes on the lesson's own model."""
 
 import html
-import sys
 from pathlib import Path
 
-from minitx.classroom.learner import session
+from minitx.classroom.learner import in_notebook, session
+from minitx.errors import InputError, suggest
 from minitx.page import browser, writer
 from minitx.runs import zoo
 from minitx.runs.run import Run
@@ -18,14 +18,17 @@ def panel(name: str, family: str = "fables", **view: str | float) -> None:
 
     `view` sets the panel's controls, the prompt and the position. A notebook shows the panel in
     place; elsewhere its address is printed, and the browser opens it if a learner is there.
+    Raises InputError for a panel that does not exist.
     """
-    run = as_run(zoo.load(family))
-    if "ipykernel" in sys.modules:
+    if name not in writer.PANELS:
+        raise InputError(f"the page has no panel {name!r}{suggest(name, writer.PANELS)}")
+    models = zoo.load(family)
+    run = as_run(models)
+    if in_notebook():
         _show_in_notebook(run, name, view)
         return
-    path = cache_folder() / "pages" / f"{zoo.load(family).hash}.html"
-    if not path.exists():
-        writer.write(path, [run])
+    path = cache_folder() / "pages" / f"{models.hash}.html"
+    writer.write(path, [run])
     address = writer.address(path, name, **view)
     print(f"PANEL {address}")
     if session.opens:

@@ -6,13 +6,12 @@ nobody reads an answer before the question.
 
 import contextlib
 import math
-import runpy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from minitx.classroom.answers import recall, remember
-from minitx.classroom.learner import ask, tell
-from minitx.classroom.lessons import lesson_of, solutions
+from minitx.classroom.learner import ask, session, tell
+from minitx.classroom.lessons import from_solutions, lesson_of
 from minitx.errors import InputError, suggest
 
 LETTERS = "abcdefgh"
@@ -46,6 +45,7 @@ def predict(
     is made once: when the lesson runs again, it is shown, and the question is not asked.
     """
     lesson = lesson_of(id)
+    session.choices[id] = tuple(choices)
     _pose("PREDICT", question, choices)
     earlier = recall(lesson).get(id, SKIPPED)
     if earlier in choices or (not choices and isinstance(earlier, (int, float))):
@@ -63,20 +63,30 @@ def predict(
 def reveal(id: str, truth: float | str, because: str) -> None:
     """Say what came out beside what the learner predicted: "You said 0.5. It is 0.95: ...".
 
-    `truth` is a number, or one of the choices in words.
+    `truth` is a number, or one of the choices in words. Raises InputError if it is neither.
     """
+    choices = session.choices.get(id, ())
+    if choices and truth not in choices:
+        raise InputError(f"{id}: {truth!r} is not one of its choices: {', '.join(choices)}")
     said = recall(lesson_of(id)).get(id, SKIPPED)
+    value = in_words(truth)
     if said == SKIPPED:
-        tell(f"It is {_quoted(truth)}: {because}")
-    elif said == truth:
-        tell(f"You said {_quoted(said)}, and so it is: {because}")
+        tell(f"It is {value}: {because}")
+    elif in_words(said) == value:
+        tell(f"You said {value}, and so it is: {because}")
     else:
-        tell(f"You said {_quoted(said)}. It is {_quoted(truth)}: {because}")
+        tell(f"You said {in_words(said)}. It is {value}: {because}")
 
 
-def _quoted(answer: float | str) -> str:
-    """Return a number with three digits, or a choice in quotation marks."""
-    return f'"{answer}"' if isinstance(answer, str) else f"{answer:.3g}"
+def in_words(answer: float | str) -> str:
+    """Return a number with three significant digits, or more before the point; or words as is.
+
+    >>> in_words(0.94912), in_words(8192.0), in_words("it rises")
+    ('0.949', '8,192', 'it rises')
+    """
+    if isinstance(answer, str):
+        return answer
+    return f"{answer:,.0f}" if abs(answer) >= 1000 else f"{answer:.3g}"
 
 
 def quiz(lesson: str) -> None:
@@ -97,7 +107,7 @@ def quiz(lesson: str) -> None:
 
 def quiz_of(lesson: str) -> dict[str, Question]:
     """Return the questions of a lesson's quiz by id, such as L08.q1."""
-    return runpy.run_path(str(solutions(lesson)))["QUIZ"]
+    return from_solutions(lesson, "QUIZ")
 
 
 def question(id: str) -> Question:

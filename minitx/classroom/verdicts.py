@@ -10,7 +10,7 @@ REAL_MODEL = "smollm2"
 def judge(*ids: str) -> None:
     """Judge claims on the zoo, over its seeds; print each verdict with its numbers and its rule.
 
-    The ledger keeps the verdicts. Raises InputError for an unknown claim.
+    The verdicts are kept in the cache folder; `minitx ledger` shows them. Raises InputError for an unknown claim.
     """
     from minitx.evidence import zoo_judging
 
@@ -29,7 +29,7 @@ def judge_real_model(*ids: str) -> None:
         run = loader.load(REAL_MODEL)
     except InputError:
         tell(
-            f"(skipped: the same on a real model; `minitx pull {REAL_MODEL}` downloads one, 270 MB)"
+            f"(skipped: the same on a real model; `minitx pull {REAL_MODEL}` downloads one, 100 MB)"
         )
         return
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")

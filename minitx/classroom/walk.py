@@ -12,6 +12,12 @@ from minitx.classroom.lessons import Cell
 
 OWN_FILE = "import numpy as np\n\nfrom minitx.classroom import check\n\n\n"  # how it begins
 
+PROMPTS = {  # by kind of cell: what is asked before it runs, and the letters that answer
+    "exercise": ("[Enter: check it | h: hint | s: skip | q: leave] ", ["", "h", "s", "q"]),
+    "folded": ("[Enter: run this | c: read the code | q: leave] ", ["", "c", "q"]),
+    "code": ("[Enter: run this | q: leave] ", ["", "q"]),
+}
+
 
 def walk(lesson: str, straight: bool = False, opens: bool = False, again: bool = False) -> None:
     """Go through a lesson: `straight` does not wait or ask, `opens` opens figures and panels.
@@ -104,32 +110,25 @@ def _print_folded(cell: Cell) -> None:
 
 def _ready(console, lesson: str, cell: Cell) -> bool:
     """Wait for the learner, and return whether the walk goes on."""
+    prompt, keys = PROMPTS[cell.kind]
     if cell.kind == "exercise":
         print(f"--- your turn: write it in {_own_file(cell)}, save, and come back.")
-        prompt = "[Enter: check it | h: hint | s: skip | q: leave] "
-    elif cell.kind == "folded":
-        prompt = "[Enter: run this | c: read the code | q: leave] "
-    else:
-        prompt = "[Enter: run this | q: leave] "
     while True:
         try:
-            typed = input(prompt).strip().lower()
+            typed = input(prompt).strip().lower()[:1]
         except EOFError:
             return False
-        if typed in ("q", "quit"):
+        if typed not in keys:
+            print(f"Press Enter, or type one of: {', '.join(keys[1:])}.")
+        elif typed == "q":
             print(f"left; `minitx lesson {int(lesson[1:])}` goes on here")
             return False
-        if cell.kind == "folded" and typed == "c":
+        elif typed == "c":
             _print_code(console, cell.text)
-            continue
-        if cell.kind != "exercise":
-            return True
-        if typed == "h":
+        elif typed == "h":
             print(hint(cell.id))
-        elif typed in ("s", "skip"):
+        elif typed == "s" or cell.kind != "exercise":
             return True
-        elif typed:
-            print("Enter, h, s or q?")
         elif not _try_own_file(cell) or session.passed.get(cell.id):
             return True
 

@@ -180,15 +180,16 @@ def train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> di
     """Train all seeds, and return their parameters and their losses at each evaluation.
 
     `stages` has a list of parameters, one for each seed, by step; `losses` has the axes training
-    or validation, seed, evaluation. A terminal shows a progress line.
+    or validation, seed, evaluation. A terminal or a notebook shows a progress line.
     """
     from tqdm import tqdm
 
+    hides_bar = False if "ipykernel" in sys.modules else None  # None: unless it is a terminal
     stages = {}
     losses = []
     with tqdm(
         total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
-        leave=False, disable=None, file=sys.stderr, dynamic_ncols=True,
+        leave=False, disable=hides_bar, file=sys.stderr, dynamic_ncols=True,
     ) as bar:  # fmt: skip
         states = [init_state(config, recipe, seed) for seed in SEEDS]
         for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):
