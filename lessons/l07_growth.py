@@ -95,8 +95,9 @@ reveal("L07.b", float(trained[:, -1].mean()), "the embedding starts out short, a
        f"makes the state {trained[:, 0].mean():.1f} times as long.")
 
 # %% [markdown]
-# Look at block 1 first: most of the growth happens there, because our embedding begins with very
-# small numbers. Start it larger, and the same model grows less. So "how many times" says little.
+# Look at block 1 first: it multiplies the length by more than all other blocks together, because our
+# embedding begins with very small numbers. Start it larger, and the same model grows less. So "how
+# many times" says little.
 #
 # Then look at the gap above the dashed line. In this model, more than half of the squared length
 # comes from updates that point along the state. (The verdict on A13 counts attention and MLP of
