@@ -8,9 +8,8 @@
 # length grows exponentially. That is what the residual connection does: it adds everything up. Its
 # purpose is another one: it keeps the gradient alive."
 #
-# Claims: every layer makes the state longer (A8), in larger and larger steps (A10), exponentially
-# (A11), because everything is added up (A13); and without the residual connection, gradients die
-# (A12).
+# Claims: every layer makes the state longer (A8), in larger and larger steps (A10), because
+# everything is added up (A13). Without the residual connection, gradients die (A12).
 #
 # ## Predict
 #
@@ -95,9 +94,9 @@ reveal("L07.b", float(trained[:, -1].mean()), "the embedding starts out short, a
        f"makes the state {trained[:, 0].mean():.1f} times as long.")
 
 # %% [markdown]
-# Look at block 1 first: it multiplies the length by more than all other blocks together, because our
-# embedding begins with very small numbers. Start it larger, and the same model grows less. So "how
-# many times" says little.
+# Look at block 1 first: it multiplies the length by more than all other blocks together, because
+# our embedding begins with very small numbers. Start it larger, and the same model grows less. So
+# "how many times" says little.
 #
 # Then look at the gap above the dashed line. In this model, more than half of the squared length
 # comes from updates that point along the state. (The verdict on A13 counts attention and MLP of
@@ -152,10 +151,10 @@ def shrinking_updates(x_D):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# States do get longer, in nearly every block of nearly every model. But "because everything is
-# added up" explains only what right angles would give, and the rest is a choice that training made.
-# And "exponentially" needs more blocks than we have: over six, a straight line, a square root and
-# an exponential look alike to the eye, and only measuring tells them apart.
+# States do get longer, in nearly every block. But "because everything is added up" explains only
+# what right angles would give, and the rest is a choice that training made. And "exponentially"
+# needs more blocks than we have: over six of them, a straight line, a square root and an
+# exponential can hardly be told apart. Lesson 8 comes back to that.
 
 # %% quiet
 quiz("L07")
@@ -164,7 +163,7 @@ quiz("L07")
 # ## Verdicts
 
 # %% quiet
-judge("A8", "A10", "A11", "A12", "A13")
+judge("A8", "A10", "A12", "A13")
 
 # %% [markdown]
 # ## The same on a real model
@@ -173,7 +172,7 @@ judge("A8", "A10", "A11", "A12", "A13")
 # longer with depth. A model of six blocks is too small to stand for a large one here.
 
 # %% quiet
-judge_real_model("A8", "A10", "A11", "A13")
+judge_real_model("A8", "A10", "A13")
 
 # %% [markdown]
 # ## In short

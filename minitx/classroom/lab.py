@@ -62,11 +62,7 @@ def draw(
         value, place = guess
         picture.guess(0, value, at=place)
     picture.dress(0, "", *labels, **settings)
-<<<<<<< HEAD
     if settings.get("xscale") == "log":
         picture.axes[0].set_xticks(x, [f"{value:g}" for value in x])
         picture.axes[0].minorticks_off()
-    return picture.save()
-=======
     picture.save()
->>>>>>> room
