@@ -19,6 +19,7 @@ from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRA
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
 FIFTH = {"color": "#56B4E9", "linestyle": "--", "marker": "*", "linewidth": 1.5}
 STYLES = (MAIN, OTHER, THIRD, CHANCE, FOURTH, FIFTH)  # of a panel's curves, in turn
+BASELINES = (NULL, NULL | {"color": "0.4", "linestyle": ":", "marker": "^"})
 HATCHES = ("", "//", "..", "xx", "--", "oo")
 PREDICTION = "#7B3294"
 HEIGHT = 5.0  # inches
@@ -40,6 +41,7 @@ class Picture:
         self.axes: list[Axes] = list(self.figure.subplots(1, panels, squeeze=False).flat)
         self.rows: list[tuple] = []  # of the CSV
         self.curves = [0] * panels  # drawn so far in a style of STYLES
+        self.baselines = [0] * panels  # drawn so far
         self.guesses: list[tuple[Axes, str, float]] = []  # panel, axis, value
 
     def line(self, panel: int, x, y, label: str, style: dict | None = None) -> None:
@@ -53,8 +55,10 @@ class Picture:
             ax.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
     def baseline(self, panel: int, x, y, label: str) -> None:
-        """Draw what chance or arithmetic alone would give: a dashed black line."""
-        self.line(panel, x, y, f"baseline: {label}", NULL)
+        """Draw what chance or arithmetic alone would give: a dashed or dotted line."""
+        drawn = self.baselines[panel]
+        self.baselines[panel] += 1
+        self.line(panel, x, y, f"baseline: {label}", BASELINES[drawn % len(BASELINES)])
 
     def untrained(self, panel: int, x, y, label: str = "untrained") -> None:
         """Draw the same model before training: a dashed grey line."""
