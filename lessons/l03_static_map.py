@@ -41,7 +41,7 @@ predict("L03.b", "Now all vectors get the same length, so that they lie on a sph
 # Our model's embedding has 32 numbers for each word. The figure shows the flattest view of the
 # nouns (two directions along which they differ most). Change the four words, and run it again.
 
-# %% folded Draw a map of the nouns with a parallelogram
+# %% folded Draw a map of the nouns, with two steps on it
 family = zoo.load("kingdom-untied")  # one model, trained from three seeds
 source, tokens = family.data.generator, list(family.data.tokenizer.tokens)
 nouns = list(source.attributes)  # each with its rank, gender and age
@@ -60,9 +60,12 @@ def draw_map(four):
     for gender in ("male", "female"):
         chosen = [n for n, noun in enumerate(nouns) if source.attributes[noun]["gender"] == gender]
         picture.dots(0, *flat_N2[chosen].T, gender, [nouns[n] for n in chosen])
-    corners = flat_N2[[nouns.index(word) for word in [*four, four[0]]]]
-    picture.axes[0].plot(*corners.T, color="0.5", zorder=1)
-    picture.dress(0, " - ".join(four), "first direction", "second direction")
+    king, man, woman, queen = (flat_N2[nouns.index(word)] for word in four)
+    for start, end in ((man, woman), (king, queen)):
+        arrow = {"arrowstyle": "->", "color": "0.4", "linewidth": 1.6}
+        picture.axes[0].annotate("", end, start, arrowprops=arrow)
+    title = f"the steps from {four[1]} to {four[2]} and from {four[0]} to {four[3]}"
+    picture.dress(0, title, "first direction", "second direction")
     picture.save()
 
 # %%
@@ -76,7 +79,7 @@ draw_map(["king", "man", "woman", "queen"])
 #
 # Let man be (1, 0) and woman (1, 2): the step between them is (0, 2). Let king be (4, 0). Then king
 # - man + woman is (4, 2). If queen is at (4, 3), the sum misses it by 1. Whether it *hits* depends
-# on who else is there: here king itself, at distance 2, is the next nearest. So queen wins.
+#   on who else is there: here king itself, at distance 2, is the next nearest. So queen wins.
 
 # %%
 man, woman, king, queen = np.array([[1.0, 0], [1, 2], [4, 0], [4, 3]])
