@@ -72,8 +72,8 @@ def draw_map(four):
 draw_map(["king", "man", "woman", "queen"])
 
 # %% [markdown]
-# If the analogy held exactly, the four words would be the corners of a parallelogram: the step from
-# man to woman would be the step from king to queen.
+# If the analogy held exactly, both arrows would be equal, and the four words would be the corners of
+# a parallelogram.
 #
 # ## Worked example: an analogy by hand
 #
