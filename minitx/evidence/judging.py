@@ -24,6 +24,8 @@ SUBJECTS = (
     "readout",
     "lens",
     "weights",
+    "training",
+    "heads",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE
     importlib.import_module(f"minitx.evidence.{subject}")

@@ -1,0 +1,309 @@
+"""What does training need, and what does it change: residual connections, directions, lengths?"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from minitx import compiled, geometry, measure, report
+from minitx.config import ModelConfig
+from minitx.evidence.evidence import evidence, three_way
+from minitx.model import Params, Transformer, init_params
+from minitx.objective import losses
+from minitx.runs.zoo import Family
+
+DEPTHS = (4, 12, 24)
+KEPT = 0.8  # of a gradient by each block: 20 blocks would leave a hundredth
+GRADIENT_WINDOWS = 4
+WINDOWS = 10
+MOST = 2.0  # times its length: no turn moves a vector further
+
+
+def windows_of(family: Family, count: int, length: int | None = None) -> np.ndarray:
+    """Return windows of a family's held-out text, tokens_BT, as long as its context by default."""
+    length = length or family.config.context
+    return report.sequences(family.data.val_tokens, length, count * length)
+
+
+# --- A12: gradients over depth -------------------------------------------------------------------
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def through_block(config: ModelConfig, params: Params, x_BTD):
+    """Return what the only block of a model makes of the stream."""
+    block = Transformer.of(config, params).blocks[0]
+    x_BTD, _, _ = block.attend(x_BTD, jnp.arange(x_BTD.shape[1]), None, None)
+    return block.feed(x_BTD, None)[0]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def back_through_block(config: ModelConfig, params: Params, x_BTD, gradient_BTD):
+    """Return the norm of the block's own gradient, and the gradient of the stream before it."""
+    _, pull_back = jax.vjp(functools.partial(through_block, config), params, x_BTD)
+    of_params, of_stream_BTD = pull_back(gradient_BTD)
+    return optax.tree.norm(of_params["blocks"]), of_stream_BTD
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def loss_gradient(config: ModelConfig, params: Params, x_BTD, target_BT):
+    """Return the gradient of the mean loss with respect to the last station."""
+
+    def loss(x_BTD):
+        logits_BTV = Transformer.of(config, params).readout(x_BTD)
+        return losses("cross_entropy", logits_BTV, target_BT).mean()
+
+    return jax.grad(loss)(x_BTD)
+
+
+def first_block_gradients(config: ModelConfig, seed: int, tokens_BT) -> list[float]:
+    """Return the norm of the first block's gradient in untrained models of `DEPTHS`.
+
+    All blocks are alike, so one compiled block serves every depth.
+    """
+    inputs_BT, target_BT = tokens_BT[:, :-1], tokens_BT[:, 1:]
+    deepest = dataclasses.replace(config, depth=max(DEPTHS))
+    whole = init_params(deepest, jax.random.key(seed))
+    one = dataclasses.replace(config, depth=1)
+    params_N = [whole | {"blocks": {0: whole["blocks"][n]}} for n in range(max(DEPTHS))]
+    model = Transformer.of(one, params_N[0])
+    states = [sum(model.embed(inputs_BT, jnp.arange(inputs_BT.shape[1])))]
+    for params in params_N:
+        states.append(through_block(one, params, states[-1]))
+    norms = []
+    for depth in DEPTHS:
+        gradient_BTD = loss_gradient(one, params_N[0], states[depth], target_BT)
+        norm = 0.0
+        for n in reversed(range(depth)):
+            norm, gradient_BTD = back_through_block(one, params_N[n], states[n], gradient_BTD)
+        norms.append(float(norm))
+    return norms
+
+
+def kept_by_block(norms: list[float]) -> float:
+    """Return the factor by which each further block changes a gradient: a line through the logs.
+
+    >>> round(kept_by_block([1.0, 0.5**8, 0.5**20]), 6)
+    0.5
+    """
+    smallest = float(np.finfo(np.float32).tiny)  # smaller ones are zero in training
+    return float(np.exp(np.polyfit(DEPTHS, np.log(np.maximum(norms, smallest)), 1)[0]))
+
+
+def a12(kept_residual, kept_norm, kept_both, kept_neither, deep_neither):
+    """A gradient dies if each block leaves 80 % of it or less: 20 blocks then leave a hundredth,
+    and no learning rate suits both ends. The residual connection is *the* thing that keeps it alive
+    if it lives with it, with and without norms, and dies without it, with and without norms.
+    Refuted if it lives with neither, or dies with the residual connection alone: then that is not
+    needed, or not enough. Qualified if norms can do it too.
+    One verdict on all seeds, because initial weights are random: the claim is about families whose
+    text and width are those of `fables`, but no weight of theirs is trained."""
+    lives_with = min(kept_residual, kept_both) > KEPT
+    return three_way(
+        supported=lives_with and max(kept_norm, kept_neither) <= KEPT,
+        refuted=kept_residual <= KEPT or kept_neither > KEPT,
+    )
+
+
+@evidence(
+    "A12",
+    rule=a12,
+    baseline="the same blocks without residual connections and without norms",
+    sentence="In untrained models of 4, 12 and 24 blocks, each further block leaves "
+    "{kept_residual:.0%} of the first block's gradient with residual connections alone, "
+    "{kept_norm:.0%} with norms alone, {kept_both:.0%} with both, and {kept_neither:.0%} with "
+    "neither: at 24 blocks its norm is then {deep_neither:.0e}.",
+    of="families",
+)
+def measure_a12(seed: int, family: Family) -> dict[str, float]:
+    tokens_BT = windows_of(family, GRADIENT_WINDOWS)
+    # Plain, because weights scaled by 1/sqrt(2N) are made for sums: they alone would let a
+    # gradient vanish where nothing is summed up.
+    plain = dataclasses.replace(family.config, init="plain", init_std=None)
+
+    def gradients(norm: str, residual: bool) -> list[float]:
+        config = dataclasses.replace(plain, norm=norm, residual=residual)
+        return first_block_gradients(config, seed, tokens_BT)
+
+    neither = gradients("none", False)
+    return {
+        "kept_residual": kept_by_block(gradients("none", True)),
+        "kept_norm": kept_by_block(gradients("layernorm", False)),
+        "kept_both": kept_by_block(gradients("layernorm", True)),
+        "kept_neither": kept_by_block(neither),
+        "deep_neither": neither[-1],
+    }
+
+
+# --- C4: logits, by directions or by lengths -----------------------------------------------------
+
+
+def read_and_next(model: Transformer, tokens_BT) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the unembedding reads, x_ZD, and the tokens that follow, without position 0."""
+    x_BTD = compiled.trace(model, tokens_BT).after_final_norm_BTD[:, 1:-1]
+    return np.asarray(x_BTD.reshape(-1, x_BTD.shape[-1]), np.float64), tokens_BT[:, 2:].ravel()
+
+
+def hybrid(lengths_of, directions_of) -> np.ndarray:
+    """Return logits_ZV with the lengths of one pair (states, rows) and the directions of another.
+
+    >>> hybrid(([[2.0, 0.0]], [[3.0, 0.0]]), ([[0.0, 1.0]], [[0.0, 5.0]])).tolist()
+    [[6.0]]
+    """
+    x_ZD, w_VD = lengths_of
+    lengths_ZV = measure.norms(x_ZD)[:, None] * measure.norms(w_VD)
+    x_ZD, w_VD = directions_of
+    return lengths_ZV * measure.cosines(np.asarray(x_ZD)[:, None], np.asarray(w_VD))
+
+
+def loss_of(logits_ZV, next_Z) -> float:
+    """Return the mean loss in nats."""
+    return float(-measure.log_softmax(logits_ZV)[np.arange(len(next_Z)), next_Z].mean())
+
+
+def right_and_wrong(values_ZV, next_Z) -> tuple[float, float]:
+    """Return the mean over right tokens, and over all others."""
+    right = values_ZV[np.arange(len(next_Z)), next_Z].sum()
+    count = len(next_Z)
+    return float(right / count), float((values_ZV.sum() - right) / (values_ZV.size - count))
+
+
+def c4(right, wrong, untrained, directions, lengths, trained):
+    """Right logits end above 0 and wrong ones below. By alignment: the final directions with the
+    initial lengths bring at least half of the fall of the loss, and the final lengths with the
+    initial directions bring nothing. Refuted if logits do not part, or if lengths alone bring more
+    than directions alone."""
+    fall = untrained - trained
+    apart = right > 0 > wrong
+    return three_way(
+        supported=apart and untrained - directions >= fall / 2 and lengths >= untrained,
+        refuted=right <= wrong or lengths < directions,
+    )
+
+
+@evidence(
+    "C4",
+    rule=c4,
+    baseline="the untrained model: no logit knows which token is right",
+    sentence="After training the right logit is {right:.1f} and a wrong one {wrong:.1f} on average "
+    "(both near 0 before). The loss falls from {untrained:.2f} to {trained:.2f} nats. With the "
+    "trained directions and the lengths from before training it is {directions:.2f}; with the "
+    "trained lengths and the directions from before, {lengths:.2f}.",
+    of="families",
+)
+def measure_c4(seed: int, family: Family) -> dict[str, float]:
+    tokens_BT = windows_of(family, WINDOWS)
+    pairs = []
+    for model in (family.untrained[seed], family.models[seed]):
+        x_ZD, next_Z = read_and_next(model, tokens_BT)
+        pairs.append((x_ZD, np.asarray(model.unembedding_VD, np.float64)))
+    before, after = pairs
+    right, wrong = right_and_wrong(hybrid(after, after), next_Z)
+    return {
+        "right": right,
+        "wrong": wrong,
+        "untrained": loss_of(hybrid(before, before), next_Z),
+        "directions": loss_of(hybrid(before, after), next_Z),
+        "lengths": loss_of(hybrid(after, before), next_Z),
+        "trained": loss_of(hybrid(after, after), next_Z),
+    }
+
+
+# --- C6: what a sublayer reads -------------------------------------------------------------------
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def predict_with(config: ModelConfig, params: Params, tokens_BT, read_RBTD):
+    """Return logits for each sublayer R: it alone reads read_RBTD[r] instead of the stream."""
+    model = Transformer.of(config, params)
+    position_T = jnp.arange(tokens_BT.shape[1])
+
+    def with_one(changed, read_BTD):
+        x_BTD = sum(model.embed(tokens_BT, position_T))
+        for r in range(2 * config.depth):
+            block = model.blocks[r // 2]
+            seen_BTD = jnp.where(r == changed, read_BTD, x_BTD)
+            if r % 2 == 0:
+                x_BTD += block.attention(block.attention_norm(seen_BTD), position_T)[0]
+            else:
+                x_BTD += block.mlp(block.mlp_norm(seen_BTD))
+        return model.readout(x_BTD)
+
+    return jax.vmap(with_one)(jnp.arange(len(read_RBTD)), read_RBTD)
+
+
+def moved(x_ZD, length_Z, order) -> tuple[np.ndarray, np.ndarray]:
+    """Return states with other lengths, and states turned as far towards those that `order` names.
+
+    Both are moved by the same distance, at most `MOST` times their length.
+    """
+    own_Z = np.maximum(measure.norms(x_ZD), 1e-30)
+    factor_Z1 = np.minimum(length_Z / own_Z, 1 + MOST)[:, None]
+    return factor_Z1 * x_ZD, geometry.turned(x_ZD, x_ZD[order], np.abs(factor_Z1 - 1))
+
+
+def effects(model: Transformer, tokens_BT) -> dict[str, float]:
+    """Return mean KL and added loss if a sublayer reads states of other lengths, or turned ones."""
+    trace = compiled.trace(model, tokens_BT)
+    read_RBTD = trace.stream_RBTD[:-1]
+    shape = read_RBTD[:, :, 1:].shape
+    order = geometry.derangement(shape[1] * shape[2])
+    edits = {"lengths": read_RBTD.copy(), "turns": read_RBTD.copy()}
+    for r in range(len(read_RBTD)):
+        x_ZD = np.asarray(read_RBTD[r, :, 1:].reshape(-1, shape[-1]), np.float64)
+        changed = moved(x_ZD, measure.norms(x_ZD)[order], order)
+        for edit, new_ZD in zip(edits.values(), changed, strict=True):
+            edit[r, :, 1:] = new_ZD.reshape(shape[1:])  # position 0 stays as it is
+    next_Z = tokens_BT[:, 2:].ravel()
+    vocab = model.config.vocab
+    before_ZV = trace.logits_BTV[:, 1:-1].reshape(-1, vocab)
+    found = {}
+    for name, edit in edits.items():
+        logits_RBTV = predict_with(model.config, model.params(), tokens_BT, edit)
+        after_RZV = np.asarray(logits_RBTV)[:, :, 1:-1].reshape(len(edit), -1, vocab)
+        found[f"kl_{name}"] = float(measure.kl(before_ZV, after_RZV).mean())
+        added_R = [loss_of(after_ZV, next_Z) for after_ZV in after_RZV]
+        found[f"added_{name}"] = float(np.mean(added_R)) - loss_of(before_ZV, next_Z)
+    return found
+
+
+def c6(kl_normed, kl_normed_turned, added_bare, added_bare_turned, added_untrained):
+    """By algebra a norm divides the length away from what stands behind it; the check: exchanged
+    lengths do less than 1 % of what turns of the same size do. What is left to find is whether
+    sublayers without norms *use* lengths: exchanging them must cost at least a tenth of what turns
+    of the same size cost in held-out loss; less is a side matter. Refuted if lengths get past a
+    norm, or if exchanging them costs nothing (0.001 nats, or no more than in the untrained
+    model)."""
+    blind = kl_normed < 0.01 * kl_normed_turned
+    used = added_bare > max(0.001, added_untrained)
+    return three_way(
+        supported=blind and used and added_bare >= 0.1 * added_bare_turned,
+        refuted=not blind or not used,
+    )
+
+
+@evidence(
+    "C6",
+    rule=c6,
+    baseline="states turned towards those of other tokens, moved as far as by the exchange of "
+    "lengths; and the untrained model without norms",
+    sentence="Sublayers read states with exchanged lengths. Behind norms predictions move "
+    "by {kl_normed:.1e} nats (by {kl_normed_turned:.3f} if the states are turned instead, as far). "
+    "In a model without norms the held-out loss rises by {added_bare:.3f} nats for each sublayer, "
+    "and by {added_bare_turned:.3f} if the states are turned; untrained, by {added_untrained:.4f}.",
+    of="families",
+    species=("fables", "nonorm"),
+)
+def measure_c6(seed: int, normed: Family, bare: Family) -> dict[str, float]:
+    tokens_BT = windows_of(normed, WINDOWS)
+    with_norms = effects(normed.models[seed], tokens_BT)
+    without = effects(bare.models[seed], tokens_BT)
+    return {
+        "kl_normed": with_norms["kl_lengths"],
+        "kl_normed_turned": with_norms["kl_turns"],
+        "added_bare": without["added_lengths"],
+        "added_bare_turned": without["added_turns"],
+        "added_untrained": effects(bare.untrained[seed], tokens_BT)["added_lengths"],
+    }
