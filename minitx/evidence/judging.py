@@ -4,11 +4,8 @@ A verdict stands if the rule gives it for the means, for nearly all resamples of
 for each text alone. Otherwise it is "undecided": another sample could give another verdict.
 """
 
-import functools
-import hashlib
 import importlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -37,21 +34,15 @@ LOW, HIGH = 0.025, 0.975  # quantiles that bound the interval
 Numbers = dict[str, float]
 
 
-def judge(reading: Reading, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each claim's id and its row as plain JSON, as soon as it is judged."""
-    for id in ids:
-        yield id, judge_claim(EVIDENCE[id], reading)
-
-
 def judge_claim(claim: Evidence, reading: Reading) -> dict[str, Any]:
     """Return the verdict on one claim: with its numbers, their intervals, and a sentence."""
     try:
         if claim.of == "model":
             return row_of(claim, claim.measure(reading))
         numbers_W = measure_windows(claim, reading)
+        row = row_of(claim, {name: float(values.mean()) for name, values in numbers_W.items()})
     except Untestable as reason:
         return untested(f"It cannot be asked of this model: {reason}.")
-    row = row_of(claim, {name: float(values.mean()) for name, values in numbers_W.items()})
     by_text = rulings_by_text(claim, numbers_W, reading.text_W)
     resampled = resample(numbers_W, reading.text_W)
     row |= {"windows": len(reading.text_W), "texts": by_text}
@@ -64,7 +55,13 @@ def judge_claim(claim: Evidence, reading: Reading) -> dict[str, Any]:
 
 
 def row_of(claim: Evidence, numbers: Numbers) -> dict[str, Any]:
-    """Return what the rule says of these numbers, as a row without intervals."""
+    """Return what the rule says of these numbers, as a row without intervals.
+
+    Raises Untestable if a number is not finite.
+    """
+    for name, number in numbers.items():
+        if not np.isfinite(number):
+            raise Untestable(f"{name.replace('_', ' ')} comes out as {number}")
     return {
         "verdict": ruled(claim, numbers),
         "sentence": claim.in_words(numbers),
@@ -136,15 +133,6 @@ def named(rulings: dict[str, str]) -> str:
     'fables refuted, errands qualified'
     """
     return ", ".join(f"{name} {ruling}" for name, ruling in rulings.items())
-
-
-@functools.cache
-def rules_hash() -> str:
-    """Return a hash of the code that judges, 12 characters."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def chosen_claims(words: str | None, known: Sequence[str], zoo: bool = False) -> list[str]:

@@ -85,14 +85,21 @@ class Reading:
         return np.random.default_rng(window)
 
 
-def fingerprint(reading: Reading) -> str:
-    """Return a hash of the weights and the windows, 12 characters."""
+def hash_of_weights(reading: Reading) -> str:
+    """Return a hash of the model's weights, 12 characters."""
     digest = hashlib.sha256()
     for name, array in sorted(named_arrays(reading.model.params()).items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(reading.tokens_WT.tobytes())
     return digest.hexdigest()[:12]
+
+
+def in_words(reading: Reading) -> str:
+    """Return what was read, with a hash of its tokens."""
+    count, length = reading.tokens_WT.shape
+    texts = ", ".join(dict.fromkeys(reading.text_W))
+    digest = hashlib.sha256(reading.tokens_WT.tobytes()).hexdigest()[:8]
+    return f"{count} windows of {length} tokens of {texts} ({digest})"
 
 
 def to_float32(x_TD) -> np.ndarray:

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from minitx import report
-from minitx.evidence.evidence import EVIDENCE, Evidence, Untestable
+from minitx.evidence import verdicts
+from minitx.evidence.evidence import Evidence, Untestable
 from minitx.evidence.judging import (
     RESAMPLES,
     Numbers,
@@ -22,22 +23,31 @@ from minitx.evidence.judging import (
     named,
     row_of,
     ruled,
-    rules_hash,
     settle,
     untested,
 )
 from minitx.evidence.reading import WINDOW_TOKENS, WINDOWS, Reading
+from minitx.evidence.verdicts import Judged
 from minitx.runs import zoo
 from minitx.runs.zoo import Family
 
 
 def judge(ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each claim's id and its row as plain JSON, as soon as it is judged.
+    """Yield each claim's id and its row as plain JSON, as soon as it is judged and kept.
 
-    Families that are not in the cache are trained first. Raises InputError if that is impossible.
+    Verdicts that were kept before are not judged again. Families that are not in the cache are
+    trained first. Raises InputError if that is impossible.
     """
-    for id in ids:
-        yield id, judge_claim(EVIDENCE[id])
+    yield from kept().judge(ids, judge_claim)
+
+
+def kept() -> Judged:
+    """Return the verdicts on the zoo that were kept on disk, if they are still valid."""
+    judged = Judged(
+        "zoo", verdicts.ZOO, fingerprint(), "its families' held-out texts", verdicts.rules_hash()
+    )
+    judged.take_over()
+    return judged
 
 
 def judge_claim(claim: Evidence) -> dict[str, Any]:
@@ -48,10 +58,9 @@ def judge_claim(claim: Evidence) -> dict[str, Any]:
     if claim.needs_one_model:
         families = families[:1]
     try:
-        numbers_E = measure_seeds(claim, families)
+        row = judge_seeds(claim, measure_seeds(claim, families))
     except Untestable as reason:
         return untested(f"It cannot be asked of these models: {reason}.")
-    row = judge_seeds(claim, numbers_E)
     row["families"] = [family.hash for family in families]
     return row
 
@@ -138,6 +147,6 @@ def read(model, family: Family) -> Reading:
 
 
 def fingerprint() -> str:
-    """Return a hash of everything that decides the verdicts on the zoo, 12 characters."""
+    """Return a hash of everything that decides the zoo's models, 12 characters."""
     hashes = [zoo.hash_of(*zoo.prepare_species(name)) for name in zoo.ZOO]
-    return hashlib.sha256(" ".join([rules_hash(), *hashes]).encode()).hexdigest()[:12]
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()[:12]
