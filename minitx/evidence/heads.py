@@ -10,7 +10,7 @@ from minitx.evidence.training import loss_of, moved, windows_of
 from minitx.runs.zoo import Family
 
 MARGIN = 0.05  # of what a model knows: two models closer than that behave alike
-WINDOWS = 40
+WINDOWS = 200
 
 
 def frequencies(family: Family) -> np.ndarray:

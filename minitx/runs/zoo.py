@@ -49,6 +49,7 @@ LONG = TrainConfig(
     decay="linear", final_lr=0.0, eval_every=50,
 )  # fmt: skip
 SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
+SIZES = dataclasses.replace(SHORT, steps=300, weight_decay=0.0, eval_every=100)
 QUICK = dataclasses.replace(LONG, steps=100, batch=8, warmup=10, eval_every=100)
 
 ZOO = {
@@ -108,6 +109,20 @@ ZOO = {
         )
         for depth in (0, 1)
         for name in ("tied", "untied")
+    },
+    **{
+        f"sizes-{name}": Species(
+            f"tokens that follow Zipf's law, and some that never occur: {name}",
+            dataclasses.replace(WORDS, tied=name.endswith("-tied")),
+            recipe,
+            corpus="zipf",
+        )
+        for name, recipe in (
+            ("adam-tied", SIZES),
+            ("adam-untied", SIZES),
+            ("decay-tied", dataclasses.replace(SIZES, weight_decay=1.0)),
+            ("sgd-untied", dataclasses.replace(SIZES, optimizer="sgd", lr=0.2)),
+        )
     },
 }
 
