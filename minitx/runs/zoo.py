@@ -50,6 +50,7 @@ LONG = TrainConfig(
 )  # fmt: skip
 SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
 SIZES = dataclasses.replace(SHORT, steps=300, weight_decay=0.0, eval_every=100)
+PAIRS = dataclasses.replace(SHORT, lr=0.02, weight_decay=0.0, eval_every=100)
 QUICK = dataclasses.replace(LONG, steps=100, batch=8, warmup=10, eval_every=100)
 
 ZOO = {
@@ -104,7 +105,7 @@ ZOO = {
         f"chain-{depth}-{name}": Species(
             f"a Markov chain; blocks: {depth}, no norms, no positions, {name} embeddings",
             dataclasses.replace(TABLES, depth=depth, tied=name == "tied"),
-            SHORT,
+            PAIRS,
             corpus="chain",
         )
         for depth in (0, 1)
