@@ -12,9 +12,11 @@ from minitx.runs.zoo import Family
 STANDS_OUT = 2.0  # times as long as usual, or as short
 DIRECTIONS = 4000
 TENTH = 0.1
-TRIED = 30  # rows for which it is worked out whether any state at all chooses them
+TRIED = 20  # rows for which it is worked out whether any state at all chooses them
 ROUNDS = 50
 RIVALS = 50  # that a round adds
+LEAST = 1e-6  # by which a row must lead to win; less is rounding
+PRODUCTS = 2**25  # held in memory at once
 
 
 # --- B27: tokens that never occur ----------------------------------------------------------------
@@ -86,12 +88,13 @@ def won_by_longest(rows_VD, norm_V, directions_ZD) -> float:
     return float(np.isin((directions_ZD @ rows_VD.T).argmax(axis=-1), longest).mean())
 
 
-def loses(states_XD, ids, rows_VD) -> np.ndarray:
-    """Return, for each id and its state, whether another row has a larger product, loses_X."""
-    product_XV = states_XD @ rows_VD.T
-    own_X = product_XV[np.arange(len(ids)), ids].copy()
-    product_XV[np.arange(len(ids)), ids] = -np.inf
-    return product_XV.max(axis=-1) > own_X
+def loses_alone(ids, rows_VD) -> np.ndarray:
+    """Return, for each id, whether another row has a larger product in the row's own direction."""
+    lost = []
+    for piece in np.array_split(ids, max(1, len(ids) * len(rows_VD) // PRODUCTS)):
+        product_XV = rows_VD[piece] @ rows_VD.T
+        lost.append(product_XV.max(axis=-1) > product_XV[np.arange(len(piece)), piece])
+    return np.concatenate(lost)
 
 
 def never_wins(id: int, rows_VD) -> bool:
@@ -100,23 +103,23 @@ def never_wins(id: int, rows_VD) -> bool:
     Then the row lies inside the convex hull of the others. A linear program looks for a state that
     prefers the row to its rivals; the rows that beat it there join the rivals, until none does.
     """
-    less_VD = rows_VD - rows_VD[id]
     x_D = rows_VD[id]
     rivals = np.array([], int)
     for _ in range(ROUNDS):
-        ahead_V = less_VD @ x_D
+        ahead_V = rows_VD @ x_D
+        ahead_V -= ahead_V[id]
         ahead_V[id] = ahead_V[rivals] = -np.inf
         beating = np.flatnonzero(ahead_V > 0)
         if not len(beating):
             return False
         rivals = np.append(rivals, beating[np.argsort(ahead_V[beating])[-RIVALS:]])
         # The largest t with (w_j - w_i) x + t <= 0 for all rivals j: above 0 if the row can win.
-        above = np.c_[less_VD[rivals], np.ones(len(rivals))]
+        above = np.c_[rows_VD[rivals] - rows_VD[id], np.ones(len(rivals))]
         goal = np.append(np.zeros(rows_VD.shape[1]), -1.0)
         found = linprog(goal, above, np.zeros(len(rivals)), bounds=(-1, 1))
-        if found.status != 0 or found.x[-1] <= 1e-9:
+        if found.status != 0 or found.x[-1] <= LEAST:
             return True
-        x_D = found.x[:-1]
+        x_D = found.x[:-1].astype(rows_VD.dtype)
     return False
 
 
@@ -152,9 +155,9 @@ def measure_b30(reading: Reading) -> dict[str, float]:
     rng = np.random.default_rng(0)
     directions_ZD = rng.standard_normal((DIRECTIONS, rows_VD.shape[1]), np.float32)
     unit_XD = chosen_XD / np.maximum(norm_X, 1e-30)[:, None].astype(np.float32)
-    shaded = ids[loses(chosen_XD, ids, rows_VD)]
+    shaded = ids[loses_alone(ids, rows_VD)]
     tried = shaded[:: max(1, -(-len(shaded) // TRIED))]
-    never = [never_wins(id, rows_VD.astype(np.float64)) for id in tried]
+    never = [never_wins(id, rows_VD) for id in tried]
     shadowed = len(shaded) / len(ids)
     return {
         "won": won_by_longest(chosen_XD, norm_X, directions_ZD),

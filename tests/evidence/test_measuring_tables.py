@@ -69,7 +69,7 @@ def test_a_giant_takes_what_its_length_gives_it_and_hides_its_neighbours():
 
 def test_a_row_that_loses_in_its_own_direction_can_still_win_elsewhere():
     rows_VD = np.array([[1.0, 0.3], [2.0, 0.0], [-1.0, 0.0], [0.0, -1.0]])
-    assert token_sizes.loses(rows_VD[:1], np.array([0]), rows_VD).all()
+    assert token_sizes.loses_alone(np.arange(4), rows_VD).tolist() == [True, False, False, False]
     assert not token_sizes.never_wins(0, rows_VD)
     inside = np.vstack([rows_VD, [[0.1, 0.1]]])
     assert token_sizes.never_wins(4, inside)
