@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from minitx.config import ModelConfig
-from minitx.evidence import token_sizes, tying
+from minitx.evidence import judging, token_sizes, tying
 from minitx.evidence.evidence import EVIDENCE, Untestable
 from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
@@ -150,3 +150,17 @@ def test_pairs_need_a_way_past_the_blocks():
     seen = SimpleNamespace(config=ModelConfig(depth=1, residual=False))
     with pytest.raises(Untestable, match="nothing leads past"):
         EVIDENCE["B34"].measure(seen, 0)
+
+
+def test_untrained_tables_support_nothing():
+    rows_VD = np.random.default_rng(8).standard_normal((220, 32))
+    made = table(np.ones(5))
+    made.models[0] = SimpleNamespace(embedding=SimpleNamespace(table=rows_VD),
+                                     unembedding_VD=rows_VD[::-1])  # fmt: skip
+    families = [made] * 4
+    assert judging.ruled(EVIDENCE["B27"], EVIDENCE["B27"].measure(0, *families)) == "refuted"
+    found = EVIDENCE["B30"].measure(rows_of(rows_VD))
+    assert found["shadowed"] < 0.01 and judging.ruled(EVIDENCE["B30"], found) == "qualified"
+    tokens_WT = np.random.default_rng(3).integers(0, 11, (1, 13))
+    found = EVIDENCE["B34"].measure(reading(True, tokens_WT), 0)
+    assert found["direct"] == pytest.approx(found["whole"])  # without blocks nothing else is there

@@ -9,7 +9,7 @@ import pytest
 
 from minitx import compiled, measure
 from minitx.config import ModelConfig, TrainConfig
-from minitx.evidence import gradients, heads, training
+from minitx.evidence import gradients, heads, judging, training
 from minitx.evidence.evidence import EVIDENCE, Untestable
 from minitx.model import Transformer, init_params
 from minitx.objective import batch_loss
@@ -158,3 +158,10 @@ def test_one_length_keeps_what_directions_know():
 def test_a_model_that_knows_nothing_is_not_asked():
     with pytest.raises(Untestable, match="made predicts no better"):
         heads.knowledge_kept(family(model()), 0)
+
+
+def test_untrained_models_support_nothing():
+    made, bare = family(model(), model(1)), family(model(norm="none"))
+    verdict = judging.ruled(EVIDENCE["C4"], EVIDENCE["C4"].measure(0, made))
+    assert verdict != "supported"
+    assert judging.ruled(EVIDENCE["C6"], EVIDENCE["C6"].measure(0, made, bare)) == "refuted"
