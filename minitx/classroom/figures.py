@@ -56,9 +56,7 @@ class Picture:
 
     def baseline(self, panel: int, x, y, label: str) -> None:
         """Draw what chance or arithmetic alone would give: a dashed or dotted line."""
-        drawn = self.baselines[panel]
-        self.baselines[panel] += 1
-        self.line(panel, x, y, f"baseline: {label}", BASELINES[drawn % len(BASELINES)])
+        self.line(panel, x, y, f"baseline: {label}", self._next_baseline(panel))
 
     def untrained(self, panel: int, x, y, label: str = "untrained") -> None:
         """Draw the same model before training: a dashed grey line."""
@@ -99,10 +97,11 @@ class Picture:
         ax.set_xticks(range(len(mean)), names)
 
     def level(self, panel: int, y: float, label: str, axis: str = "y") -> None:
-        """Draw a baseline that is one number: a dashed line across the panel."""
+        """Draw a baseline that is one number: a dashed or dotted line across the panel."""
+        style = self._next_baseline(panel)
         self._line_across(
-            panel, y, axis, color="black", linestyle="--", linewidth=1.2, zorder=1,
-            label=f"baseline: {label}",
+            panel, y, axis, color=style["color"], linestyle=style["linestyle"], linewidth=1.2,
+            zorder=1, label=f"baseline: {label}",
         )  # fmt: skip
         self._record(panel, f"baseline: {label}", [""], [y], [y], [y])
 
@@ -166,6 +165,11 @@ class Picture:
     def _next_style(self, panel: int) -> dict:
         style = STYLES[self.curves[panel] % len(STYLES)]
         self.curves[panel] += 1
+        return style
+
+    def _next_baseline(self, panel: int) -> dict:
+        style = BASELINES[self.baselines[panel] % len(BASELINES)]
+        self.baselines[panel] += 1
         return style
 
     def _over_seeds(self, panel: int, x, y, label: str) -> tuple:
