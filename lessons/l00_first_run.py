@@ -22,7 +22,6 @@ import numpy as np
 
 from minitx import generate, measure
 from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
-from minitx.compiled import trace
 from minitx.runs import zoo
 
 cost_guess = predict("L00.a", "Two blocks, trained on the fables with learned positions, reach a "

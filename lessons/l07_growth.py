@@ -1,181 +1,185 @@
 # %% [markdown]
-# # L07 Growth: why do states get longer?
+# # L07 Growth
+# ## Why does the state get longer from block to block?
 #
-# **Claims:** A8, A10, A12, A13. **Question:** does every layer make the state longer, by which law,
-# and is it the adding up? **Time:** about 35 minutes.
+# *35 minutes. You need the length of a vector, and what a block is (lesson 0).*
 #
-# The *residual connection* adds what a sublayer f writes to what it read: x + f(norm(x)). *Pre* and
-# *post* say where the norm stands: before f, or after the sum. A parameter's *gradient* says how
-# much the loss would change if it were nudged; training needs it in every block.
+# **What many believe.** "Every layer makes the state longer, in bigger and bigger steps, so its
+# length grows exponentially. That is what the residual connection does: it adds everything up. Its
+# purpose is another one: it keeps the gradient alive."
 #
-# ## What many believe
-#
-# "States grow exponentially from layer to layer. Every model shows it; it is what adding up does."
+# Claims: every layer makes the state longer (A8), in larger and larger steps (A10), because
+# everything is added up (A13). Without the residual connection, gradients die (A12).
 #
 # ## Predict
+#
+# A block reads the state x of a token and computes an *update* u. The *residual connection* then
+# adds it: the new state is x + u, not u.
 
-# %%
-import dataclasses
-
-import jax
+# %% quiet
 import numpy as np
 
-from minitx import TrainConfig, measure, report
-from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
-from minitx.compiled import trace
-from minitx.model import init_params
-from minitx.objective import batch_loss
+from minitx.classroom import (
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal, states,
+)  # fmt: skip
+from minitx.measure import norms
 from minitx.runs import zoo
 
-growth_guess = predict("L07.a", "In our trained pre-norm model of six blocks, the last state is "
-                       "how many times as long as the state after block 1?", low=0)
-predict("L07.b", "And if the norms stand after the sums (post)?",
-        ["it grows as well", "it stays the same", "it shrinks"])
+predict("L07.a", "A state of length 1 gets 99 updates. Each has length 1 and stands at a right "
+        "angle to the state that it is added to. How long is the state at the end?", low=0)
+times = predict("L07.b", "Our trained model has six blocks. How many times as long as the "
+                "embedding is the last state?", low=0, unit="times")
 
 # %% [markdown]
-# ## Worked example: adding up without knowing anything
+# ## Touch it
 #
-# Updates of one length and random directions: squares add, so the length grows like a *root*. For
-# an exponential, updates must grow with the state, as without norms: then each block multiplies.
+# The panel shows the length of the state at every station, for the trained model and for the same
+# model before training. Switch the axis to logarithmic: exponential growth is a straight line
+# there.
 
 # %%
-walk = np.random.default_rng(0).standard_normal((16, 100)).cumsum(axis=0)
-print(walk.shape, "lengths after 1, 4, 16:", measure.norms(walk)[[0, 3, 15]].round(1))
+panel("growth")
 
 # %% [markdown]
-# ## Run 1: lengths by layer
+# ## Worked example: three ways to add
 #
-# Medians over tokens, before the final norm; position 0, which sees only itself, stands apart.
+# A state of length 3 gets an update of length 4. If both point the same way, the new length is 7.
+# If they stand at a right angle, it is 5, by Pythagoras: 9 + 16 = 25. If they point in opposite
+# directions, it is 1. **The angle decides how much an update lengthens the state.**
 
 # %%
-families = {"pre": zoo.load("fables"), "post": zoo.load("postnorm"), "no norm": zoo.load("nonorm"),
-            "no residual": zoo.load("noresidual"), "pre, 2 blocks": zoo.load("positions-learned"),
-            "pre, 12 blocks": zoo.load("deep")}
-tokens_BT = report.sequences(families["pre"].data.val_tokens, 64, 512)
-
-def lengths(models, tokens_BT=tokens_BT):
-    """Medians over tokens for all models (E, L): of states, of updates, and at position 0."""
-    rows = [measure.layers(trace(model, tokens_BT).states_LBTD) for model in models]
-    return [np.array([row[name] for row in rows], float)
-            for name in ("norm_median", "update_norm", "norm_first_position")]
-
-trained = {words: lengths(family.models) for words, family in families.items()}
-fresh, fresh_deep = (lengths(families[w].untrained)[0] for w in ("pre", "pre, 12 blocks"))
-for words, (norm_EL, _, first_EL) in trained.items():
-    print(f"{words:15} {np.round(norm_EL.mean(0), 1)}; position 0: {first_EL[:, -1].mean():.1f}")
+x = np.array([3.0, 0.0])  # a state of length 3
+for u in [np.array([4.0, 0.0]), np.array([0.0, 4.0]), np.array([-4.0, 0.0])]:
+    print(f"update {u}: the new state has length {norms(x + u):.0f}")
+length = np.sqrt(1 + 99 * 1**2)  # at right angles, squares of lengths add up
+reveal("L07.a", float(length), "squares add up at right angles, and 1 + 99 is 100. Lengths would "
+       "only add up if all updates pointed the same way.")
 
 # %% [markdown]
-# ## Run 2: which law?
+# That is our **baseline**: all updates as long as they are, but each at a right angle to the state.
+# Adding alone gives this much growth. What lies above it comes from updates that point along the
+# state that they are added to.
 #
-# Three laws of two parameters for blocks 1 to 12: a exp(b l), a (1 + b l), a sqrt(1 + b l). The
-# judge is the error on a layer left out of the fit, so that no law can win by bending.
+# ## Run it: our model, before and after training
+#
+# For each block: how many times as long the state is as the embedding, as a median over 1,000
+# tokens of held-out text, which the model has not seen in training.
 
 # %%
-laws = {"exponential": lambda b, n: b * n, "linear": lambda b, n: np.log1p(b * n),
-        "square root": lambda b, n: np.log1p(b * n) / 2}  # of each the log, without log a
+fables = zoo.load("fables")  # one model, trained from three seeds
+text_BT = held_out(fables)
 
-def left_out_error(law, norm_N):
-    """Root mean square error of the log of each length by the law fitted to the others."""
-    l_N, misses = np.arange(len(norm_N)), []
-    slopes = np.concatenate([np.linspace(-0.9 / l_N[-1], 1, 300), np.geomspace(1, 1e4, 200)])
-    rest = np.log(norm_N) - laws[law](slopes[:, None], l_N)  # log a, if the law were exact
-    for out in l_N:
-        kept = np.delete(rest, out, axis=1)
-        best = np.argmin(kept.var(axis=1))
-        misses.append(rest[best, out] - kept[best].mean())
-    return np.sqrt(np.mean(np.square(misses)))
+def growth(model):
+    """Length after each block, in lengths of the embedding: as it is, and at right angles."""
+    x_LZD = states(model, text_BT)  # after the embedding and after each block
+    updates = x_LZD[1:] - x_LZD[:-1]
+    start = norms(x_LZD[0])
+    squares = start**2 + np.cumsum(norms(updates) ** 2, axis=0)
+    lengths = [norms(x_LZD[1:]) / start, np.sqrt(squares) / start]
+    return np.median(lengths, axis=2)
 
-for law in laws:
-    error_E = [left_out_error(law, norm_L[1:]) for norm_L in trained["pre, 12 blocks"][0]]
-    print(f"{law:12} misses a left-out layer by {min(error_E):.1%} to {max(error_E):.1%}")
-
-# %% [markdown]
-# ## Run 3: switch the residual off, and look at the gradients
+trained, right_angles = over_seeds(growth, fables.models).swapaxes(0, 1)
+untrained, _ = over_seeds(growth, fables.untrained).swapaxes(0, 1)
 
 # %%
-def block_gradients(config):
-    """Lengths (E, N) of the blocks' gradients at the start of training, on one batch."""
-    text_T = families["pre"].data.train_tokens[:769]
-    batch = text_T[:-1].reshape(12, 64), text_T[1:].reshape(12, 64)
-    gradient_of = jax.jit(jax.grad(lambda p: batch_loss(config, TrainConfig(), p, *batch, None)))
-    trees = [gradient_of(init_params(config, jax.random.key(seed)))["blocks"] for seed in range(3)]
-    return np.array([[measure.norms([np.linalg.norm(g) for g in jax.tree.leaves(blocks[n])])
-                      for n in range(config.depth)] for blocks in trees])
-
-config = families["pre"].config
-with_EN, without_EN = map(block_gradients, (config, dataclasses.replace(config, residual=False)))
-print("gradients", with_EN.mean(0).round(2), "without residual", without_EN.mean(0).round(2))
-
-p = Picture("l07_growth", "Why do states get longer?", panels=3)
-layers = np.arange(config.depth + 1)
-for words in ("pre", "post", "no norm", "no residual"):
-    p.line(0, layers, trained[words][0], words)
-p.untrained(0, layers, fresh, "pre, untrained")
-p.level(0, config.width**0.5, "sqrt(D), what a norm leaves")
-if growth_guess is not None:
-    p.guess(0, round(growth_guess * trained["pre"][0][:, 1].mean(), 1), at=config.depth)
-p.dress(0, "Length of the state", "layer (0: embedding)", "median norm", yscale="log")
-deep_EN = trained["pre, 12 blocks"][0][:, 1:]
-blocks = np.arange(1, deep_EN.shape[1] + 1)
-first, end = deep_EN.mean(0)[[0, -1]]
-p.line(1, blocks, deep_EN, "12 blocks, trained")
-p.untrained(1, blocks, fresh_deep[:, 1:])
-p.baseline(1, blocks, first * np.sqrt(blocks), "independent updates, square root")
-p.line(1, blocks, np.geomspace(first, end, len(blocks)), "exponential through both ends")
-p.dress(1, "Which law?", "block", "median norm", ylim=(0, None))
-p.line(2, layers[1:], with_EN, "with residual")
-p.line(2, layers[1:], without_EN, "without")
-p.dress(2, "Gradients at the start of training", "block", "their length", ylim=(0, None))
-p.save()
+blocks = np.arange(1, fables.config.depth + 1)
+draw("l07_growth", "How long is the state after each block?", blocks,
+     {"trained": trained, "the same model, untrained": untrained},
+     {"trained, every update at a right angle": right_angles},
+     labels=("block", "length, in lengths of the embedding"), guess=(times, 6))
+share = (right_angles[:, -1] / trained[:, -1]) ** 2
+print(f"adding alone gives {share.mean():.0%} of the squared length at the end")
+reveal("L07.b", float(trained[:, -1].mean()), "the embedding starts out short, and block 1 alone "
+       f"makes the state {trained[:, 0].mean():.1f} times as long.")
 
 # %% [markdown]
-# ## Exercises
+# Look at block 1 first: it multiplies the length by more than all other blocks together, because
+# our embedding begins with very small numbers. Start it larger, and the same model grows less. So
+# "how many times" says little.
 #
-# 1. Write the sublayer with its switch.
-# 2. By which factor must updates shrink, so that their sum (two a block) varies like one of them?
-# 3. Find the lengths that independent updates would give.
+# Then look at the gap above the dashed line. In this model, more than half of the squared length
+# comes from updates that point along the state. (The verdict on A13 counts attention and MLP of
+# each block as two updates, so the share of adding alone is smaller there.)
+#
+# ## And the gradient?
+#
+# Training needs to know how the loss depends on the first block: the *gradient*. On its way back it
+# is multiplied by a factor in every block. Let that factor be 0.5. With the residual connection,
+# the way around the block adds 1 to it.
+
+# %%
+for depth in (4, 12, 24):
+    print(f"{depth:2} blocks: without {0.5**depth:.1e}, with {1.5**depth:.1e}")
+
+# %% [markdown]
+# Without the connection, the gradient dies. With it, it can also explode. The verdict on A12 below
+# measures both in real models of 4 to 24 blocks.
+#
+# ## Your turn
+#
+# 1. Write the residual stream.
+# 2. Give every update the same length, so that N of them at right angles double the length of the
+#    state. Say first: does it fall with 1/N, or with 1/sqrt(N)?
+# 3. Build updates that are as long as the state and still make it shorter.
 
 # %% exercise L07.e1
 @check("L07.e1")
-def next_station(x_BD, f, norm, residual):
-    """What the stream holds after a pre-norm sublayer f; residual is True or False."""
+def stream(x_D, blocks):
+    """Return the list of states: x_D first, then the state after each block.
+
+    `blocks` are functions from a state to an update. If x is [1] and the only block returns
+    2 * x, the states are [1] and [3].
+    """
     ...
 
 # %% exercise L07.e2
 @check("L07.e2")
-def output_scale(depth):
-    """The factor on each update that keeps the variance of their sum at that of one."""
+def update_length(n):
+    """Return the length of each of n updates at right angles that take length 1 to length 2.
+
+    One update has to have the length 1.732, the square root of 3.
+    """
     ...
 
 # %% exercise L07.e3
 @check("L07.e3")
-def random_sum_lengths(first, updates):
-    """The lengths after each of the updates at right angles; `first` is the length before."""
+def shrinking_updates(x_D):
+    """Return three updates u_3D. Each is as long as x_D, and x_D plus all three is shorter."""
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Adding what knows nothing of the sum gives a square root, and with a norm after each sum the
-# length cannot grow at all. For an exponential, updates must grow with the state: without norms
-# they may do so by themselves; behind a norm every sublayer reads the same length, and training
-# has to make each write more than the last. Which law the errors above prefer is one thing, how
-# clearly another: over a dozen layers three gentle curves lie close together.
+# States do get longer, in nearly every block. But "because everything is added up" explains only
+# what right angles would give, and the rest is a choice that training made. And "exponentially"
+# needs more blocks than we have: over six of them, a straight line, a square root and an
+# exponential can hardly be told apart. Lesson 8 comes back to that.
 
-# %%
+# %% quiet
 quiz("L07")
 
 # %% [markdown]
 # ## Verdicts
 
-# %%
+# %% quiet
 judge("A8", "A10", "A12", "A13")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# SmolLM2 has 30 blocks. There, adding alone gives most of the squared length, and steps do get
+# longer with depth. A model of six blocks is too small to stand for a large one here.
 
-# %%
-judge_real_model("A8", "A10", "A12", "A13")
+# %% quiet
+judge_real_model("A8", "A10", "A13")
 
-# %%
+# %% [markdown]
+# ## In short
+#
+# At right angles, squares of lengths add up: that much growth is nothing but adding. What is more
+# comes from updates along the state. "How many times as long" depends on how short the embedding
+# was at the start.
+
+# %% quiet
 finish("L07")

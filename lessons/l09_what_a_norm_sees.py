@@ -1,203 +1,195 @@
 # %% [markdown]
-# # L09 What a norm sees: where does confidence live?
+# # L09 What a norm sees
+# ## If LayerNorm divides length away, what is length good for?
 #
-# **Claims:** B16, B31, B37, C1, C6. **Question:** if a norm divides length away before every
-# reader, what is the length of a state good for? **Time:** about 40 minutes.
+# *35 minutes. You need softmax, entropy and the dial (lesson 5), and updates (lessons 7 and 8).*
 #
-# *LayerNorm* takes a vector's mean away, divides by its standard deviation, multiplies by a learned
-# *gain*. One stands before each *sublayer* (attention or MLP), which adds to a running sum, the
-# *stream*, and one before the *unembedding*, whose rows give each token a score, its *logit*. These
-# are the stream's *readers*.
+# **What many believe.** "A LayerNorm gives every vector the length 1, so a model sees directions
+# only. The length of a state is then free to say how sure the model is: states get longer from
+# block to block because the model gets surer and surer. Direction decides which token wins, length
+# how surely."
 #
-# ## What many believe
-#
-# "A norm makes every vector length 1, so the network sees directions only. Length must then be how
-# sure the model is: states grow from layer to layer because it gets surer and surer."
+# Claims: behind a norm, a sublayer sees the direction only (B16). Size is certainty, and that is
+# why states grow (B31). Direction decides which token, length how surely (B37). Without norms, the
+# inner parts of a model can use length; with them they cannot (C6).
 #
 # ## Predict
+#
+# LayerNorm takes a vector of numbers. It subtracts their mean, so that they average to 0. Then it
+# divides by their standard deviation, so that their squares average to 1. Attention and MLP, the
+# *sublayers* of a block, each read the state through a LayerNorm. So does the unembedding.
 
-# %%
+# %% quiet
 import numpy as np
 
-from minitx import measure, report
-from minitx.classroom import Picture, check, finish, judge, judge_real_model, predict, quiz
+from minitx.classroom import (
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal,
+)  # fmt: skip
 from minitx.compiled import continue_from, trace
+from minitx.geometry import turned
+from minitx.measure import kl, norms
 from minitx.runs import zoo
 
-length_guess = predict("L09.a", "A vector of 96 numbers leaves LayerNorm (no gain). How long is "
-                       "it?", low=0, high=1000)
-predict("L09.b", "Double the stream after block 2. The output", ["stays the same", "changes"])
-hurts = ["the lengths do", "the directions do", "both alike"]
-hurts_guess = predict("L09.c", "Exchange among tokens either the lengths of their states or their "
-                      "directions. What hurts?", hurts)
+predict("L09.a", "A vector of 96 numbers leaves a LayerNorm. How long is it?", low=0, high=1000)
+predict("L09.b", "We make all states twice as long in the middle of the model. The predictions",
+        ["stay the same", "change"])
+moves = ["stretching it", "turning it at random", "both the same"]
+predict("L09.c", "In the middle of the model, a state is moved by half its length: it is "
+        "stretched, or it is turned in a random direction. What changes the prediction more?",
+        moves)
 
 # %% [markdown]
-# ## Worked example: three lengths in, one length out
-
-# %%
-fables, nonorm = zoo.load("fables"), zoo.load("nonorm")
-plain_norm = fables.untrained[0].final_norm  # untrained, so every gain is 1
-x_BD = np.random.default_rng(0).standard_normal((3, 96)) * [[0.001], [1], [1000]]
-y_BD = np.asarray(plain_norm(x_BD.astype(np.float32)))
-print("shape", y_BD.shape, "lengths", measure.norms(x_BD).round(3).tolist(), "in, out",
-      measure.norms(y_BD).round(3).tolist(), "sqrt(D)", round(96**0.5, 3), "you:", length_guess)
-
-# %% [markdown]
-# ## Run 1: double the stream, exchange lengths, exchange directions
+# ## Touch it
 #
-# `continue_from` runs the model from a *station* on: 0, the embedding, or one after a sublayer.
+# Choose a station in the middle, and move the state at one token by some distance: stretch it, or
+# turn it. Both moves are equally far. Then choose the last station, and do it again.
 
 # %%
-tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 512)
-order_Z = np.random.default_rng(0).permutation(tokens_BT.size)
-last, stations = 2 * fables.config.depth, range(0, 2 * fables.config.depth + 1, 4)
+panel("turn")
 
-def written(model, x_RBTD):
-    """What each sublayer writes, given the stream in front of it: 2N arrays."""
-    position_T = np.arange(x_RBTD.shape[2])
-    for n, block in enumerate(model.blocks):
-        yield np.asarray(block.attention(block.attention_norm(x_RBTD[2 * n]), position_T)[0])
-        yield np.asarray(block.mlp(block.mlp_norm(x_RBTD[2 * n + 1])))
+# %% [markdown]
+# ## Worked example: LayerNorm by hand
+#
+# Take the numbers 1, 2 and 3. Their mean is 2, which leaves -1, 0 and 1. The squares of these
+# average to 2/3, and its root is 0.816. Dividing gives -1.22, 0 and 1.22. The squares of these
+# average to 1, so their sum is 3, and the length is the root of 3. **The length is the root of the
+# number of channels, not 1.** Start with 10, 20 and 30, and you get the same.
 
-def of_others(values):
-    """What other tokens have, in an order that is always the same."""
-    return values.reshape(len(values), len(order_Z), -1)[:, order_Z].reshape(values.shape)
+# %%
+def layer_norm(x_D):
+    centred_D = x_D - x_D.mean()
+    return centred_D / centred_D.std()
 
-def effects(model):
-    """What each edit changes in one model: in its sublayers, and from each of the stations on."""
-    seen, found = trace(model, tokens_BT), {}
-    x_RBTD, z_BTV = seen.stream_RBTD, seen.logits_BTV
-    length_RBT1 = np.linalg.norm(x_RBTD, axis=-1, keepdims=True)
-    unit_RBTD = x_RBTD / length_RBT1
-    edits = {"doubled": 2 * x_RBTD, "lengths": unit_RBTD * of_others(length_RBT1),
-             "directions": of_others(unit_RBTD) * length_RBT1}
-    for edit, new_RBTD in edits.items():
-        pairs = zip(written(model, x_RBTD), written(model, new_RBTD), strict=True)
-        changes = [np.linalg.norm(a - b) / np.linalg.norm(a) for a, b in pairs]
-        new_RBTV = np.array([continue_from(model, r, new_RBTD[r]) for r in stations])
-        found[f"{edit}: sublayers"] = np.mean(changes)
-        found[f"{edit}: KL"] = measure.kl(z_BTV, new_RBTV).mean((1, 2))
-        found[f"{edit}: top token"] = (new_RBTV.argmax(-1) != z_BTV.argmax(-1)).mean()
-        found[f"{edit}: entropy"] = np.mean(abs(measure.entropy(new_RBTV) - measure.entropy(z_BTV)))
+for x_D in [np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])]:
+    print(layer_norm(x_D).round(2), "length", norms(layer_norm(x_D)).round(3))
+x_96 = np.random.default_rng(0).standard_normal(96)
+reveal("L09.a", float(norms(layer_norm(x_96))), "it is the root of 96, whatever came in.")
+
+# %% [markdown]
+# ## Run it: stretch or turn, equally far
+#
+# At several stations of our model (every second block), we move all states by half their length and
+# let the rest of the model go on. *KL divergence* says how far a prediction moved, in nats; 0 means
+# not at all. The baseline is a turn in a random direction: if stretching is as bad as that, then
+# length is as good as any other direction.
+
+# %% folded How far predictions move if the states of a station are moved
+fables = zoo.load("fables")  # one model, trained from three seeds
+text_BT = held_out(fables, 512)
+stations = range(0, 2 * fables.config.depth + 1, 4)  # a block has two stations
+
+def effect(model, move):
+    """KL divergence of the prediction for each station, if all states there are moved."""
+    seen = trace(model, text_BT)
+    found = []
+    for station in stations:
+        x_BTD = seen.stream_RBTD[station]
+        moved_ZD = move(x_BTD.reshape(-1, x_BTD.shape[-1])).astype(np.float32)
+        logits_BTV = continue_from(model, station, moved_ZD.reshape(x_BTD.shape))
+        found.append(kl(seen.logits_BTV, logits_BTV).mean())
     return found
 
-def over_seeds(family):
-    rows = [effects(model) for model in family.models]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+# %%
+def stretched(x_ZD):  # Z states of width D
+    return 1.5 * x_ZD
 
-normed, bare = over_seeds(fables), over_seeds(nonorm)
-for name in normed:
-    print(f"{name:21} {normed[name].mean():8.5f} with norms, {bare[name].mean():8.5f} without")
-print("KL if doubled after block 0, 2, 4, 6:", normed["doubled: KL"].mean(0).round(3))
+def turned_at_random(x_ZD):
+    noise_ZD = np.random.default_rng(0).standard_normal(x_ZD.shape)
+    return turned(x_ZD, noise_ZD, 0.5)
 
-# %% [markdown]
-# Each reader is blind to length, and yet the stream doubled in the middle changes the output;
-# doubled at the end it does not. Length before a norm is *inertia*: an update keeps its size, so it
-# turns a longer state less, and after the last block no update is left.
-#
-# ## Run 2: the last state, made longer, or moved off the vocabulary
-#
-# There are fewer tokens than numbers in a state, so some directions are at right angles to all rows
-# of the unembedding: a step along one changes no dot product. But the norm divides by the *whole*
-# length. A step k times as long as the state makes it sqrt(1 + k^2) times as long, and all logits
-# shrink by that factor: less confidence, the same ranking. (At k = 0 we have removed what states
-# have of such directions by themselves, so it starts a little lower than in the first panel.)
+def turned_to_another(x_ZD):
+    return turned(x_ZD, np.roll(x_ZD, 1, axis=0), 0.5)
+
+stretch = over_seeds(lambda model: effect(model, stretched), fables.models)
+random = over_seeds(lambda model: effect(model, turned_at_random), fables.models)
+other = over_seeds(lambda model: effect(model, turned_to_another), fables.models)
 
 # %%
-scales, shares = np.array([1 / 4, 1 / 2, 1, 2, 4]), np.array([0, 0.5, 1, 2, 3])
-
-def entropy_from(model, x_BTD):
-    return measure.entropy(continue_from(model, last, x_BTD)).mean()
-
-def unseen(model):
-    """Directions, one a row, at right angles to the mean and to all rows, gain included."""
-    rows = np.vstack([np.ones((1, 96)), model.unembedding_VD * model.final_norm.gain[...]])
-    return np.linalg.svd(rows)[2][len(rows):]  # the 96 directions less those that rows use
-
-entropy_after, entropy_before, entropy_bare, diluted, formula, length_EZ = [], [], [], [], [], []
-for model, bare_model in zip(fables.models, nonorm.models, strict=True):
-    seen, bare_seen = trace(model, tokens_BT), trace(bare_model, tokens_BT)
-    x_BTD, bare_BTD = seen.before_final_norm_BTD, bare_seen.before_final_norm_BTD
-    entropy_after.append([measure.entropy(c * seen.logits_BTV).mean() for c in scales])
-    entropy_before.append([entropy_from(model, c * x_BTD) for c in scales])
-    entropy_bare.append([entropy_from(bare_model, c * bare_BTD) for c in scales])
-    length_EZ.append(measure.norms(plain_norm(x_BTD)).ravel())
-    unseen_rows, x_BTD = unseen(model), x_BTD - x_BTD.mean(-1, keepdims=True)
-    on_BTD = x_BTD - x_BTD @ unseen_rows.T @ unseen_rows
-    side_BTD = np.linalg.norm(on_BTD, axis=-1, keepdims=True) * unseen_rows[0]
-    diluted.append([entropy_from(model, on_BTD + k * side_BTD) for k in shares])
-    z_BTV = continue_from(model, last, on_BTD)
-    formula.append([measure.entropy(z_BTV / np.sqrt(1 + k**2)).mean() for k in shares])
-
-p = Picture("l09_what_a_norm_sees", "What is the length of a state good for?", panels=3)
-p.line(0, np.log2(scales), entropy_after, "scaled after the final norm")
-p.line(0, np.log2(scales), entropy_before, "scaled before it")
-p.line(0, np.log2(scales), entropy_bare, "in a model without norms")
-p.level(0, np.log(fables.config.vocab), "all tokens alike")
-p.dress(0, "A longer last state: a surer one?", "length, times what it is", "entropy (nats)",
-        ylim=(0, None), xticks=np.log2(scales), xticklabels=["1/4", "1/2", "1", "2", "4"])
-p.line(1, shares, diluted, "measured")
-p.baseline(1, shares, formula, "all logits divided by sqrt(1 + k^2)")
-p.dress(1, "Length that no token sees", "k: length off the vocabulary / on it", "entropy (nats)")
-for edit, words in (("directions", "of others"), ("lengths", "of others"), ("doubled", "length")):
-    p.line(2, np.array(stations) / 2, normed[f"{edit}: KL"], f"{edit} {words}")
-    p.line(2, np.array(stations) / 2, bare[f"{edit}: KL"], f"{edit} {words}, without norms")
-p.level(2, 0, "no change")
-p.dress(2, "Which exchange hurts?" + ("" if hurts_guess is None else f" You: {hurts[hurts_guess]}"),
-        "edited after block (0: embedding)", "KL to before (nats)", ylim=(-0.1, None))
-p.save()
+draw("l09_what_a_norm_sees", "Which move changes the prediction?", [s // 2 for s in stations],
+     {"stretched by half its length": stretch, "turned to another token's state": other},
+     {"turned at random, equally far": random},
+     labels=("after block", "KL divergence of the prediction (nats)"), ylim=(0, None))
+middle = 2  # after block 4
+print(f"after block 4: stretched {stretch[:, middle].mean():.3f} nats, turned at random "
+      f"{random[:, middle].mean():.3f} nats; after block 6: {stretch[:, -1].mean():.3f} nats")
+reveal("L09.b", "change" if stretch[:, middle].mean() > 0.001 else "stay the same",
+       "every reader still reads the same, but its update is now added to a longer state, and "
+       "turns it less.")
+larger = moves[0] if stretch[:, middle].mean() > random[:, middle].mean() else moves[1]
+reveal("L09.c", larger, "compare the two lines after block 4.")
 
 # %% [markdown]
-# ## Exercises
+# After the last block, stretching does exactly nothing: only a LayerNorm reads the state there. So
+# a state that is longer at the end is not a surer one. In the middle, length is *inertia*: it does
+# not change what a reader sees, it changes how far the next updates can turn the state.
 #
-# 1. Write LayerNorm.
-# 2. Find where epsilon takes over: how short is a vector that leaves with a share of the usual
-#    length?
-# 3. Make the gain a dial: which factor on it gives a wanted entropy?
+# Where does confidence live, then? In what is left after the LayerNorm: the angle between the state
+# and the rows of the unembedding, the lengths of these rows, and the *gain*, a number for each
+# channel by which LayerNorm multiplies at the end.
+#
+# ## Your turn
+#
+# 1. Write LayerNorm for many vectors at once. Real ones add a tiny epsilon to the variance.
+# 2. Say first: does epsilon matter for long vectors, or for short ones? Then find the length at
+#    which a vector leaves with only a part of the usual length.
+# 3. Turn the gain into a dial: by which factor do you have to multiply it to get the entropy that
+#    you want?
 
 # %% exercise L09.e1
 @check("L09.e1")
-def layer_norm(x_BD, epsilon):
-    """Each row without its mean, divided by its standard deviation; no gain, no bias."""
+def layer_norm_of_rows(x_BD, epsilon):
+    """Return each row without its mean, divided by sqrt(variance + epsilon).
+
+    The row [1, 2, 3] gives [-1.22, 0, 1.22] for an epsilon of 0.
+    """
     ...
 
 # %% exercise L09.e2
 @check("L09.e2")
 def length_at(share, width, epsilon):
-    """The length of a mean-free x whose LayerNorm has length share * sqrt(width)."""
+    """Return the length of a vector, with mean 0, that leaves with length share * sqrt(width).
+
+    With a share of 0.5, a width of 3 and an epsilon of 1 it is 1.
+    """
     ...
 
 # %% exercise L09.e3
 @check("L09.e3")
 def dial(logits_V, entropy):
-    """The factor on the logits that gives softmax this entropy (nats, below ln V)."""
+    """Return the factor on all logits that gives their softmax this entropy, in nats."""
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# No reader sees length, but the *sum* does: it decides how far an update turns the state. So
-# lengths exchanged in mid-stream still move the entropy a little, which is what B37 speaks of; at
-# the end a norm divides length away, which is B31: growth cannot be growing certainty. That
-# directions matter so much more is not the norm's doing alone: compare the lines without norms.
-# Confidence can live in the angle to the rows, in the gain, in the rows' lengths, and in length off
-# the vocabulary. The belief is right after the last norm, and in a model without one: twice as long
-# is half the temperature.
+# Readers behind a norm see no length, so length cannot be certainty there. Growth from block to
+# block has another reason (lesson 7). Direction decides both: which token, and how surely. The
+# belief is right in a model without norms, and behind the last norm, where length is temperature.
 
-# %%
+# %% quiet
 quiz("L09")
 
 # %% [markdown]
 # ## Verdicts
 
-# %%
-judge("C1", "B16", "B31", "B37", "C6")
+# %% quiet
+judge("B16", "B31", "B37", "C6")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# SmolLM2 has a norm in front of every reader too (RMSNorm, which leaves the mean in).
 
-# %%
-judge_real_model("C1", "B16", "B31", "B37", "C6")
+# %% quiet
+judge_real_model("B16", "B31", "B37")
 
-# %%
+# %% [markdown]
+# ## In short
+#
+# What leaves a LayerNorm is as long as the root of the number of channels, whatever came in. In the
+# middle of a model, length is inertia. Confidence lives in what the norm leaves over: the angles,
+# the gain, and the lengths of the unembedding's rows.
+
+# %% quiet
 finish("L09")

@@ -59,7 +59,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(autouse=True, scope="module")
 def _programs_are_let_go():
-    """What one file's tests compiled is of no use to the next, and all of it together is large."""
+    """Drop what a file's tests compiled: the next file does not use it, and it fills the memory."""
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()

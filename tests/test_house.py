@@ -1,6 +1,7 @@
 """The house: which room may use which, and that what is said about it in words is so."""
 
 import ast
+import functools
 import hashlib
 import re
 import subprocess
@@ -27,10 +28,11 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), str(path))
 
 
-def imported(tree: ast.Module) -> list[str]:
-    """The dotted names of all imports, also those inside functions."""
+@functools.cache
+def imported(path: Path) -> list[str]:
+    """The dotted names of all imports of a module, also those inside functions."""
     names = []
-    for node in ast.walk(tree):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -80,7 +82,7 @@ def test_a_package_is_used_in_one_place(package, rooms):
     users = {
         room_of(path)
         for path in MODULES
-        if package in {name.split(".")[0] for name in imported(parse(path))}
+        if package in {name.split(".")[0] for name in imported(path)}
     }
     assert users and users <= rooms
 
@@ -272,6 +274,6 @@ def test_every_package_that_is_imported_is_declared():
     declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
     declared |= {"accelerate", "torch", "transformers"}  # of the comparison, which says so itself
     for path in MODULES:
-        for name in {n.split(".")[0] for n in imported(parse(path))}:
+        for name in {n.split(".")[0] for n in imported(path)}:
             if name not in sys.stdlib_module_names and name != "minitx":
                 assert name in declared, f"{path.name} imports {name}"

@@ -1,106 +1,152 @@
-"""Solutions, hints and typical mistakes of L07."""
+"""Solutions, hints, typical mistakes and the quiz of L07."""
 
 import numpy as np
 
 from minitx.classroom import Exercise, Question
 
 
-def next_station(x_BD, f, norm, residual):
-    """A pre-norm sublayer: what the stream holds after it."""
-    y_BD = f(norm(x_BD))
-    return x_BD + y_BD if residual else y_BD
+def stream(x_D, blocks):
+    """The states: x first, then the state after each block."""
+    states = [x_D]
+    for block in blocks:
+        states.append(states[-1] + block(states[-1]))
+    return states
 
 
-def output_scale(depth):
-    """The factor on what each sublayer writes that keeps the sum's variance about the same."""
-    return 1 / np.sqrt(2 * depth)
+def without_adding(x_D, blocks):
+    states = [x_D]
+    for block in blocks:
+        states.append(block(states[-1]))
+    return states
 
 
-def random_sum_lengths(first, updates):
-    """Lengths of a state to which updates of these lengths are added at right angles."""
-    return np.sqrt(first**2 + np.cumsum(updates**2))
+def always_from_the_start(x_D, blocks):
+    return [x_D, *(x_D + block(x_D) for block in blocks)]
 
 
-def double(x):
-    return np.tanh(2 * x)
+def without_the_start(x_D, blocks):
+    return stream(x_D, blocks)[1:]
 
 
-def unit(x):
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+def judge_stream(answer, x_D, blocks):
+    try:
+        states = [np.asarray(state, float) for state in answer]
+    except (TypeError, ValueError):
+        return "it should return a list of states"
+    messages = {
+        without_the_start: "one state is missing: the list begins with x_D itself",
+        without_adding: "a block returns an update: what does the residual connection do with it?",
+        always_from_the_start: "which state does the second block read?",
+    }
+    if same(states, stream(x_D, blocks)):
+        return None
+    for mistake, message in messages.items():
+        if same(states, mistake(x_D, blocks)):
+            return message
+    return "these are not the states: each block reads the newest one"
 
 
-def random_sublayer(random):
-    return random.standard_normal((3, 5)), double, unit, bool(random.integers(2))
+def same(states, others):
+    if len(states) != len(others):
+        return False
+    return all(
+        a.shape == b.shape and np.allclose(a, b) for a, b in zip(states, others, strict=True)
+    )
+
+
+def update_length(n):
+    """The length of each of n updates at right angles that take length 1 to length 2."""
+    return np.sqrt(3 / n)
+
+
+def shrinking_updates(x_D):
+    """The first update turns the state around, and the others stand against each other."""
+    other_D = np.roll(x_D, 1)
+    return np.stack([-x_D, other_D, -other_D])
+
+
+def judge_updates(answer, x_D):
+    try:
+        updates = np.asarray(answer, float)
+    except (TypeError, ValueError):
+        return "it should return three updates, an array of shape (3, D)"
+    if updates.shape != (3, len(x_D)):
+        return f"it should return an array of shape {(3, len(x_D))}; yours has {updates.shape}"
+    if not np.allclose(np.linalg.norm(updates, axis=1), np.linalg.norm(x_D)):
+        return "each update should be exactly as long as x_D"
+    if np.linalg.norm(x_D + updates.sum(axis=0)) >= np.linalg.norm(x_D):
+        return "the state is not shorter at the end: at which angle does an update shorten it?"
+    return None
+
+
+def random_blocks(random):
+    rows = random.standard_normal((3, 5, 5))
+    return random.standard_normal(5), [lambda x, row=row: row @ x for row in rows]
 
 
 EXERCISES = {
     "L07.e1": Exercise(
-        next_station,
+        stream,
         (
-            "Pre-norm: the norm stands before f, and what is added to is the bare x.",
-            "y = f(norm(x)); with the residual x + y, without it y.",
+            "A block returns the update, not the new state.",
+            "In a loop: take the newest state, add the block's update to it, append the sum.",
         ),
-        random_sublayer,
+        random_blocks,
         {
-            "the norm belongs inside, on what f reads; the stream itself stays bare":
-                lambda x, f, n, r: n(x) + f(n(x)) if r else f(n(x)),
-            "f must read the normed state, f(norm(x))":
-                lambda x, f, n, r: x + f(x) if r else f(x),
-            "the switch is not used: without the residual it is y alone":
-                lambda x, f, n, r: x + f(n(x)),
-            "that is post-norm: the norm stands after the sum":
-                lambda x, f, n, r: n(x + f(x)) if r else n(f(x)),
+            "what does the residual connection do with it?": without_adding,
+            "which state does the second block read?": always_from_the_start,
+            "one state is missing": without_the_start,
         },
+        judge_stream,
     ),
     "L07.e2": Exercise(
-        output_scale,
+        update_length,
         (
-            "N blocks write 2N updates; variances of independent updates add up.",
-            "2N updates times scale^2 should be 1.",
+            "Length 2 means a square of 4, and the state brings 1 of it.",
+            "The n updates share the other 3: each has the square 3/n.",
         ),
-        lambda random: (int(random.integers(1, 30)),),
+        lambda random: (int(random.integers(2, 40)),),
         {
-            "each block writes twice, attention and MLP: 2N updates":
-                lambda n: 1 / np.sqrt(n),
-            "variances add, not lengths: take the root":
-                lambda n: 1 / (2 * n),
+            "lengths do not add up at right angles: what does?": lambda n: 1 / n,
+            "the state brings a part of the length itself": lambda n: np.sqrt(4 / n),
+            "this is the square of the length": lambda n: 3 / n,
         },
     ),
     "L07.e3": Exercise(
-        random_sum_lengths,
+        shrinking_updates,
         (
-            "At right angles squares add: Pythagoras, once per update.",
-            "sqrt(first^2 + the running sum of update^2); np.cumsum gives running sums.",
+            "Which update of length |x| takes x to zero?",
+            "Let the first take x to zero, and the other two cancel each other.",
         ),
-        lambda random: (random.uniform(1, 2), random.uniform(0.5, 2, 6)),
+        lambda random: (random.standard_normal(6),),
         {
-            "lengths add only where all vectors point one way: add squares, take the root":
-                lambda a, u: a + np.cumsum(u),
-            "the root is missing":
-                lambda a, u: a**2 + np.cumsum(u**2),
-            "the first state is left out":
-                lambda a, u: np.sqrt(np.cumsum(u**2)),
+            "the state is not shorter": lambda x: np.stack([x, x, x]),
+            "exactly as long as x_D": lambda x: np.stack([-x / 3, -x / 3, -x / 3]),
         },
+        judge_updates,
     ),
 }  # fmt: skip
 
 QUIZ = {
     "L07.q1": Question(
-        "Independent updates of length 1 are added to a state of length 1. After 8 its length is about",
-        ("9", "3", "256"),
-        1,
-        "sqrt(1 + 8).",
+        "A state of length 1 gets 24 updates of length 1, each at a right angle to the state. How "
+        "long is it then?",
+        ("about 5", "about 13", "about 25"),
+        0,
+        "Squares add up at right angles: 1 + 24 is 25, and its root is 5.",
     ),
     "L07.q2": Question(
-        "Post-norm states do not grow because",
-        ("updates are small", "a norm follows each sum"),
-        1,
-        "Whatever the sum, its length is brought back.",
+        "Two models grow alike after block 1. The embedding of the second starts ten times as "
+        "short. In the second, the last state is",
+        ("longer beside the embedding", "as long beside the embedding", "shorter beside it"),
+        0,
+        "Growth from the embedding on counts how short the embedding was.",
     ),
     "L07.q3": Question(
-        "From L05: logits are doubled. In effect the temperature was",
-        ("doubled", "halved"),
-        1,
-        "z / T with T = 1/2 is 2 z.",
+        "From lesson 5: a last state gets twice as long just before a final LayerNorm. The model "
+        "becomes",
+        ("surer", "less sure", "neither"),
+        2,
+        "The LayerNorm divides the length away.",
     ),
 }

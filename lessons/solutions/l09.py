@@ -1,11 +1,11 @@
-"""Solutions, hints and typical mistakes of L09."""
+"""Solutions, hints, typical mistakes and the quiz of L09."""
 
 import numpy as np
 
 from minitx.classroom import Exercise, Question
 
 
-def layer_norm(x_BD, epsilon):
+def layer_norm_of_rows(x_BD, epsilon):
     """Each row without its mean, divided by its standard deviation; no gain, no bias."""
     centred_BD = x_BD - x_BD.mean(axis=-1, keepdims=True)
     variance_B1 = (centred_BD**2).mean(axis=-1, keepdims=True)
@@ -56,24 +56,23 @@ def random_target(random):
 
 EXERCISES = {
     "L09.e1": Exercise(
-        layer_norm,
+        layer_norm_of_rows,
         (
             "Two steps on each row: take its mean away, then divide by one number.",
             "That number is sqrt(variance + epsilon); keepdims=True keeps the shapes together.",
         ),
         random_rows,
         {
-            "the mean is still there: that is RMSNorm; take the row's mean away first":
+            "the mean of each row is still there":
                 lambda x, e: x / np.sqrt((x**2).mean(-1, keepdims=True) + e),
-            "you divided by the length, so the rows have length 1: LayerNorm divides by the "
-            "standard deviation":
-                lambda x, e: layer_norm(x, 0) / np.sqrt(x.shape[-1]),
-            "epsilon belongs under the root, beside the variance":
+            "your rows have the length 1: is that what LayerNorm gives?":
+                lambda x, e: layer_norm_of_rows(x, 0) / np.sqrt(x.shape[-1]),
+            "where does epsilon belong?":
                 lambda x, e: (x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + e),
-            "you divided by the variance: take its root":
+            "that is the variance: what has the units of x?":
                 lambda x, e: (x - x.mean(-1, keepdims=True)) / (x.var(-1, keepdims=True) + e),
             "epsilon is left out":
-                lambda x, e: layer_norm(x, 0),
+                lambda x, e: layer_norm_of_rows(x, 0),
         },
     ),
     "L09.e2": Exercise(
@@ -84,11 +83,11 @@ EXERCISES = {
         ),
         lambda random: (random.uniform(0.1, 0.9), 96, 1e-5),
         {
-            "you solved share = v / (v + epsilon), without the root":
+            "a root is missing: the share is one of lengths":
                 lambda s, d, e: np.sqrt(d * e * s / (1 - s)),
-            "that is the standard deviation of one number: the length is sqrt(D) times that":
+            "that is the standard deviation of the numbers: how long is the vector?":
                 lambda s, d, e: np.sqrt(e * s**2 / (1 - s**2)),
-            "that is the variance: a length is sqrt(D v)":
+            "that is the variance of the numbers: how long is the vector?":
                 lambda s, d, e: e * s**2 / (1 - s**2),
         },
         tolerance=1e-6,
@@ -110,21 +109,23 @@ EXERCISES = {
 
 QUIZ = {
     "L09.q1": Question(
-        "The last state of our model is made ten times as long. Its predictions",
-        ("get surer", "get less sure", "stay as they are"),
-        2,
-        "The last norm undoes it.",
+        "The state is made ten times as long in the middle of a model with LayerNorms. The "
+        "next sublayer",
+        ("writes ten times as much", "turns the state less", "writes something else"),
+        1,
+        "It reads and writes the same. The state that it adds to is longer.",
     ),
     "L09.q2": Question(
-        "The stream in the middle is made ten times as long. The next sublayer now",
-        ("writes something else", "turns the state less"),
+        "A LayerNorm has 400 channels and no gain. What leaves it has the length",
+        ("1", "20", "400"),
         1,
-        "It reads and writes the same; the sum that it adds to is longer.",
+        "The root of 400 is 20.",
     ),
     "L09.q3": Question(
-        "From L08: a cosine of 0.95 between layers is surprising if a layer's growth is",
-        ("1.05", "1.5"),
-        1,
-        "1/1.05 is 0.95 already; 1/1.5 is 0.67.",
+        "From lesson 8: an update stands at a right angle to a state that is ten times as long. "
+        "The cosine between the state before and after is",
+        ("about 0", "about 0.5", "above 0.99"),
+        2,
+        "1 / sqrt(1 + 0.01) is 0.995.",
     ),
 }

@@ -62,4 +62,7 @@ def draw(
         value, place = guess
         picture.guess(0, value, at=place)
     picture.dress(0, "", *labels, **settings)
+    if settings.get("xscale") == "log":
+        picture.axes[0].set_xticks(x, [f"{value:g}" for value in x])
+        picture.axes[0].minorticks_off()
     picture.save()

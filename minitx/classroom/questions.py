@@ -79,13 +79,13 @@ def reveal(id: str, truth: float | str, because: str) -> None:
 
 
 def in_words(answer: float | str) -> str:
-    """Return a number with three significant digits, or more before the point; or words as is.
+    """Return a number with three significant digits, or more before the point; or words, quoted.
 
     >>> in_words(0.94912), in_words(8192.0), in_words("it rises")
-    ('0.949', '8,192', 'it rises')
+    ('0.949', '8,192', '"it rises"')
     """
     if isinstance(answer, str):
-        return answer
+        return f'"{answer}"'
     return f"{answer:,.0f}" if abs(answer) >= 1000 else f"{answer:.3g}"
 
 

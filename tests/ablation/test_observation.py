@@ -169,7 +169,7 @@ def test_models_that_know_the_same_are_judged_equal_whichever_loss_taught_them()
 def test_a_probability_below_zero_is_read_as_the_floor():
     sample = sample_of(STREAM[:600], generator=CHAIN)
     assert are_numbers(judged(CHAIN.transition_VV - 0.3, "squared_error", sample))
-    small = 1e-7 * CHAIN.transition_VV  # all of it is below any floor, and yet some is likeliest
+    small = 1e-7 * CHAIN.transition_VV  # all below any floor, yet one is still the largest
     by_square, by_log = (judged(small, loss, sample) for loss in ("squared_error", "cross_entropy"))
     assert by_square["entropy"] == pytest.approx(np.log(5))
     assert by_square["accuracy"] == by_log["accuracy"] > 0.3

@@ -48,7 +48,7 @@ def test_the_sample_follows_the_stated_distribution(stream):
     assert not count_VV[expected_VV == 0].any()  # the impossible never happened
     sure = variance_VV < 1e-9
     np.testing.assert_allclose(count_VV[sure], expected_VV[sure], atol=1e-6)
-    often = ~sure & (variance_VV > 10)  # else the normal bound is none
+    often = ~sure & (variance_VV > 10)  # a normal bound needs many events
     z = (count_VV - expected_VV)[often] / np.sqrt(variance_VV[often])
     assert often.any() or sure.all()
     assert np.abs(z).max(initial=0) < 5.5
