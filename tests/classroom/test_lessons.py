@@ -16,7 +16,7 @@ from minitx.evidence.claims import known_claims
 from minitx.page import writer
 
 NAMES = list(lessons.paths())
-CONVERTED = ("L08",)  # lessons in the new anatomy; the others follow
+CONVERTED = ("L05", "L07", "L08", "L09")  # lessons in the new anatomy; the others follow
 PARTS = (
     "**What many believe.**", "Claims: ", "## Predict", "## Touch it", "## Worked example",
     "## Run it", "## Your turn", "## Why the belief fails", "## Verdicts",

@@ -20,7 +20,8 @@ ROW = {
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("MINITX_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("minitx.classroom.learner.WIDEST", 300)
+    monkeypatch.setenv("COLUMNS", "300")
     return tmp_path / "cache"
 
 
