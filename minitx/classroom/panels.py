@@ -49,5 +49,6 @@ def _show_in_notebook(run: Run, name: str, view: dict) -> None:
     from IPython.display import HTML, display
 
     page = writer.one_panel(run, name, view)
-    frame = f'<iframe srcdoc="{html.escape(page)}" width="100%" height="{HEIGHT}"></iframe>'
-    display(HTML(frame))
+    attributes = f'title="The panel {name}" width="100%" height="{HEIGHT}" style="border: 0"'
+    # Without the div, IPython would advise to show a file by its address.
+    display(HTML(f'<div><iframe {attributes} srcdoc="{html.escape(page)}"></iframe></div>'))

@@ -10,7 +10,8 @@ REAL_MODEL = "smollm2"
 def judge(*ids: str) -> None:
     """Judge claims on the zoo, over its seeds; print each verdict with its numbers and its rule.
 
-    The verdicts are kept in the cache folder; `minitx ledger` shows them. Raises InputError for an unknown claim.
+    The verdicts are kept in the cache folder, where `minitx ledger` finds them. Raises InputError
+    for an unknown claim.
     """
     from minitx.evidence import zoo_judging
 

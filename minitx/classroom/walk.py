@@ -17,6 +17,7 @@ PROMPTS = {  # by kind of cell: what is asked before it runs, and the letters th
     "folded": ("[Enter: run this | c: read the code | q: leave] ", ["", "c", "q"]),
     "code": ("[Enter: run this | q: leave] ", ["", "q"]),
 }
+LETTERS = {"code": "c", "hint": "h", "skip": "s", "quit": "q"}  # for a word that is typed in full
 
 
 def walk(lesson: str, straight: bool = False, opens: bool = False, again: bool = False) -> None:
@@ -115,9 +116,10 @@ def _ready(console, lesson: str, cell: Cell) -> bool:
         print(f"--- your turn: write it in {_own_file(cell)}, save, and come back.")
     while True:
         try:
-            typed = input(prompt).strip().lower()[:1]
+            typed = input(prompt).strip().lower()
         except EOFError:
             return False
+        typed = LETTERS.get(typed, typed)
         if typed not in keys:
             print(f"Press Enter, or type one of: {', '.join(keys[1:])}.")
         elif typed == "q":
@@ -129,8 +131,10 @@ def _ready(console, lesson: str, cell: Cell) -> bool:
             print(hint(cell.id))
         elif typed == "s" or cell.kind != "exercise":
             return True
-        elif not _try_own_file(cell) or session.passed.get(cell.id):
-            return True
+        else:
+            has_file = _try_own_file(cell)
+            if session.passed.get(cell.id) or not has_file:
+                return True
 
 
 def _own_path(cell: Cell) -> Path:

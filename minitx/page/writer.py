@@ -78,8 +78,13 @@ def check_size(models: Sequence[Run], untrained: bool) -> None:
 
 
 def one_panel(run: Run, panel: str, view: dict[str, str | float]) -> str:
-    """Return the HTML of a page with one model and one panel, to be shown inside another page."""
-    return page([contents(run, None, untrained=False)], (panel,), view)
+    """Return the HTML of a page with one model and one panel, to be shown inside another page.
+
+    `view` is what it shows at first. Raises InputError as `write` does, but for one model.
+    """
+    check_size([run], untrained=False)
+    prompt = view.get("prompt")
+    return page([contents(run, prompt, untrained=False)], (panel,), view)
 
 
 def page(

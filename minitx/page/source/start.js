@@ -53,8 +53,9 @@ function start() {
   const defaults = { panel: "", prompt: labs[0].facts.examples[0], drawn: "", position: -1, models: "" };
   const limits = { position: { is_whole: true } };
   const view = new View(
-    Object.assign(defaults, ...PANELS.map(defaultsOf), firstView()),
+    Object.assign(defaults, ...PANELS.map(defaultsOf)),
     Object.assign(limits, ...PANELS.map(limitsOf)),
+    firstView(),
   );
   const prompt = new PromptBar(labs, view);
   prompt.read();
