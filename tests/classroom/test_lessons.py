@@ -16,7 +16,7 @@ from minitx.evidence.claims import known_claims
 from minitx.page import writer
 
 NAMES = list(lessons.paths())
-CONVERTED = ("L05", "L07", "L08", "L09")  # lessons in the new anatomy; the others follow
+CONVERTED = ("L03", "L04", "L05", "L06", "L07", "L08", "L09", "L12")
 PARTS = (
     "**What many believe.**", "Claims: ", "## Predict", "## Touch it", "## Worked example",
     "## Run it", "## Your turn", "## Why the belief fails", "## Verdicts",
@@ -54,7 +54,7 @@ def test_a_lesson_has_all_its_parts_in_order(name):
     header = lessons.cells(name)[0].text
     assert re.match(rf"# {name} .*\n## .*\?\n", header), "its title, and its question"
     assert re.search(r"\d+ minutes", header)
-    assert len(calls(name, "panel")) == 1
+    assert len(calls(name, "panel")) <= 1  # a figure that can be changed may take its place
     assert words_of(calls(name, "quiz")) == words_of(calls(name, "finish")) == [name]
     assert text.rstrip().endswith(f'finish("{name}")')
 
@@ -62,7 +62,8 @@ def test_a_lesson_has_all_its_parts_in_order(name):
 @pytest.mark.parametrize("name", CONVERTED)
 def test_a_lesson_names_and_judges_its_own_claims(name):
     header = lessons.cells(name)[0].text.partition("Claims: ")[2]
-    named = re.findall(r"\(([ABC]\d+)\)", header)
+    in_brackets = re.findall(r"\(([ABC]\d+(?:, [ABC]\d+)*)\)", header)  # (A9) or (B2, C7)
+    named = [id for ids in in_brackets for id in ids.split(", ")]
     assert len(named) == len(set(named)) and set(named) == claims_of(name)
     judged = words_of(calls(name, "judge"))
     assert len(judged) == len(set(judged)) and set(judged) == claims_of(name)
