@@ -58,7 +58,9 @@ def test_a_notebook_shows_one_panel_in_place(untrained_zoo, opened, monkeypatch,
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     session.opens = True
     assert panel("dial", c=2) is None
-    frame = re.fullmatch(r'<div><iframe title="[^"<>]+" [^<>]*srcdoc="([^"]*)"></iframe></div>', shown[0])
+    frame = re.fullmatch(
+        r'<div><iframe title="[^"<>]+" [^<>]*srcdoc="([^"]*)"></iframe></div>', shown[0]
+    )
     page = html.unescape(frame[1])
     assert page.startswith("<!DOCTYPE html>") and 'id="dial"' in page
     assert 'id="compass"' not in page and '{"c": 2}' in page
