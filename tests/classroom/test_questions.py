@@ -78,9 +78,9 @@ def test_a_number_is_revealed_beside_the_prediction(type_in, capsys, typed, trut
 @pytest.mark.parametrize(
     "typed, said",
     [
-        ("b", "You said it falls. It is it rises: because.\n"),
-        ("a", "You said it rises, and so it is: because.\n"),
-        ("", "It is it rises: because.\n"),
+        ("b", 'You said "it falls". It is "it rises": because.\n'),
+        ("a", 'You said "it rises", and so it is: because.\n'),
+        ("", 'It is "it rises": because.\n'),
     ],
 )
 def test_a_choice_is_revealed_beside_the_prediction(type_in, capsys, typed, said):

@@ -48,7 +48,7 @@ def test_a_walk_asks_checks_and_ends(toy, type_in, capsys, answers):
     walk("L00")
     out = capsys.readouterr().out
     for words in (
-        "SEEN ['one', 'two'] 0.3 1", "You said 0.3. It is 0.5", "You said that, and so it is",
+        "SEEN ['one', 'two'] 0.3 1", "You said 0.3. It is 0.5", 'You said "that", and so it is',
         "of 3: add", "you squared", "SyntaxError", "it is b) Beta", "it is a) one", "END",
         "L00 is done",
     ):  # fmt: skip
