@@ -21,6 +21,10 @@ SUBJECTS = (
     "readout",
     "lens",
     "weights",
+    "inverses",
+    "meaning",
+    "analogies",
+    "sphere",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE
     importlib.import_module(f"minitx.evidence.{subject}")
