@@ -189,7 +189,7 @@ def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transp
     "pseudo-inverse gives {peak_inverse:.3f} on average, the rows divided by their squared lengths "
     "{peak_normalised:.3f}. The highest value belongs to the token itself for {back_inverse:.1%} "
     "and {back_normalised:.1%} of the tokens, by the transpose for {back_transpose:.1%}. For rows "
-    "at right angles the formulas differ by {error_at_right_angles:.0e}.",
+    "at right angles the formulas agree up to rounding ({error_at_right_angles:.0e}).",
     of="model",
     species=("bpe",),
 )

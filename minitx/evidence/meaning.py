@@ -164,11 +164,11 @@ def a5(least_gain, most_gain, share_of_length, place_when_tripled):
     "A5",
     rule=a5,
     baseline="lengths that do not matter: as many nearest neighbours at one length as at real ones",
-    sentence="With all rows at one length, words of one meaning are nearest neighbours more often "
-    "by {least_gain:.0%} to {most_gain:.0%} of the words, depending on the table (input, output, "
+    sentence="With all rows at one length, the share of words whose nearest neighbour means the "
+    "same changes by {least_gain:+.1%} to {most_gain:+.1%}, depending on the table (input, output, "
     "or tied embeddings). Different lengths make up {share_of_length:.0%} of the squared distance "
-    "between them. If one of the two is made three times as long, it falls to place "
-    "{place_when_tripled:.0f} among the other's neighbours.",
+    "between two words of one meaning. If one of them is made three times as long, it falls to "
+    "place {place_when_tripled:.0f} among the other's neighbours.",
     of="families",
     species=SPECIES,
 )
@@ -180,7 +180,7 @@ def measure_a5(seed: int, tied, untied) -> dict[str, float]:
         at_real_lengths = nearest_are_synonyms(rows_VD, words)
         gain.append(nearest_are_synonyms(unit(rows_VD), words) - at_real_lengths)
         length_V = measure.norms(rows_VD)
-        apart_Z = measure.norms(rows_VD[one_Z] - rows_VD[other_Z])
+        apart_Z = np.maximum(measure.norms(rows_VD[one_Z] - rows_VD[other_Z]), 1e-30)
         shares.append(np.median((length_V[one_Z] - length_V[other_Z]) ** 2 / apart_Z**2))
         places.append(np.median(places_when_longer(rows_VD, one_Z, other_Z, 3)))
     return {
