@@ -26,6 +26,10 @@ SUBJECTS = (
     "heads",
     "token_sizes",
     "tying",
+    "inverses",
+    "meaning",
+    "analogies",
+    "sphere",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE
     importlib.import_module(f"minitx.evidence.{subject}")
