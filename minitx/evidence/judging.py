@@ -20,6 +20,7 @@ SUBJECTS = (
     "size",
     "readout",
     "lens",
+    "channels",
     "weights",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from minitx import measure
+from minitx import compiled, measure
+from minitx.evidence import linear_maps
 from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
 
 LAYERS = 6  # of a deep model that are read, spread evenly
+COMPARED = 16  # states of a window that are compared with all rows of a table
 
 
 def b36(share_of_layers, at_half_depth, mean_prediction):
@@ -43,3 +45,70 @@ def measure_b36(reading: Reading, window: int) -> dict[str, float]:
         "at_half_depth": kl_by_layer[half],
         "mean_prediction": mean_prediction,
     }
+
+
+def b35(cosine_input, rotated_input, input_left, cosine_output, rotated_output, output_reached):
+    """How near the states at half depth are to the rows of each table, where 100 % is what the
+    table has at its own end of the model, and 0 % what a rotated table has. The states have left
+    the input space and not reached the output space if both are below 90 %. They are in between if
+    both are above 10 %, so that something of both spaces is there. Refuted if one is 90 % or more:
+    then states midway are still, or already, at home."""
+    has_both = min(input_left, output_reached) > 0.1
+    return three_way(supported=has_both, refuted=max(input_left, output_reached) >= 0.9)
+
+
+@evidence(
+    "B35",
+    rule=b35,
+    baseline="the same tables, randomly rotated: 0 %",
+    sentence="At half depth the cosine with the nearest row of the embedding is {cosine_input:.2f} "
+    "(rotated table: {rotated_input:.2f}), which is {input_left:.0%} of what it is at the start, "
+    "counted from the rotated table. With the nearest row of the unembedding it is "
+    "{cosine_output:.2f} (rotated: {rotated_output:.2f}), {output_reached:.0%} of what it is at "
+    "the end.",
+)
+def measure_b35(reading: Reading, window: int) -> dict[str, float]:
+    depth = reading.config.depth
+    if depth < 2:
+        raise Untestable("with fewer than 2 blocks no state is midway")
+    places_T = np.unique(np.linspace(1, reading.tokens_WT.shape[1] - 1, COMPARED).astype(int))
+    states_LTD = reading.trace.states_LBTD[:, window, places_T]
+    position_TD = reading.trace.position_BTD[window, places_T]
+    read_LTD = compiled.final_norm(reading.model, states_LTD)
+    token_VD = reading.embedding_VD * reading.model.embedding_scale
+    turn_DD = linear_maps.rotation(states_LTD.shape[-1], reading.random(window))
+
+    def compare(x_LTD, own_end, rows_VD, shift_TD=0.0) -> tuple[float, float, float]:
+        half_TD, end_TD = x_LTD[depth // 2], x_LTD[own_end]
+        # Turning the states has the same cosines as turning the table the other way.
+        half, rotated, at_end, rotated_at_end = (
+            nearest_cosine(x_TD, rows_VD, shift_TD)
+            for x_TD in (half_TD, half_TD @ turn_DD, end_TD, end_TD @ turn_DD)
+        )
+        return half, rotated, (half - rotated) / (at_end - rotated_at_end)
+
+    cosine_input, rotated_input, input_left = compare(states_LTD, 0, token_VD, position_TD)
+    cosine_output, rotated_output, output_reached = compare(read_LTD, depth, reading.unembedding_VD)
+    return {
+        "cosine_input": cosine_input,
+        "rotated_input": rotated_input,
+        "input_left": input_left,
+        "cosine_output": cosine_output,
+        "rotated_output": rotated_output,
+        "output_reached": output_reached,
+    }
+
+
+def nearest_cosine(x_TD, rows_VD, shift_TD=0.0) -> float:
+    """Return the mean over states of the cosine with the nearest row of a table.
+
+    `shift_TD` is added to all rows before they are compared with state t: its position's vector.
+    """
+    x_TD = np.asarray(x_TD, np.float64)
+    shift_TD = np.broadcast_to(np.asarray(shift_TD, np.float64), x_TD.shape)
+    dot_TV = x_TD @ rows_VD.T + np.sum(x_TD * shift_TD, axis=1)[:, None]
+    # |row + shift|^2, without an array (T, V, D) of their sums
+    square_TV = np.sum(rows_VD**2, axis=1) + 2 * shift_TD @ rows_VD.T
+    square_TV += np.sum(shift_TD**2, axis=1)[:, None]
+    length_TV = measure.norms(x_TD)[:, None] * np.sqrt(np.maximum(square_TV, 0))
+    return float(np.mean(np.max(dot_TV / np.where(length_TV > 0, length_TV, np.inf), axis=1)))
