@@ -21,6 +21,7 @@ SUBJECTS = (
     "readout",
     "lens",
     "channels",
+    "planes",
     "weights",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE
