@@ -73,22 +73,23 @@ def measure_b35(reading: Reading, window: int) -> dict[str, float]:
         raise Untestable("with fewer than 2 blocks no state is midway")
     places_T = np.unique(np.linspace(1, reading.tokens_WT.shape[1] - 1, COMPARED).astype(int))
     states_LTD = reading.trace.states_LBTD[:, window, places_T]
-    position_TD = reading.trace.position_BTD[window, places_T]
     read_LTD = compiled.final_norm(reading.model, states_LTD)
-    token_VD = reading.embedding_VD * reading.model.embedding_scale
+    position_TD = reading.trace.position_BTD[window, places_T] / reading.model.embedding_scale
     turn_DD = linear_maps.rotation(states_LTD.shape[-1], reading.random(window))
 
-    def compare(x_LTD, own_end, rows_VD, shift_TD=0.0) -> tuple[float, float, float]:
-        half_TD, end_TD = x_LTD[depth // 2], x_LTD[own_end]
-        # Turning the states has the same cosines as turning the table the other way.
-        half, rotated, at_end, rotated_at_end = (
-            nearest_cosine(x_TD, rows_VD, shift_TD)
-            for x_TD in (half_TD, half_TD @ turn_DD, end_TD, end_TD @ turn_DD)
-        )
-        return half, rotated, (half - rotated) / (at_end - rotated_at_end)
+    def compare(x_LTD, own_end, rows_VD, shift_TD) -> np.ndarray:
+        midway_TD, end_TD = x_LTD[depth // 2], x_LTD[own_end]
+        # Turning the states gives the same cosines as turning the table the other way.
+        x_XTD = np.stack([midway_TD, midway_TD @ turn_DD, end_TD, end_TD @ turn_DD])
+        midway, rotated, at_end, rotated_at_end = nearest_cosines(x_XTD, rows_VD, shift_TD)
+        return np.array([midway, rotated, (midway - rotated) / (at_end - rotated_at_end)])
 
-    cosine_input, rotated_input, input_left = compare(states_LTD, 0, token_VD, position_TD)
-    cosine_output, rotated_output, output_reached = compare(read_LTD, depth, reading.unembedding_VD)
+    cosine_input, rotated_input, input_left = compare(
+        states_LTD, 0, reading.embedding_VD, position_TD
+    )
+    cosine_output, rotated_output, output_reached = compare(
+        read_LTD, depth, reading.unembedding_VD, np.zeros_like(position_TD)
+    )
     return {
         "cosine_input": cosine_input,
         "rotated_input": rotated_input,
@@ -99,16 +100,21 @@ def measure_b35(reading: Reading, window: int) -> dict[str, float]:
     }
 
 
-def nearest_cosine(x_TD, rows_VD, shift_TD=0.0) -> float:
-    """Return the mean over states of the cosine with the nearest row of a table.
+def nearest_cosines(x_XTD, rows_VD, shift_TD) -> np.ndarray:
+    """Return for each of X arrays the mean over T of the cosine with the nearest row of a table.
 
     `shift_TD` is added to all rows before they are compared with state t: its position's vector.
     """
-    x_TD = np.asarray(x_TD, np.float64)
-    shift_TD = np.broadcast_to(np.asarray(shift_TD, np.float64), x_TD.shape)
-    dot_TV = x_TD @ rows_VD.T + np.sum(x_TD * shift_TD, axis=1)[:, None]
-    # |row + shift|^2, without an array (T, V, D) of their sums
-    square_TV = np.sum(rows_VD**2, axis=1) + 2 * shift_TD @ rows_VD.T
-    square_TV += np.sum(shift_TD**2, axis=1)[:, None]
-    length_TV = measure.norms(x_TD)[:, None] * np.sqrt(np.maximum(square_TV, 0))
-    return float(np.mean(np.max(dot_TV / np.where(length_TV > 0, length_TV, np.inf), axis=1)))
+    x_XTD = np.asarray(x_XTD, np.float64)
+    shift_TD = np.asarray(shift_TD, np.float64)
+    dot_XTV = x_XTD @ rows_VD.T
+    square_TV = np.einsum("VD,VD->V", rows_VD, rows_VD)
+    if shift_TD.any():  # |row + shift|^2, without an array (T, V, D) of their sums
+        dot_XTV += np.sum(x_XTD * shift_TD, axis=-1, keepdims=True)
+        square_TV = square_TV + 2 * shift_TD @ rows_VD.T
+        square_TV += np.sum(shift_TD**2, axis=1, keepdims=True)
+    length_TV = np.sqrt(np.maximum(square_TV, 0))
+    dot_XTV /= np.where(length_TV > 0, length_TV, np.inf)
+    length_XT = measure.norms(x_XTD)
+    nearest_XT = dot_XTV.max(axis=-1) / np.where(length_XT > 0, length_XT, np.inf)
+    return nearest_XT.mean(axis=1)

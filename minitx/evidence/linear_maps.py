@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minitx.geometry import ROUNDING
+
 POWERS = range(
     -8, 3
 )  # of ten: penalties to choose from, in units of the mean variance of a channel
@@ -71,9 +73,13 @@ def rank_one(map_DO, axes: Principal):
 
 
 def factors(x_ZD, y_ZD):
-    """Return the best factor for each channel, factor_D, that makes y of x: a diagonal map."""
+    """Return the best factor for each channel, factor_D, that makes y of x: a diagonal map.
+
+    It is 0 where x is zero up to rounding, as it is along axes that no token of the text reaches.
+    """
     square_D = np.sum(x_ZD**2, axis=0)
-    return np.sum(x_ZD * y_ZD, axis=0) / np.where(square_D > 0, square_D, np.inf)
+    is_there_D = square_D > ROUNDING**2 * square_D.max()
+    return np.sum(x_ZD * y_ZD, axis=0) / np.where(is_there_D, square_D, np.inf)
 
 
 def factor(x_ZD, y_ZD) -> float:

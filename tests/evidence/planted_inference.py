@@ -29,14 +29,14 @@ PLANTED = {
     "B32": {
         "supported": [
             numbers := {"probability_abb": 0.9, "probability_bab": 0.9, "follows_giver": 0.95,
-                        "change_point": 0.7, "lead_halfway": 0.1, "captured": 0.3,
-                        "captured_by_chance": 0.03, "lead_of_strangers": 0.1,
-                        "lead_over_stranger": 1.2},
+                        "change_point": 0.7, "lead_halfway": 0.3, "lead_at_end": 3,
+                        "lead_of_strangers": 0.3, "lead_over_stranger": 4, "captured": 0.3,
+                        "captured_by_chance": 0.03},
         ],
-        "qualified": [numbers | {"follows_giver": 0.7}, numbers | {"lead_halfway": 0.3},
-                      numbers | {"captured": 0.7}, numbers | {"lead_of_strangers": 0.5}],
-        "refuted": [numbers | {"lead_halfway": 0.6}, numbers | {"follows_giver": 0.4},
-                    numbers | {"captured": 0.95}],
+        "qualified": [numbers | {"follows_giver": 0.7}, numbers | {"lead_halfway": 1},
+                      numbers | {"captured": 0.7}, numbers | {"lead_of_strangers": 1.5}],
+        "refuted": [numbers | {"lead_halfway": 2}, numbers | {"follows_giver": 0.4},
+                    numbers | {"captured": 0.95}, numbers | {"lead_at_end": -1}],
     },
     "B35": {
         "supported": [

@@ -13,10 +13,11 @@ from minitx.errors import InputError
 from minitx.evidence import attribution, linear_maps, planes, tuned_lens
 from minitx.evidence.channels import shares
 from minitx.evidence.evidence import EVIDENCE, Untestable
-from minitx.evidence.lens import nearest_cosine
+from minitx.evidence.lens import nearest_cosines
 from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
 from minitx.text.errands import errands
+from minitx.text.tokenizer import Characters, Vocabulary
 
 # Sizes are pairwise distinct: 6 windows of 29 tokens, width 8, vocabulary 11, 3 blocks.
 W, T, D, V, N = 6, 29, 8, 11, 3
@@ -155,12 +156,13 @@ def test_steps_towards_the_winner_are_counted():
 
 
 def test_the_nearest_row_is_that_of_sums_with_positions():
-    x_TD, rows_VD, shift_TD = normal(5, D), normal(V, D, seed=1), normal(5, D, seed=2)
-    sums_TVD = rows_VD[None] + shift_TD[:, None]
-    cosines_TV = np.einsum("TD,TVD->TV", x_TD, sums_TVD)
-    cosines_TV /= np.linalg.norm(x_TD, axis=1)[:, None] * np.linalg.norm(sums_TVD, axis=2)
-    expected = cosines_TV.max(axis=1).mean()
-    assert nearest_cosine(x_TD, rows_VD, shift_TD) == pytest.approx(expected)
+    x_XTD, rows_VD, shift_TD = normal(2, 5, D), normal(V, D, seed=1), normal(5, D, seed=2)
+    for shift in (shift_TD, np.zeros((5, D))):
+        sums_TVD = rows_VD[None] + shift[:, None]
+        lengths_XTV = np.linalg.norm(x_XTD, axis=2)[..., None] * np.linalg.norm(sums_TVD, axis=2)
+        cosines_XTV = np.einsum("XTD,TVD->XTV", x_XTD, sums_TVD) / lengths_XTV
+        expected_X = cosines_XTV.max(axis=2).mean(axis=1)
+        np.testing.assert_allclose(nearest_cosines(x_XTD, rows_VD, shift), expected_X)
 
 
 def test_states_midway_are_at_home_where_they_were_put():
@@ -250,35 +252,58 @@ def test_a_plane_captures_what_lies_in_it():
     base_BDX = np.linalg.qr(np.stack([first_BD, second_BD], axis=2))[0]
     x_BD = normal(5, D, seed=2)
     outside_BD = x_BD - np.einsum("BDX,BX->BD", base_BDX, np.einsum("BD,BDX->BX", x_BD, base_BDX))
-    shares_RB = planes.captured(np.stack([inside_BD, outside_BD]), first_BD, second_BD)
-    np.testing.assert_allclose(shares_RB, [[1] * 5, [0] * 5], atol=1e-9)
+    np.testing.assert_allclose(planes.captured(inside_BD, first_BD, second_BD), 1)
+    np.testing.assert_allclose(planes.captured(outside_BD, first_BD, second_BD), 0, atol=1e-9)
 
 
-def test_a_path_ends_at_the_prediction_and_strangers_are_not_in_the_prompt():
-    source = errands(pairs="held_out")
-    prompts = source.prompts(9, seed=1)
-    subject = model(vocab=len(source.words), context=50)
-    given = attribution.choices(prompts)
-    found = planes.paths(subject, given)
-    rows_VD = np.asarray(subject.unembedding_VD)
-    axis_BD = rows_VD[given.winner_B] - rows_VD[given.loser_B]
-    lead_B = np.sum(found.read_RBD[-1] * axis_BD, axis=-1)
-    np.testing.assert_allclose(lead_B, logit_differences(subject, given), atol=1e-4)
-    assert found.read_RBD.shape == (2 * N + 1, 9, D)
-    for prompt, ids in zip(prompts, planes.strangers(source, prompts, normal_rng()), strict=True):
-        names = {source.words[id] for id in ids}
-        assert len(names) == 2 and names <= set(source.names) - set(prompt.text.split())
-
-
-def normal_rng():
-    return np.random.default_rng(7)
-
-
-def test_an_untrained_family_does_not_head_for_the_winner():
+def names_reading(windows=2, **switches):
+    """A model that knows the words of errands, and has random weights."""
     source = errands()
-    family = SimpleNamespace(
-        models=[None, subject := model(vocab=len(source.words), context=50)], config=subject.config
-    )
-    found = EVIDENCE["B32"].measure(1, family)
-    assert found["captured_by_chance"] == 2 / D
-    assert EVIDENCE["B32"].rule(**found) == "refuted" and found["follows_giver"] < 0.5
+    subject = model(vocab=len(source.words), context=50, **switches)
+    tokens_WT = np.zeros((windows, T), int)
+    return Reading(subject, tokens_WT, ["a"] * windows, Vocabulary.of(source.words))
+
+
+def test_prompts_come_in_pairs_that_differ_in_who_gives():
+    reading = names_reading()
+    found = planes.contests(reading.tokenizer, 2)
+    assert len(found) == 2 and len({one.given.tokens_BT.shape for one in found}) == 1
+    names = set(errands().names)
+    for one in found:
+        given, half = one.given, planes.PAIRS
+        np.testing.assert_array_equal(given.winner_B[:half], given.loser_B[half:])
+        assert (one.is_abb_B[:half] != one.is_abb_B[half:]).all()
+        for row_T, last, strangers_X in zip(
+            given.tokens_BT, given.last_B, one.strangers_BX, strict=True
+        ):
+            said = [reading.strings_V[id] for id in row_T[: last + 1]]
+            absent = {reading.strings_V[id] for id in strangers_X}
+            assert said[-1] == "to" and len(absent) == 2 and absent <= names - set(said)
+
+
+def test_letters_are_no_names():
+    with pytest.raises(Untestable, match="single tokens"):
+        planes.contests(Characters(tuple("abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVW")), 2)
+    with pytest.raises(Untestable, match="words of errands"):
+        planes.contests(Vocabulary.of(["king"]), 2)
+
+
+def test_paths_end_at_the_prediction():
+    reading = names_reading()
+    one = planes.contests(reading.tokenizer, 2)[1]
+    found = planes.read_paths(reading.model, one.given)
+    assert found.read_RBD.shape == (2 * N + 1, 2 * planes.PAIRS, D)
+    row_BD = reading.unembedding_VD[one.given.winner_B] - reading.unembedding_VD[one.given.loser_B]
+    expected_B = logit_differences(reading.model, one.given)
+    np.testing.assert_allclose(np.sum(found.read_RBD[-1] * row_BD, axis=-1), expected_B, atol=1e-4)
+    numbers = planes.numbers_of(reading, one)
+    assert numbers["right"] == np.mean(expected_B > 0)
+    assert numbers["lead_at_end"] == pytest.approx(expected_B.mean(), abs=1e-4)
+    assert numbers["captured_by_chance"] == 2 / D
+
+
+def test_a_model_that_does_not_solve_the_task_cannot_be_asked():
+    with pytest.raises(Untestable, match="prefers the receiver in only"):
+        EVIDENCE["B32"].measure(names_reading(), 1)
+    with pytest.raises(Untestable, match="tokenizer"):
+        EVIDENCE["B32"].measure(Planted(normal(N + 1, W, T, D)), 1)
