@@ -1,5 +1,7 @@
 """What does the unembedding see in states that are not the last?"""
 
+import functools
+
 import numpy as np
 
 from minitx import compiled, measure
@@ -49,7 +51,8 @@ def measure_b36(reading: Reading, window: int) -> dict[str, float]:
 
 def b35(cosine_input, rotated_input, input_left, cosine_output, rotated_output, output_reached):
     """How near the states at half depth are to the rows of each table, where 100 % is what the
-    table has at its own end of the model, and 0 % what a rotated table has. The states have left
+    table has at its own end of the model, and 0 % what a rotated table has. The mean row, which
+    tells no token from another, is left out. The states have left
     the input space and not reached the output space if both are below 90 %. They are in between if
     both are above 10 %, so that something of both spaces is there. Refuted if one is 90 % or more:
     then states midway are still, or already, at home."""
@@ -74,21 +77,24 @@ def measure_b35(reading: Reading, window: int) -> dict[str, float]:
     places_T = np.unique(np.linspace(1, reading.tokens_WT.shape[1] - 1, COMPARED).astype(int))
     states_LTD = reading.trace.states_LBTD[:, window, places_T]
     read_LTD = compiled.final_norm(reading.model, states_LTD)
-    position_TD = reading.trace.position_BTD[window, places_T] / reading.model.embedding_scale
+    token_mean_D = reading.embedding_VD.mean(axis=0) * reading.model.embedding_scale
+    token_LTD = states_LTD - reading.trace.position_BTD[window, places_T] - token_mean_D
     turn_DD = linear_maps.rotation(states_LTD.shape[-1], reading.random(window))
 
-    def compare(x_LTD, own_end, rows_VD, shift_TD) -> np.ndarray:
-        midway_TD, end_TD = x_LTD[depth // 2], x_LTD[own_end]
-        # Turning the states gives the same cosines as turning the table the other way.
-        x_XTD = np.stack([midway_TD, midway_TD @ turn_DD, end_TD, end_TD @ turn_DD])
-        midway, rotated, at_end, rotated_at_end = nearest_cosines(x_XTD, rows_VD, shift_TD)
-        return np.array([midway, rotated, (midway - rotated) / (at_end - rotated_at_end)])
+    def compare(midway_TD, own_end_TD, unit_VD) -> list[float]:
+        midway, rotated, at_end, rotated_at_end = (
+            nearest_cosine(x_TD, unit_VD)
+            # Turning the states gives the same cosines as turning the table the other way.
+            for x_TD in (midway_TD, midway_TD @ turn_DD, own_end_TD, own_end_TD @ turn_DD)
+        )
+        return [midway, rotated, (midway - rotated) / (at_end - rotated_at_end)]
 
+    half = depth // 2
     cosine_input, rotated_input, input_left = compare(
-        states_LTD, 0, reading.embedding_VD, position_TD
+        token_LTD[half], token_LTD[0], unit_rows(reading, "embedding_VD")
     )
     cosine_output, rotated_output, output_reached = compare(
-        read_LTD, depth, reading.unembedding_VD, np.zeros_like(position_TD)
+        read_LTD[half], read_LTD[-1], unit_rows(reading, "unembedding_VD")
     )
     return {
         "cosine_input": cosine_input,
@@ -100,21 +106,21 @@ def measure_b35(reading: Reading, window: int) -> dict[str, float]:
     }
 
 
-def nearest_cosines(x_XTD, rows_VD, shift_TD) -> np.ndarray:
-    """Return for each of X arrays the mean over T of the cosine with the nearest row of a table.
+@functools.lru_cache(maxsize=4)
+def unit_rows(reading: Reading, table: str) -> np.ndarray:
+    """Return the rows of a table without their mean, each made a vector of length 1, as float32.
 
-    `shift_TD` is added to all rows before they are compared with state t: its position's vector.
+    What all rows share does not tell one token from another: in the unembedding it moves all logits
+    alike, and so no prediction.
     """
-    x_XTD = np.asarray(x_XTD, np.float64)
-    shift_TD = np.asarray(shift_TD, np.float64)
-    dot_XTV = x_XTD @ rows_VD.T
-    square_TV = np.einsum("VD,VD->V", rows_VD, rows_VD)
-    if shift_TD.any():  # |row + shift|^2, without an array (T, V, D) of their sums
-        dot_XTV += np.sum(x_XTD * shift_TD, axis=-1, keepdims=True)
-        square_TV = square_TV + 2 * shift_TD @ rows_VD.T
-        square_TV += np.sum(shift_TD**2, axis=1, keepdims=True)
-    length_TV = np.sqrt(np.maximum(square_TV, 0))
-    dot_XTV /= np.where(length_TV > 0, length_TV, np.inf)
-    length_XT = measure.norms(x_XTD)
-    nearest_XT = dot_XTV.max(axis=-1) / np.where(length_XT > 0, length_XT, np.inf)
-    return nearest_XT.mean(axis=1)
+    rows_VD = getattr(reading, table)
+    rows_VD = rows_VD - rows_VD.mean(axis=0)
+    length_V = measure.norms(rows_VD)
+    return (rows_VD / np.where(length_V > 0, length_V, np.inf)[:, None]).astype(np.float32)
+
+
+def nearest_cosine(x_TD, unit_VD) -> float:
+    """Return the mean over states of the cosine with the nearest row, for rows of length 1."""
+    length_T = measure.norms(x_TD)
+    unit_TD = x_TD / np.where(length_T > 0, length_T, np.inf)[:, None]
+    return float(np.mean(np.max(unit_TD.astype(np.float32) @ unit_VD.T, axis=1)))

@@ -7,13 +7,13 @@ import jax
 import numpy as np
 import pytest
 
-from minitx import compiled
+from minitx import compiled, measure
 from minitx.config import ModelConfig
 from minitx.errors import InputError
 from minitx.evidence import attribution, linear_maps, planes, tuned_lens
 from minitx.evidence.channels import shares
 from minitx.evidence.evidence import EVIDENCE, Untestable
-from minitx.evidence.lens import nearest_cosines
+from minitx.evidence.lens import nearest_cosine, unit_rows
 from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
 from minitx.text.errands import errands
@@ -155,19 +155,22 @@ def test_steps_towards_the_winner_are_counted():
     assert found["nearer"] > 0.8 and found["nearer"] > found["nearer_to_another"] + 0.2
 
 
-def test_the_nearest_row_is_that_of_sums_with_positions():
-    x_XTD, rows_VD, shift_TD = normal(2, 5, D), normal(V, D, seed=1), normal(5, D, seed=2)
-    for shift in (shift_TD, np.zeros((5, D))):
-        sums_TVD = rows_VD[None] + shift[:, None]
-        lengths_XTV = np.linalg.norm(x_XTD, axis=2)[..., None] * np.linalg.norm(sums_TVD, axis=2)
-        cosines_XTV = np.einsum("XTD,TVD->XTV", x_XTD, sums_TVD) / lengths_XTV
-        expected_X = cosines_XTV.max(axis=2).mean(axis=1)
-        np.testing.assert_allclose(nearest_cosines(x_XTD, rows_VD, shift), expected_X)
+def test_the_nearest_row_is_found_without_what_all_rows_share():
+    reading = Planted(normal(N + 1, W, T, D))
+    x_TD, rows_VD = normal(5, D), reading.embedding_VD - reading.embedding_VD.mean(axis=0)
+    expected = measure.cosines(x_TD[:, None], rows_VD).max(axis=1).mean()
+    found = nearest_cosine(x_TD, unit_rows(reading, "embedding_VD"))
+    assert found == pytest.approx(expected, rel=1e-6)
+    reading.embedding_VD = reading.embedding_VD + 40
+    unit_rows.cache_clear()
+    again = nearest_cosine(x_TD, unit_rows(reading, "embedding_VD"))
+    assert again == pytest.approx(expected, rel=1e-4)
 
 
 def test_states_midway_are_at_home_where_they_were_put():
     reading = Planted(normal(N + 1, W, T, D))
     ids_WT = tokens()
+    mean_D = reading.embedding_VD.mean(axis=0)
     embedded_WTD = reading.embedding_VD[ids_WT]
     unembedded_WTD = reading.unembedding_VD[ids_WT]
     states = reading.planted.states_LBTD
@@ -178,7 +181,7 @@ def test_states_midway_are_at_home_where_they_were_put():
         found = EVIDENCE["B35"].measure(reading, 1)
         return found["input_left"], found["output_reached"]
 
-    assert halfway(3 * embedded_WTD)[0] == pytest.approx(1)
+    assert halfway(mean_D + 3 * (embedded_WTD - mean_D))[0] == pytest.approx(1)
     assert halfway(3 * unembedded_WTD)[1] == pytest.approx(1)
     both = halfway(embedded_WTD + unembedded_WTD)
     assert min(both) > 0.1 and max(both) < 0.9

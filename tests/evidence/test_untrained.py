@@ -15,6 +15,8 @@ from minitx.train import fit
 # By algebra, or about the weights alone: training has no part in them.
 ALGEBRA = {"B18", "B21", "B22", "B23", "B28", "B29", "C3", "C9", "B10", "B11", "B4", "B12", "B26"}
 
+OTHER_MODELS = {"B32"}  # it cannot be asked of a model that reads letters
+
 
 @pytest.mark.long
 def test_training_changes_the_numbers_of_every_claim_that_speaks_of_it():
@@ -28,7 +30,7 @@ def test_training_changes_the_numbers_of_every_claim_that_speaks_of_it():
     tokens_WT = sequences(data.val_tokens, 32, 20 * 32)
     trained = Reading(model, tokens_WT, ["fables"] * 20)
     untrained = Reading(untrained_twin(model, 0), tokens_WT, ["fables"] * 20)
-    for id in EVIDENCE.keys() - ALGEBRA:
+    for id in EVIDENCE.keys() - ALGEBRA - OTHER_MODELS:
         rows = [judging.judge_claim(EVIDENCE[id], seen) for seen in (trained, untrained)]
         assert apart(*(row["numbers"] for row in rows)), (id, rows)
     for id in ALGEBRA - {"B4", "B11", "B12", "B26", "B28", "C9"}:
