@@ -3,7 +3,8 @@
 The article that offers the second picture breaks off before it is worked out. So these rules judge
 what its words say: a dimension is a channel, and a filter gives each channel its own factor. That
 channels have an order, as frequencies have, is out of the question: permuting the channels, in the
-weights alike, changes no logit.
+weights alike, changes no logit. Travel (A15) is judged by its own marks, not by the verdicts on
+other claims, so that no number counts twice.
 """
 
 import functools

@@ -63,8 +63,8 @@ def captured(read_BD, first_BD, second_BD) -> np.ndarray:
 def change_point(lead_RB) -> np.ndarray:
     """Return from which station on the winner leads for good, as a share of the way; 1 if never.
 
-    >>> change_point(np.array([[-1.0, 1.0], [1.0, -1.0], [2.0, -1.0]])).tolist()
-    [0.5, 1.0]
+    >>> change_point(np.array([[-1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [2.0, 2.0, -1.0]])).tolist()
+    [0.5, 1.0, 1.0]
     """
     last = len(lead_RB) - 1
     for_good_RB = np.cumprod((lead_RB > 0)[::-1], axis=0)
@@ -210,7 +210,6 @@ def b32(
     "the receiver leads by {lead_over_stranger:.2f}, so that other planes would show the state "
     "head for it too. The plane shows {captured:.0%} of the squared length (a random plane: "
     "{captured_by_chance:.1%}).",
-    species=("errands",),
 )
 def measure_b32(reading: Reading, window: int) -> dict[str, float]:
     return numbers_by_window(reading)[window]

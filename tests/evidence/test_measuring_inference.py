@@ -243,6 +243,14 @@ def test_without_a_norm_ablating_the_last_part_takes_away_what_was_attributed_to
     np.testing.assert_allclose(effect_RB[-1], last_term_B - of_mean_B, atol=1e-4)
 
 
+def test_a_choice_is_between_receiver_and_giver():
+    prompts = errands().prompts(5, seed=1)
+    given = attribution.choices(prompts)
+    for row_T, last, winner, loser, prompt in zip(*given, prompts, strict=True):
+        assert tuple(row_T[: last + 1]) == prompt.ids and not row_T[last + 1 :].any()
+        assert (winner, loser) == (prompt.answer, prompt.giver)
+
+
 def test_a_model_without_terms_is_refused():
     for measured in (attribution.attribution, attribution.mean_ablation):
         with pytest.raises(InputError, match="norm_place=post"):
@@ -299,6 +307,10 @@ def test_paths_end_at_the_prediction():
     row_BD = reading.unembedding_VD[one.given.winner_B] - reading.unembedding_VD[one.given.loser_B]
     expected_B = logit_differences(reading.model, one.given)
     np.testing.assert_allclose(np.sum(found.read_RBD[-1] * row_BD, axis=-1), expected_B, atol=1e-4)
+    rows_B = np.arange(2 * planes.PAIRS)
+    logits_BTV = compiled.trace(reading.model, one.given.tokens_BT).logits_BTV
+    p_BV = measure.softmax(logits_BTV[rows_B, one.given.last_B])
+    np.testing.assert_allclose(found.probability_B, p_BV[rows_B, one.given.winner_B], rtol=1e-4)
     numbers = planes.numbers_of(reading, one)
     assert numbers["right"] == np.mean(expected_B > 0)
     assert numbers["lead_at_end"] == pytest.approx(expected_B.mean(), abs=1e-4)
