@@ -20,6 +20,8 @@ SUBJECTS = (
     "size",
     "readout",
     "lens",
+    "channels",
+    "planes",
     "weights",
     "gradients",
     "training",
