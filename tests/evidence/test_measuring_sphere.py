@@ -126,9 +126,11 @@ def test_a_common_direction_changes_the_transpose_alone():
 
 
 def test_how_far_a_peak_stands_out_is_counted_in_standard_deviations():
-    values_VN = np.array([[7.0, 1], [1, 4], [-1, -1], [1, 1], [-1, -1]])
+    values_VN = np.array([[8.0, 3], [2, 6], [0, 1], [2, 3], [0, 1]])
     assert inverses.standing_out(values_VN[:, :1], np.array([0])) == pytest.approx(7)
-    assert inverses.standing_out(values_VN, np.array([0, 1])) == pytest.approx((7 + 4) / 2)
+    assert inverses.standing_out(values_VN, np.array([0, 1])) == pytest.approx(
+        (7 + 4) / 2
+    )  # the other values: 0 and 2, then 1 and 3
 
 
 def test_the_two_formulas_differ_except_for_rows_at_right_angles():
