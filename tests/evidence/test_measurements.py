@@ -193,7 +193,7 @@ def test_what_a_model_cannot_be_asked(id, switches):
 
 @pytest.mark.parametrize("id", [id for id, claim in EVIDENCE.items() if claim.needs_one_model])
 def test_every_claim_is_measured_on_a_tied_model(id):
-    if id == "B12":  # which needs words: see above
+    if id in {"B5", "B6", "B7", "B8", "B12"}:  # which need a tokenizer or words
         return
     found = numbers(id, tied=True)
     assert all(np.isfinite(value) for value in found.values())
