@@ -37,8 +37,7 @@ def b8(rarity, rarity_at_one_length, odd, odd_at_random, single_digits, marks):
     "{rarity:.2f}, and by {rarity_at_one_length:.2f} among words of one length. Of the words in "
     "several pieces, {odd:.0%} have a piece that is not a word; cut at random places, "
     "{odd_at_random:.0%} would. Each digit is a token in {single_digits:.0%} of the "
-    "years 1900 to 1999; "
-    "{marks:.0f} well-known marks, such as <|endoftext|>, are single tokens.",
+    "years 1900 to 1999; {marks:.0f} well-known marks, such as <|endoftext|>, are single tokens.",
     of="model",
     species=("bpe",),
 )
