@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from minitx.ablation import page
+from minitx.ablation import wording
 from minitx.ablation.effects import Change, Effect, Estimate
 from minitx.ablation.settings import name_of, show
 from minitx.tables import to_csv
@@ -59,7 +59,7 @@ def to_json(table) -> dict[str, Any]:
         "target": table.target,
         "seeds": table.seeds,
         "cells": [_cell_json(table, m) for m in range(len(table.records))],
-        "unanswered": page.unanswered(table),
+        "unanswered": wording.unanswered(table),
         "effects": effects,
     }
 
