@@ -21,6 +21,7 @@ from minitx.model import Params
 
 END = "equal steps"
 EQUAL = "equal loss"
+LEAST_GRADIENT = 1e-38  # about the smallest number that float32 holds at full precision
 
 Moment = dict[str, Any]  # the step, the losses, and everything that `measure_model` returns
 Entry = dict[str, Any]  # of one seed: seed, failure, gradient_by_layer, history (its moments)
@@ -171,10 +172,14 @@ MEASURES = {
         "the same when tokens exchange the directions of their states",
         lambda o: o.direction_swap_R.mean(),
     ),
-    "gradient_ratio": Measure(
-        "norm of the first block's gradient at the first step, divided by the last block's",
+    "first_block_gradient": Measure(
+        "norm of the gradient of the first block's parameters at the first step of training",
         ratio=True,
+        inside=False,
         at_equal_loss=False,
+        remark="It is compared in all cells, because a gradient that vanishes is a reason why a "
+        "cell does not learn. The ratio to the last block's gradient would not show that: where "
+        "states vanish, both do. A gradient that is zero in float32 counts as 1e-38",
     ),
 }
 
@@ -235,9 +240,10 @@ def find_crossing(history: list[Moment], loss: str, target: float | None) -> Cro
 
 def read_at_end(entry: Entry, name: str) -> float:
     """Return a measure of one seed at the end; not a number where training failed."""
-    if name == "gradient_ratio":
-        blocks = entry["gradient_by_layer"][1:]
-        return _quotient(blocks[0], blocks[-1]) if blocks else math.nan
+    if name == "first_block_gradient":
+        norms = entry["gradient_by_layer"]  # of the embedding, then of each block
+        is_known = len(norms) > 1 and norms[1] is not None
+        return max(norms[1], LEAST_GRADIENT) if is_known else math.nan
     return math.nan if entry["failure"] else _read_moment(entry["history"][-1], entry, name)
 
 

@@ -49,7 +49,9 @@ def full(table) -> str:
     parts = [short(table)]
     available = table.measures()
     inside = [name for name in INSIDE if name in available]
-    sections = [("after equal steps", [View(name) for name in (table.yardstick, *inside)])]
+    before = [name for name in ("first_block_gradient",) if name in available]
+    names = (table.yardstick, *before, *inside)
+    sections = [("after equal steps", [View(name) for name in names])]
     if table.target is not None:
         views = [View("steps_to_loss"), *(View(name, EQUAL) for name in inside)]
         sections.insert(0, (f"at equal loss ({table.target:.3f})", views))

@@ -35,7 +35,7 @@ def make_table(vary, final_loss, growth, at=(0, 20, 40), middle_loss=None) -> Ta
                     "cos_prev_by_layer": [None, 0.9], "null_cos_by_layer": [None, 0.5],
                 })  # fmt: skip
             seeds.append({"seed": seed, "failure": None, "history": history,
-                          "gradient_by_layer": [1.0, 1.0, 1.0]})  # fmt: skip
+                          "gradient_by_layer": [1.0, 2.0, 3.0]})  # fmt: skip
         records.append({
             "settings": settings, "seeds": seeds, "rates": [0.1, 0.3, 1.0], "parameters": 1234,
             "model": {"width": 8, "depth": 2, "context": 16},

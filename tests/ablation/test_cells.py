@@ -327,7 +327,7 @@ def by_hand(data, tmp_path_factory):
 def test_runs_by_hand_are_compared_as_a_grid_is(by_hand, finished):
     table = comparison.compare(by_hand)
     assert table.cells == [{"tied": False}, {"tied": True}] and table.seeds == [0, 1]
-    for name in ("val_loss", "growth", "entropy", "direction_swap", "gradient_ratio"):
+    for name in ("val_loss", "growth", "entropy", "direction_swap", "first_block_gradient"):
         same = finished[0].values(name)[[0, 2], :2]
         np.testing.assert_allclose(table.values(name), same, rtol=1e-3)
     uneven = comparison.compare(by_hand[:3])
