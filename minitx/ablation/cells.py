@@ -22,6 +22,7 @@ from minitx import files
 from minitx.ablation import folder
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Cell, Grid
+from minitx.ablation.margin import check_margins
 from minitx.ablation.measures import Entry, Moment, measure_model
 from minitx.ablation.observation import Sample, draw_sample, first_gradient
 from minitx.ablation.table import Table, make_table
@@ -61,7 +62,15 @@ def ablate(
     """
     data = corpus if isinstance(corpus, Data) else prepare(corpus)
     records = [p.record for p in run_grid(grid, data, seeds, out) if p.record]
-    return make_table(records, data)
+    return table_of(grid, records, data, out)
+
+
+def table_of(grid: Grid, records: list[Record], data: Data, out: Path | str | None) -> Table:
+    """Return the table of a grid's records, with the margins that its folder holds."""
+    if out is None:
+        return make_table(records, data, margins=grid.margins)
+    margins, remark = folder.read_margins(Path(out))
+    return make_table(records, data, margins=margins, margins_remark=remark)
 
 
 def run_grid(
@@ -74,6 +83,7 @@ def run_grid(
     keys = [folder.key_of(cell, text_hash, seeds) for cell in cells]
     if out is not None:
         folder.open_folder(Path(out), keys, data, text_hash)
+        folder.set_margins(Path(out), grid.margins)
     for number, (cell, key) in enumerate(zip(cells, keys, strict=True), 1):
         path = None if out is None else folder.path_of(Path(out), key)
         steps = count_steps(cell, seeds)
@@ -116,6 +126,7 @@ def check_seeds(seeds: int | Sequence[int]) -> list[int]:
 
 def check_cells(grid: Grid, data: Data) -> list[Cell]:
     """Return the cells of a grid. Raises InputError naming one that this text is too short for."""
+    check_margins(grid.margins)
     cells = grid.cells(len(data.tokenizer))
     for cell in cells:
         try:

@@ -5,6 +5,7 @@ from typing import Any
 
 from minitx.ablation import wording
 from minitx.ablation.effects import Change, Effect, Estimate
+from minitx.ablation.margin import margin_of
 from minitx.ablation.settings import name_of, show
 from minitx.tables import to_csv
 
@@ -29,6 +30,7 @@ def effects_csv(table) -> str:
     heading = [
         "measure", "at", "kind", "change", "switch", "before", "after",
         "by_switch", "by_before", "by_after", "mean", "low", "high", "p", "holm_p", "seeds",
+        "margin", "verdict",
     ]  # fmt: skip
     lines: list[list] = [heading]
     for name in table.measures():
@@ -39,6 +41,7 @@ def effects_csv(table) -> str:
                     name, at, effect.kind, effect.name, *_shown(effect.change),
                     *(_shown(effect.by) if effect.by else [None] * 3),
                     *estimate[:4], effect.adjusted_p, estimate.count,
+                    margin_of(table.margins, name), table.judge(effect, name),
                 ])  # fmt: skip
     return to_csv(lines)
 
@@ -46,7 +49,9 @@ def effects_csv(table) -> str:
 def to_json(table) -> dict[str, Any]:
     """Return everything, for programs."""
     effects = {
-        f"{name}, at {at}": [_effect_json(effect) for effect in table.effects(name, at)]
+        f"{name}, at {at}": [
+            _effect_json(table, effect, name) for effect in table.effects(name, at)
+        ]
         for name in table.measures()
         for at in table.moments(name)
     }
@@ -57,6 +62,8 @@ def to_json(table) -> dict[str, Any]:
         "baseline_loss": table.baseline_loss,
         "corpus_entropy": table.corpus_entropy,
         "target": table.target,
+        "margins": table.margins,
+        "margins_remark": table.margins_remark,
         "seeds": table.seeds,
         "cells": [_cell_json(table, m) for m in range(len(table.records))],
         "unanswered": wording.unanswered(table),
@@ -81,7 +88,7 @@ def _shown(change: Change) -> list[str]:
     return [change.switch, show(change.before), show(change.after)]
 
 
-def _effect_json(effect: Effect) -> dict[str, Any]:
+def _effect_json(table, effect: Effect, name: str) -> dict[str, Any]:
     return {
         "kind": effect.kind,
         "change": effect.name,
@@ -91,4 +98,5 @@ def _effect_json(effect: Effect) -> dict[str, Any]:
         "estimate": effect.estimate and effect.estimate._asdict(),
         "adjusted_p": effect.adjusted_p,
         "left_out": list(effect.left_out),
+        "verdict": table.judge(effect, name),
     }

@@ -69,6 +69,8 @@ class Grid:
     train: TrainConfig = field(default_factory=lambda: TRAIN)
     rates: tuple[float, ...] | None = None
     """Peak rates that each cell chooses from; None: 0.3, 1 and 3 times the recipe's."""
+    margins: dict[str, float] = field(default_factory=dict)
+    """By measure, how large a difference may be while cells count as equal (`margin.py`)."""
 
     def __post_init__(self):
         if not self.vary:
@@ -112,8 +114,8 @@ class Grid:
 def read(name: str | Path) -> Grid:
     """Return the shipped grid of that name, or the one in a TOML file.
 
-    The file has a table [vary], and may have [model], [train] and a list `rates`. Raises InputError
-    for a file that cannot be read, and for unknown names and values in it.
+    The file has a table [vary], and may have [model], [train], [margins] and a list `rates`. Raises
+    InputError for a file that cannot be read, and for unknown names and values in it.
     """
     path = SHIPPED / f"{name}.toml"
     if not path.is_file():
@@ -126,11 +128,11 @@ def read(name: str | Path) -> Grid:
         raise InputError(f"cannot read {path} ({error.strerror}): name another file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML ({error}): correct it") from None
-    known = ["vary", "model", "train", "rates", "about"]
+    known = ["vary", "model", "train", "margins", "rates", "about"]
     for key in content.keys() - set(known):
         raise InputError(f"{path}: unknown key {key!r}{suggest(key, known)}")
     try:
-        for key in ("vary", "model", "train"):
+        for key in ("vary", "model", "train", "margins"):
             if not isinstance(content.get(key, {}), dict):
                 raise InputError(f"{key} is not a table: write [{key}]")
         vary = {}
@@ -147,7 +149,8 @@ def read(name: str | Path) -> Grid:
             model = changed(model, name, value)
         for name, value in content.get("train", {}).items():
             train = changed(train, name, value)
-        return Grid(vary, model, train, tuple(rates) if rates else None)
+        rates = tuple(rates) if rates else None
+        return Grid(vary, model, train, rates, content.get("margins", {}))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -111,6 +111,8 @@ def effects_table(table, views: list[View]) -> str:
             notes = verdict(effect, name)
             if not learned_only and table.opposed(effect, name, at):
                 notes.append("(mixed)")
+            if judgement := table.judge(effect, name):
+                notes.append(judgement)
             if effect.left_out:
                 notes.append(f"without {count(len(effect.left_out), 'cell')}")
             star = "*" if table.is_shown(effect, name) else ""

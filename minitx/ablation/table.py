@@ -5,12 +5,12 @@ A record belongs to one cell: its configs, and for each seed a history of moment
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from minitx.ablation import export, page
+from minitx.ablation import export, margin, page
 from minitx.ablation.effects import (
     Change,
     Effect,
@@ -20,6 +20,7 @@ from minitx.ablation.effects import (
     main_effects,
     simple_effects,
 )
+from minitx.ablation.margin import Margins
 from minitx.ablation.measures import (
     END,
     EQUAL,
@@ -47,6 +48,10 @@ class Table:
     """The entropy of a generated corpus in nats per token: no cross-entropy is below it."""
     text: str = ""
     """What the models were trained on, in words."""
+    margins: Margins = field(default_factory=dict)
+    """By measure, how large a difference may be while cells count as equal."""
+    margins_remark: str = ""
+    """If results came before the margins: a remark that says so."""
 
     @property
     def cells(self) -> list[Settings]:
@@ -173,6 +178,10 @@ class Table:
         """Return whether an effect is shown after Holm's correction, and not negligible."""
         return effect.is_shown(MEASURES[name].negligible)
 
+    def judge(self, effect: Effect, name: str) -> str | None:
+        """Return how an effect stands to the margin of its measure; None if it has none."""
+        return margin.judge(effect.estimate, margin.margin_of(self.margins, name))
+
     def opposed(self, effect: Effect, name: str, at: str = END) -> list[str]:
         """Return the switches at whose values a change has opposite effects on a measure.
 
@@ -217,7 +226,13 @@ class Table:
         return export.to_json(self)
 
 
-def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Table:
+def make_table(
+    records: list[dict[str, Any]],
+    data: Data,
+    title: str = "",
+    margins: Margins | None = None,
+    margins_remark: str = "",
+) -> Table:
     """Return the table of finished cells that were trained on this text."""
     vocab = len(data.tokenizer)
     seen_V = np.bincount(data.train_tokens, minlength=vocab)
@@ -234,4 +249,4 @@ def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Ta
         f"{len(data.val_tokens):,} held out, {vocab} different ones"
     )
     title = title or f"Ablation on {data.config.corpus}"
-    return Table(records, title, baseline_loss, corpus_entropy, text)
+    return Table(records, title, baseline_loss, corpus_entropy, text, margins or {}, margins_remark)

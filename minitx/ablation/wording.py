@@ -3,6 +3,7 @@
 import textwrap
 
 from minitx.ablation.effects import ALPHA
+from minitx.ablation.margin import write_margins
 from minitx.ablation.measures import MEASURES
 from minitx.ablation.settings import name_all, name_of, show
 
@@ -38,6 +39,8 @@ def limits(table) -> list[str]:
     paragraphs = []
     if len(table.seeds) < 2:
         paragraphs.append("**With one seed there are no intervals: any difference may be chance.**")
+    if table.margins_remark:
+        paragraphs.append(f"**The {table.margins_remark}.**")
     failures = []
     for cell, record in zip(table.cells, table.records, strict=True):
         for entry in record["seeds"]:
@@ -94,6 +97,12 @@ def legend(table, names: list[str]) -> list[str]:
         "lr: the best of the learning rates for one more seed, which is not counted. (edge): the "
         "smallest or the largest of them, so a better one may lie beyond.",
     ]
+    if table.margins:
+        lines.append(
+            f"Margin ({write_margins(table.margins)}): how large a difference may be while cells "
+            "count as equal. Equal within the margin: the whole interval lies within it. Beyond "
+            "the margin: the whole interval lies outside. Undecided: neither."
+        )
     return lines + [f"{label(name)}: {MEASURES[name].description}." for name in names]
 
 

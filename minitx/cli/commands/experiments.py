@@ -28,6 +28,8 @@ class Ablate:
     """Models in each cell, trained together; with one there are no intervals."""
     rates: tuple[float, ...] | None = None
     """Learning rates that each cell chooses from; None: 0.3, 1 and 3 times --lr."""
+    margin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Differences up to this count as equal: 0.02 (nats of loss), or growth=1.1 (a factor)."""
     out: Path | None = None
     """Folder of the grid, by default ablations/NAME; its finished cells are used."""
     plan: bool = False
@@ -39,16 +41,19 @@ class Ablate:
     recipe: Flat[TrainConfig] = field(default_factory=lambda: TRAIN)
 
     def run(self) -> None:
+        from minitx.ablation.margin import parse_margins
         from minitx.ablation.plan import plan
         from minitx.text.data import prepare
 
         vary = parse_vary(self.vary)
+        margins = parse_margins(self.margin)
         rates = self.rates
         if self.grid is not None:
             named_grid = read(self.grid)
             vary = named_grid.vary | vary
+            margins = named_grid.margins | margins
             rates = rates or named_grid.rates
-        grid = Grid(vary, self.model, self.recipe, rates)
+        grid = Grid(vary, self.model, self.recipe, rates, margins)
         d = self.data
         data = prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         name = Path(self.grid).stem if self.grid else "-".join(vary)
@@ -118,7 +123,6 @@ def run_with_progress(grid, data, seeds, out: Path):
     from tqdm import tqdm
 
     from minitx.ablation import cells, folder
-    from minitx.ablation.table import make_table
     from minitx.runs.training import interrupts
 
     planned = cells.check_cells(grid, data)
@@ -157,7 +161,7 @@ def run_with_progress(grid, data, seeds, out: Path):
                 "run the same command again to continue"
             )
             raise
-    return make_table(records, data)
+    return cells.table_of(grid, records, data, out)
 
 
 def describe_cell(progress) -> str:
