@@ -12,16 +12,20 @@ from minitx.tables import to_csv
 
 def results_csv(table) -> str:
     """Return one line for every number: cell, its switches, seed, measure, moment, value."""
-    heading = ["cell", *table.cells[0], "lr", "learned", "seed", "measure", "at", "value"]
+    heading = ["cell", *table.cells[0], "lr", "chosen_lr", "learned", "seed"]
+    heading += ["measure", "at", "value"]
     lines: list[list] = [heading]
     for name in table.measures():
         for at in table.moments(name):
-            for m, values_E in enumerate(table.values(name, at)):
-                settings = [show(setting) for setting in table.cells[m].values()]
-                settings += [table.records[m]["train"]["lr"], show(m not in table.not_learned)]
-                for seed, value in zip(table.seeds, values_E, strict=True):
-                    number = float(value) if math.isfinite(value) else None
-                    lines.append([m + 1, *settings, seed, name, at, number])
+            values_MAE = table.values_at_rates(name, at)
+            for m in range(len(table.cells)):
+                for a, training in enumerate(table.trainings(m)):
+                    settings = [show(setting) for setting in table.cells[m].values()]
+                    settings += [training["train"]["lr"], show(a == 0)]
+                    settings.append(show(bool(table.learned_MA[m, a])))
+                    for seed, value in zip(table.seeds, values_MAE[m, a], strict=True):
+                        number = float(value) if math.isfinite(value) else None
+                        lines.append([m + 1, *settings, seed, name, at, number])
     return to_csv(lines)
 
 
@@ -30,7 +34,7 @@ def effects_csv(table) -> str:
     heading = [
         "measure", "at", "kind", "change", "switch", "before", "after",
         "by_switch", "by_before", "by_after", "mean", "low", "high", "p", "holm_p", "seeds",
-        "margin", "verdict",
+        "combinations", "lowest", "highest", "margin", "verdict",
     ]  # fmt: skip
     lines: list[list] = [heading]
     for name in table.measures():
@@ -41,6 +45,7 @@ def effects_csv(table) -> str:
                     name, at, effect.kind, effect.name, *_shown(effect.change),
                     *(_shown(effect.by) if effect.by else [None] * 3),
                     *estimate[:4], effect.adjusted_p, estimate.count,
+                    effect.combinations, effect.lowest, effect.highest,
                     margin_of(table.margins, name), table.judge(effect, name),
                 ])  # fmt: skip
     return to_csv(lines)
@@ -48,13 +53,11 @@ def effects_csv(table) -> str:
 
 def to_json(table) -> dict[str, Any]:
     """Return everything, for programs."""
-    effects = {
-        f"{name}, at {at}": [
-            _effect_json(table, effect, name) for effect in table.effects(name, at)
-        ]
-        for name in table.measures()
-        for at in table.moments(name)
-    }
+    effects = {}
+    for name in table.measures():
+        for at in table.moments(name):
+            family = table.effects(name, at)
+            effects[f"{name}, at {at}"] = [_effect_json(table, effect, name) for effect in family]
     return {
         "title": table.title,
         "text": table.text,
@@ -78,7 +81,7 @@ def _cell_json(table, m: int) -> dict[str, Any]:
         "lr": record["train"]["lr"],
         "learned": m not in table.not_learned,
     }
-    for key in ("settings", "rates", "losses_at_rates", "parameters", "seconds", "seeds"):
+    for key in ("settings", "rates", "losses_at_rates", "parameters", "seconds", "seeds", "tied"):
         if key in record:
             cell[key] = record[key]
     return cell
@@ -96,6 +99,9 @@ def _effect_json(table, effect: Effect, name: str) -> dict[str, Any]:
         "by": effect.by and effect.by._asdict(),
         "differences": list(effect.differences_E),
         "estimate": effect.estimate and effect.estimate._asdict(),
+        "combinations": effect.combinations,
+        "lowest": effect.lowest,
+        "highest": effect.highest,
         "adjusted_p": effect.adjusted_p,
         "left_out": list(effect.left_out),
         "verdict": table.judge(effect, name),

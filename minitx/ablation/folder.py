@@ -46,6 +46,7 @@ def key_of(cell: Cell, text_hash: str, seeds: Sequence[int]) -> str:
         "model": to_json(cell.model),
         "train": to_json(recipe),
         "rates": cell.rates,
+        "ties": cell.ties,
         "seeds": list(seeds),
         "chooser": CHOOSER,
         "text": text_hash,
@@ -118,8 +119,9 @@ def read_margins(folder: Path) -> tuple[Margins, str]:
     marked = files.read_json(folder / MARK)
     changes = []
     for change in marked.get("margin_changes", []):
-        cells = f"{change['finished_cells']} finished cells"
-        changes.append(f"{write_margins(change['before'])}, until there were {cells}")
+        number = change["finished_cells"]
+        cells = f"{number} finished cell{'' if number == 1 else 's'}"
+        changes.append(f"{write_margins(change['before'])}, up to {cells}")
     remark = f"margin changed after results (before: {'; '.join(changes)})" if changes else ""
     return marked.get("margins", {}), remark
 

@@ -54,6 +54,7 @@ class Cell(NamedTuple):
     model: ModelConfig
     train: TrainConfig
     rates: tuple[float, ...]
+    ties: bool = False  # train also at a second rate, if it is nearly as good as the best
 
     @property
     def name(self) -> str:
@@ -71,6 +72,8 @@ class Grid:
     """Peak rates that each cell chooses from; None: 0.3, 1 and 3 times the recipe's."""
     margins: dict[str, float] = field(default_factory=dict)
     """By measure, how large a difference may be while cells count as equal (`margin.py`)."""
+    ties: bool = True
+    """Train each cell also at a second rate, if it is nearly as good as the best."""
 
     def __post_init__(self):
         if not self.vary:
@@ -107,7 +110,8 @@ class Grid:
             rates = self.rates or tuple(float(f"{s * train.lr:.6g}") for s in SPREAD)
             if "lr" in settings:
                 rates = (train.lr,)
-            cells.append(Cell(settings, model, train, rates))
+            ties = self.ties and len(rates) > 1
+            cells.append(Cell(settings, model, train, rates, ties))
         return cells
 
 

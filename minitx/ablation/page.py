@@ -70,6 +70,8 @@ def cells_table(table) -> str:
     has_own_loss = table.yardstick != "val_loss"
     target = "" if table.target is None else f" {table.target:.3f}"
     heading = ["cell", "lr", label(table.yardstick), INTERVAL, f"steps to{target}"]
+    if table.rates > 1:
+        heading.append("nearly tied lr")
     rows = [[*heading, "own loss"] if has_own_loss else heading]
     values = {name: table.values(name) for name in (table.yardstick, "val_loss", "steps_to_loss")}
     for m, record in enumerate(table.records):
@@ -87,11 +89,24 @@ def cells_table(table) -> str:
         ]
         if m in table.early:
             row[-1] = f"before {table.early[m]}"
+        if table.rates > 1:
+            row.append(tied_rates(table, m))
         if has_own_loss:
             own_loss = estimate_level(values["val_loss"][m])
             row.append("" if own_loss is None else f"{own_loss.mean:.3f}")
         rows.append(row)
     return markdown(rows)
+
+
+def tied_rates(table, m: int) -> str:
+    """Return the nearly tied rates of a cell, each with the loss of its seeds there."""
+    losses_AE = table.values_at_rates(table.yardstick)[m]
+    texts = []
+    for training, losses_E in zip(table.trainings(m)[1:], losses_AE[1:], strict=False):
+        loss = estimate_level(losses_E)
+        size = "diverged" if loss is None else f"{loss.mean:.3f}{out_of(table, loss)}"
+        texts.append(f"{training['train']['lr']:g}: {size}")
+    return ", ".join(texts)
 
 
 def out_of(table, estimate: Estimate) -> str:
@@ -111,6 +126,8 @@ def effects_table(table, views: list[View]) -> str:
             notes = verdict(effect, name)
             if not learned_only and table.opposed(effect, name, at):
                 notes.append("(mixed)")
+            if effect.combinations > 1:
+                notes.append(range_over_rates(effect, name))
             if judgement := table.judge(effect, name):
                 notes.append(judgement)
             if effect.left_out:
@@ -119,6 +136,13 @@ def effects_table(table, views: list[View]) -> str:
             size = MEASURES[name].write_difference(effect.estimate.mean) + star
             rows.append([heading, effect.name, size, interval(effect, name), ", ".join(notes)])
     return markdown(rows) if len(rows) > 1 else "No change has a number."
+
+
+def range_over_rates(effect: Effect, name: str) -> str:
+    """Return the lowest and the highest estimate over all combinations of nearly tied rates."""
+    write = MEASURES[name].write_difference
+    bounds = f"{write(effect.lowest)} to {write(effect.highest)}"
+    return f"{bounds} over {effect.combinations} combinations of rates"
 
 
 def verdict(effect: Effect, name: str) -> list[str]:

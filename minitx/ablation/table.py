@@ -69,9 +69,18 @@ class Table:
         losses = {record["train"]["loss"] for record in self.records}
         return "val_loss" if len(losses) == 1 else "fitted_loss"
 
-    def entries(self, m: int) -> list[Entry]:
-        """Return the seeds of cell m, in the order of `seeds`."""
-        by_seed = {entry["seed"]: entry for entry in self.records[m]["seeds"]}
+    def trainings(self, m: int) -> list[dict[str, Any]]:
+        """Return what was trained in cell m: at the chosen rate, then at nearly tied ones."""
+        return [self.records[m], *self.records[m].get("tied", [])]
+
+    @property
+    def rates(self) -> int:
+        """The most rates A that a cell was trained at."""
+        return max(len(self.trainings(m)) for m in range(len(self.records)))
+
+    def entries(self, m: int, a: int = 0) -> list[Entry]:
+        """Return the seeds of cell m at its a-th rate, in the order of `seeds`."""
+        by_seed = {entry["seed"]: entry for entry in self.trainings(m)[a]["seeds"]}
         return [by_seed[seed] for seed in self.seeds]
 
     # --- who learned -----------------------------------------------------------------------------
@@ -83,7 +92,7 @@ class Table:
         A seed learned if its loss went a tenth of the way from the baseline to the best seed. None
         if no seed did.
         """
-        final = self.values(self.yardstick)
+        final = self.values_at_rates(self.yardstick)
         final = final[np.isfinite(final)]
         if not final.size:
             return None
@@ -97,10 +106,14 @@ class Table:
         Their losses are compared. What happens inside them is not: it describes models that do not
         work.
         """
+        return np.flatnonzero(~self.learned_MA[:, 0]).tolist()
+
+    @functools.cached_property
+    def learned_MA(self) -> np.ndarray:
+        """Whether every seed of a cell learned, at each of its rates."""
         if self.target is None:
-            return list(range(len(self.records)))
-        reached_ME = self.values(self.yardstick) <= self.target
-        return [m for m, reached_E in enumerate(reached_ME) if not reached_E.all()]
+            return np.zeros((len(self.records), self.rates), bool)
+        return (self.values_at_rates(self.yardstick) <= self.target).all(axis=-1)
 
     @functools.cached_property
     def early(self) -> dict[int, int]:
@@ -127,31 +140,47 @@ class Table:
         return (END, EQUAL) if MEASURES[name].at_equal_loss else (END,)
 
     def values(self, name: str, at: str = END) -> np.ndarray:
-        """Return a measure of all cells and seeds, (M, E); NaN where it does not exist."""
-        rows = []
+        """Return a measure of all cells and seeds, (M, E), at the rate that each cell chose.
+
+        NaN where it does not exist.
+        """
+        return self.values_at_rates(name, at)[:, 0]
+
+    def values_at_rates(self, name: str, at: str = END) -> np.ndarray:
+        """Return a measure of all cells, rates and seeds, (M, A, E): the chosen rates first.
+
+        NaN where it does not exist, and where a cell has fewer rates than others.
+        """
+        values_MAE = np.full((len(self.records), self.rates, len(self.seeds)), np.nan)
         for m in range(len(self.records)):
-            if at == END and name != "steps_to_loss":
-                rows.append([read_at_end(entry, name) for entry in self.entries(m)])
-            else:
-                rows.append([
-                    read_at_loss(entry, name, self.yardstick, self.target)
-                    for entry in self.entries(m)
-                ])  # fmt: skip
-        return np.array(rows, float)
+            for a in range(len(self.trainings(m))):
+                for e, entry in enumerate(self.entries(m, a)):
+                    values_MAE[m, a, e] = self.read(entry, name, at)
+        return values_MAE
+
+    def read(self, entry: Entry, name: str, at: str) -> float:
+        """Return a measure of one seed at one moment."""
+        if at == END and name != "steps_to_loss":
+            return read_at_end(entry, name)
+        return read_at_loss(entry, name, self.yardstick, self.target)
 
     def learned_values(self, name: str, at: str = END) -> np.ndarray:
         """Return `values`, with internal measures set to NaN for cells that did not learn."""
-        values_ME = self.values(name, at)
+        return self.learned_at_rates(name, at)[:, 0]
+
+    def learned_at_rates(self, name: str, at: str = END) -> np.ndarray:
+        """Return `values_at_rates`, with internal measures set to NaN where not all learned."""
+        values_MAE = self.values_at_rates(name, at)
         if MEASURES[name].inside:
-            values_ME[self.not_learned] = np.nan
-        return values_ME
+            values_MAE[~self.learned_MA] = np.nan
+        return values_MAE
 
     def compared(self, name: str, at: str = END) -> np.ndarray:
-        """Return what differences are taken of: `learned_values`, for ratios their logarithms."""
-        values_ME = self.learned_values(name, at)
+        """Return what differences are taken of: `learned_at_rates`, for ratios its logarithms."""
+        values_MAE = self.learned_at_rates(name, at)
         if MEASURES[name].ratio:
-            values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
-        return values_ME
+            values_MAE = np.log(np.where(values_MAE > 0, values_MAE, np.nan))
+        return values_MAE
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -163,10 +192,10 @@ class Table:
         """
         if name == "val_loss" and self.yardstick != "val_loss":
             return []  # the cells have different losses, which cannot be subtracted
-        values_ME = self.compared(name, at)
+        values_MAE = self.compared(name, at)
         if learned_only:
-            values_ME[self.not_learned] = np.nan
-        return holm(main_effects(self.cells, values_ME) + interactions(self.cells, values_ME))
+            values_MAE[~self.learned_MA] = np.nan
+        return holm(main_effects(self.cells, values_MAE) + interactions(self.cells, values_MAE))
 
     def simple_effects(
         self, change: Change, other: str, name: str, at: str = END

@@ -97,6 +97,13 @@ def legend(table, names: list[str]) -> list[str]:
         "lr: the best of the learning rates for one more seed, which is not counted. (edge): the "
         "smallest or the largest of them, so a better one may lie beyond.",
     ]
+    if table.rates > 1:
+        lines.append(
+            "nearly tied lr: another rate whose loss, for the seed that chooses, is above the best "
+            "by at most two standard deviations of the seeds' final losses. All seeds were trained "
+            "at it too. Effects are given at the chosen rates; their intervals cover the interval "
+            "at every combination of these rates."
+        )
     if table.margins:
         lines.append(
             f"Margin ({write_margins(table.margins)}): how large a difference may be while cells "

@@ -139,15 +139,14 @@ def test_margins_that_were_set_before_results_stay_and_need_no_remark(home):
 
 
 def test_margins_that_came_after_results_are_said_to(home, table):
-    for name in "ab":
-        (home / "cells" / f"{name}.json").write_text("{}")
+    (home / "cells" / "a.json").write_text("{}")
     folder.set_margins(home, {"loss": 0.02})
-    (home / "cells" / "c.json").write_text("{}")
+    (home / "cells" / "b.json").write_text("{}")
     folder.set_margins(home, {"loss": 0.5})
     margins, remark = folder.read_margins(home)
     assert margins == {"loss": 0.5} and remark == (
-        "margin changed after results (before: none, until there were 2 finished cells; loss 0.02, "
-        "until there were 3 finished cells)"
+        "margin changed after results (before: none, up to 1 finished cell; loss 0.02, up to "
+        "2 finished cells)"
     )
     late = dataclasses.replace(table, margins=margins, margins_remark=remark)
     assert f"**The {remark}.**" in " ".join(late.summary().split())

@@ -28,6 +28,8 @@ class Ablate:
     """Models in each cell, trained together; with one there are no intervals."""
     rates: tuple[float, ...] | None = None
     """Learning rates that each cell chooses from; None: 0.3, 1 and 3 times --lr."""
+    ties: bool = True
+    """Train a cell also at a second rate, if that is nearly as good as its best: see the docs."""
     margin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Differences up to this count as equal: 0.02 (nats of loss), or growth=1.1 (a factor)."""
     out: Path | None = None
@@ -53,7 +55,7 @@ class Ablate:
             vary = named_grid.vary | vary
             margins = named_grid.margins | margins
             rates = rates or named_grid.rates
-        grid = Grid(vary, self.model, self.recipe, rates, margins)
+        grid = Grid(vary, self.model, self.recipe, rates, margins, self.ties)
         d = self.data
         data = prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         name = Path(self.grid).stem if self.grid else "-".join(vary)
@@ -111,24 +113,27 @@ def show_plan(forecast: dict) -> None:
         rates = ", ".join(f"{rate:g}" for rate in cell["rates"])
         mark = "  finished" if cell["finished"] else ""
         print(f"{number:3}  {cell['name']:{width}}  rates {rates}  {cell['steps']} steps{mark}")
+    most = "at most " if forecast["is_most"] else ""
     print(
-        f"\n{len(forecast['cells'])} cells, {len(forecast['seeds'])} seeds each; "
-        f"{forecast['steps']} steps of one model are left: about {duration(forecast['seconds'])}, "
-        "estimated from a short trial"
+        f"\n{len(forecast['cells'])} cells, {len(forecast['seeds'])} seeds each; {most}"
+        f"{forecast['steps']} steps of one model are left: {most}about "
+        f"{duration(forecast['seconds'])}, estimated from a short trial"
     )
+    if most:
+        print("the most is needed if every cell has a second rate that is nearly as good")
 
 
 def run_with_progress(grid, data, seeds, out: Path):
     """Run a grid with a live line: cell n of N, time left. After Ctrl-C, finished cells stay."""
     from tqdm import tqdm
 
-    from minitx.ablation import cells, folder
+    from minitx.ablation import cells, folder, one_cell
     from minitx.runs.training import interrupts
 
     planned = cells.check_cells(grid, data)
     seeds = cells.check_seeds(seeds)
     unfinished = folder.unfinished(planned, data, seeds, out)
-    total = sum(cells.count_steps(cell, seeds) for cell in unfinished)
+    total = sum(one_cell.count_steps(cell, seeds) for cell in unfinished)
     done = 0  # steps of the cells that were finished in this call
     records = []
     started = time.monotonic()
@@ -172,6 +177,8 @@ def describe_cell(progress) -> str:
         if not entry["failure"]:
             losses.append(entry["history"][-1]["val_loss"])
     parts = [f"lr {record['train']['lr']:g}"]
+    for tied in record.get("tied", []):
+        parts.append(f"nearly tied {tied['train']['lr']:g}")
     if losses and None not in losses:
         parts.append(f"loss {sum(losses) / len(losses):.3f}")
     if len(losses) < len(record["seeds"]):
