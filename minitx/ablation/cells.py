@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from minitx import files
 from minitx.ablation import folder
+from minitx.ablation.branches import plan_branches
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.margin import check_margins
@@ -110,6 +111,8 @@ def check_cells(grid: Grid, data: Data) -> list[Cell]:
     cells = grid.cells(len(data.tokenizer))
     for cell in cells:
         try:
+            if cell.equal_loss:
+                plan_branches(cell.train)
             check_lengths(cell.model, data.train_tokens, data.val_tokens)
             if len(data.val_tokens) <= cell.model.context:
                 raise InputError(

@@ -9,6 +9,10 @@ from minitx.ablation.margin import margin_of
 from minitx.ablation.settings import name_of, show
 from minitx.tables import to_csv
 
+KEPT = (  # of a record, in table.json
+    "settings", "rates", "losses_at_rates", "branches", "parameters", "seconds", "seeds", "tied",
+)  # fmt: skip
+
 
 def results_csv(table) -> str:
     """Return one line for every number: cell, its switches, seed, measure, moment, value."""
@@ -81,7 +85,7 @@ def _cell_json(table, m: int) -> dict[str, Any]:
         "lr": record["train"]["lr"],
         "learned": m not in table.not_learned,
     }
-    for key in ("settings", "rates", "losses_at_rates", "parameters", "seconds", "seeds", "tied"):
+    for key in KEPT:
         if key in record:
             cell[key] = record[key]
     return cell

@@ -47,6 +47,7 @@ def key_of(cell: Cell, text_hash: str, seeds: Sequence[int]) -> str:
         "train": to_json(recipe),
         "rates": cell.rates,
         "ties": cell.ties,
+        "equal_loss": cell.equal_loss,
         "seeds": list(seeds),
         "chooser": CHOOSER,
         "text": text_hash,

@@ -3,7 +3,8 @@
 A measure is computed from an observation of the model, at several moments of its training: these
 moments are a seed's history. Two kinds of number are read from a history: the number at the end of
 training ("equal steps"), and the number at the moment when the model reached a given loss ("equal
-loss"). What differs between models at equal loss does not come from one being trained better.
+loss"). What differs between models at equal loss does not come from one being trained better. It
+needs a history whose models have all cooled down alike (`branches.py`).
 """
 
 import itertools
@@ -233,7 +234,7 @@ def find_crossing(history: list[Moment], loss: str, target: float | None) -> Cro
             continue
         if after[loss] <= target < before[loss]:
             share = (before[loss] - target) / (before[loss] - after[loss])
-            step = before["step"] + share * (after["step"] - before["step"])
+            step = between(before["step"], after["step"], share, before["step"] > 0)
             return Crossing(step, before, after, share)
     return None
 
@@ -260,10 +261,15 @@ def read_at_loss(entry: Entry, name: str, loss: str, target: float | None) -> fl
         return crossing.step
     before = _read_moment(crossing.before, entry, name)
     after = _read_moment(crossing.after, entry, name)
-    if MEASURES[name].ratio and before > 0 and after > 0:
-        logarithm = (1 - crossing.share) * math.log(before) + crossing.share * math.log(after)
-        return math.exp(logarithm)
-    return (1 - crossing.share) * before + crossing.share * after
+    is_ratio = MEASURES[name].ratio and before > 0 and after > 0
+    return between(before, after, crossing.share, is_ratio)
+
+
+def between(before: float, after: float, share: float, is_ratio: bool) -> float:
+    """Return the number a share of the way between two others, of ratios by their logarithms."""
+    if is_ratio:
+        return math.exp((1 - share) * math.log(before) + share * math.log(after))
+    return (1 - share) * before + share * after
 
 
 def _read_moment(moment: Moment, entry: Entry, name: str) -> float:

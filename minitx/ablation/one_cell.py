@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from minitx.ablation.branches import Branch, plan_branches, train_branches
+from minitx.ablation.branches import count_steps as count_branch_steps
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Cell
 from minitx.ablation.measures import Entry, Moment, measure_model
@@ -33,7 +35,17 @@ def count_steps(cell: Cell, seeds: Sequence[int]) -> int:
     It is the most that the cell can need: at nearly tied rates too, if it trains at those.
     """
     tied = TIED if cell.ties and len(seeds) > 1 else 0
-    return count_trial_steps(cell) + cell.train.steps * len(seeds) * (1 + tied)
+    return count_trial_steps(cell) + steps_of_model(cell) * len(seeds) * (1 + tied)
+
+
+def steps_of_model(cell: Cell) -> int:
+    """Return the training steps of one model of a cell, with its cool-downs if it has any."""
+    return count_branch_steps(plan_branches(cell.train)) if cell.equal_loss else cell.train.steps
+
+
+def cooling_share(cell: Cell) -> float:
+    """Return what cool-downs add to the steps of a model, as a share of those of its recipe."""
+    return steps_of_model(cell) / cell.train.steps - 1
 
 
 def count_trial_steps(cell: Cell) -> int:
@@ -49,12 +61,13 @@ def train_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Iterator[tuple[i
     started = time.perf_counter()
     lr, losses_at_rates = yield from choose_rate(cell, data)
     done = count_trial_steps(cell)
+    branches = plan_branches(cell.train) if cell.equal_loss else []
     sample = draw_sample(data, cell.model)
     untrained = start_entries(cell.model, cell.train, data, seeds, sample)
     entries = yield from train_at(cell, lr, data, sample, untrained, done)
     tied = []
     for rate in nearly_tied(cell, losses_at_rates, entries):
-        done += cell.train.steps * len(seeds)
+        done += steps_of_model(cell) * len(seeds)
         seeds_at_rate = yield from train_at(cell, rate, data, sample, untrained, done)
         tied.append({"train": to_json(cell.train.at_rate(rate)), "seeds": seeds_at_rate})
     record = {
@@ -68,6 +81,8 @@ def train_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Iterator[tuple[i
         "seconds": time.perf_counter() - started,
         "platform": f"jax {jax.__version__} on {jax.devices()[0].device_kind}",
     }
+    if branches:
+        record["branches"] = [list(branch) for branch in branches]
     yield count_steps(cell, seeds), record
 
 
@@ -75,13 +90,13 @@ def train_at(
     cell: Cell, lr: float, data: Data, sample: Sample, untrained: list[Entry], done: int
 ) -> Generator[tuple[int, None], None, list[Entry]]:
     """Train all seeds of a cell at one rate; return their entries. Yields the steps done."""
-    recipe = cell.train.at_rate(lr)
+    branches = plan_branches(cell.train) if cell.equal_loss else []
     entries = [{**entry, "history": list(entry["history"])} for entry in untrained]
     seeds = [entry["seed"] for entry in entries]
-    for reports in reports_of(cell.model, recipe, data, seeds, [lr] * len(seeds)):
+    for reports in reports_of(cell.model, cell.train, branches, data, seeds, [lr] * len(seeds)):
         for report, entry in zip(reports, entries, strict=True):
-            add_report(entry, report, cell.model, recipe, sample)
-        yield done + sum(int(report.state.step) for report in reports), None
+            add_report(entry, report, cell.model, cell.train, sample)
+        yield done + count_done(reports, branches), None
     return entries
 
 
@@ -116,10 +131,13 @@ def choose_rate(
     if len(cell.rates) == 1:
         return cell.rates[0], []
     # Only the final loss matters, so nothing is evaluated before.
-    recipe = dataclasses.replace(cell.train, eval_every=cell.train.steps)
+    recipe = cell.train
+    branches = plan_branches(recipe)[-1:] if cell.equal_loss else []
+    if not branches:
+        recipe = dataclasses.replace(recipe, eval_every=recipe.steps)
     seeds = [CHOOSER] * len(cell.rates)
-    for reports in reports_of(cell.model, recipe, data, seeds, cell.rates):
-        yield sum(int(report.state.step) for report in reports), None
+    for reports in reports_of(cell.model, recipe, branches, data, seeds, cell.rates):
+        yield count_done(reports, branches), None
     losses = [r.evaluation.val_loss if r.evaluation else None for r in reports]
     return best_rate(cell.rates, losses), losses
 
@@ -135,15 +153,29 @@ def best_rate(rates: Sequence[float], losses: Sequence[float | None]) -> float:
 def reports_of(
     config: ModelConfig,
     recipe: TrainConfig,
+    branches: Sequence[Branch],
     data: Data,
     seeds: Sequence[int],
     rates: Sequence[float],
 ) -> Iterator[list[Report]]:
-    """Train one model for each pair of a seed and a rate, all in one program."""
+    """Train one model for each pair of a seed and a rate, all in one program.
+
+    With branches, the models are trained at a constant rate and cooled down on the side.
+    """
     states = []
     for seed, rate in zip(seeds, rates, strict=True):
         states.append(init_state(config, recipe.at_rate(rate), seed))
+    if branches:
+        return train_branches(config, recipe, data, states, branches)
     return train_seeds(config, recipe, data.train_tokens, data.val_tokens, states)
+
+
+def count_done(reports: Sequence[Report], branches: Sequence[Branch]) -> int:
+    """Return the steps that all models have done, those of cool-downs before this one too."""
+    steps = [int(report.state.step) for report in reports]
+    if branches:
+        steps = [count_branch_steps(branches, upto=step) for step in steps]
+    return sum(steps)
 
 
 def start_entries(

@@ -68,27 +68,26 @@ def full(table) -> str:
 def cells_table(table) -> str:
     """Return the cells with their rates, losses, and steps until the common loss."""
     has_own_loss = table.yardstick != "val_loss"
-    target = "" if table.target is None else f" {table.target:.3f}"
-    heading = ["cell", "lr", label(table.yardstick), INTERVAL, f"steps to{target}"]
+    heading = ["cell", "lr", label(table.yardstick), INTERVAL]
+    if table.target is not None:
+        heading.append(f"steps to {table.target:.3f}")
     if table.rates > 1:
         heading.append("nearly tied lr")
     rows = [[*heading, "own loss"] if has_own_loss else heading]
-    values = {name: table.values(name) for name in (table.yardstick, "val_loss", "steps_to_loss")}
+    values = {name: table.values(name) for name in (table.yardstick, "val_loss")}
     for m, record in enumerate(table.records):
         rates = record.get("rates", [])
         lr = record["train"]["lr"]
         is_extreme = len(rates) > 1 and lr in (min(rates), max(rates))
         loss = estimate_level(values[table.yardstick][m])
-        steps = estimate_level(values["steps_to_loss"][m], ratio=True)
         row = [
             name_of(table.cells[m]),
             f"{lr:g}{' (edge)' if is_extreme else ''}",
             "diverged" if loss is None else f"{loss.mean:.3f}{out_of(table, loss)}",
             "" if loss is None or loss.low is None else f"{loss.low:.3f} to {loss.high:.3f}",
-            "never" if steps is None else f"{steps.mean:.0f}{out_of(table, steps)}",
         ]
-        if m in table.early:
-            row[-1] = f"before {table.early[m]}"
+        if table.target is not None:
+            row.append(steps_to_target(table, m))
         if table.rates > 1:
             row.append(tied_rates(table, m))
         if has_own_loss:
@@ -96,6 +95,14 @@ def cells_table(table) -> str:
             row.append("" if own_loss is None else f"{own_loss.mean:.3f}")
         rows.append(row)
     return markdown(rows)
+
+
+def steps_to_target(table, m: int) -> str:
+    """Return after how many steps the seeds of a cell reached the common loss."""
+    if m in table.early:
+        return f"before {table.early[m]}"
+    steps = estimate_level(table.values("steps_to_loss")[m], ratio=True)
+    return "never" if steps is None else f"{steps.mean:.0f}{out_of(table, steps)}"
 
 
 def tied_rates(table, m: int) -> str:

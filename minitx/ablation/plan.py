@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minitx.ablation import cells, folder, one_cell
+from minitx.ablation.branches import plan_branches
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.observation import draw_sample
 from minitx.parameters import flops_per_token
@@ -28,7 +29,8 @@ class Cost(NamedTuple):
 def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:
     """Return the cells, their steps, and an estimate of all seconds that are left.
 
-    `is_most` says that cells may need less: no rate may be nearly tied.
+    `is_most` says that cells may need less: no rate may be nearly tied. `cool_downs` is what
+    cool-downs add to the steps of a model, as a share.
 
     Two cells are tried: those with the fewest and with the most floating-point operations in a
     step. What a step and a measurement take between them is read off a line, because part of it is
@@ -48,6 +50,7 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
             for cell in planned
         ],
         "seeds": seeds,
+        "cool_downs": max(one_cell.cooling_share(cell) for cell in planned),
         "is_most": any(cell.ties for cell in left),
         "steps": sum(one_cell.count_steps(cell, seeds) for cell in left),
         "seconds": predict(left, data, seeds) if left else 0.0,
@@ -72,6 +75,8 @@ def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
 def count_moments(cell: Cell, seeds: Sequence[int]) -> int:
     """Return how often, at most, a cell's models are measured: untrained, and at evaluations."""
     evaluations = math.ceil(cell.train.steps / cell.train.eval_every)
+    if cell.equal_loss:
+        evaluations = len(plan_branches(cell.train))
     tied = one_cell.TIED if cell.ties and len(seeds) > 1 else 0
     return len(seeds) * (1 + evaluations * (1 + tied))
 
@@ -96,7 +101,8 @@ def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
     compiles a program for each.
     """
     steps = min(STEPS, cell.train.steps)
-    recipe = dataclasses.replace(cell.train, steps=steps, eval_every=max(1, steps // 2))
+    every = max(1, steps // 2)
+    recipe = dataclasses.replace(cell.train, steps=steps, warmup=0, eval_every=every)
     trial = cell._replace(train=recipe, ties=False)
     first = seconds_of(lambda: list(one_cell.train_cell(trial, data, seeds)))
     second = seconds_of(lambda: list(one_cell.train_cell(trial, data, seeds)))

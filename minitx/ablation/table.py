@@ -86,11 +86,10 @@ class Table:
     # --- who learned -----------------------------------------------------------------------------
 
     @functools.cached_property
-    def target(self) -> float | None:
-        """The loss for comparing at equal loss: the highest final loss of a seed that learned.
+    def learned_loss(self) -> float | None:
+        """The highest final loss of a seed that learned; None if no seed did.
 
-        A seed learned if its loss went a tenth of the way from the baseline to the best seed. None
-        if no seed did.
+        A seed learned if its loss went a tenth of the way from the baseline to the best seed.
         """
         final = self.values_at_rates(self.yardstick)
         final = final[np.isfinite(final)]
@@ -98,6 +97,15 @@ class Table:
             return None
         learned = final[final < self.baseline_loss - LEARNED * (self.baseline_loss - final.min())]
         return float(learned.max()) if learned.size else None
+
+    @property
+    def target(self) -> float | None:
+        """The loss for comparing at equal loss: `learned_loss`, if models were cooled down for it.
+
+        Models whose rate has fallen to different shares of its peak cannot be compared so.
+        """
+        is_cooled = all("branches" in record for record in self.records)
+        return self.learned_loss if is_cooled else None
 
     @functools.cached_property
     def not_learned(self) -> list[int]:
@@ -111,9 +119,9 @@ class Table:
     @functools.cached_property
     def learned_MA(self) -> np.ndarray:
         """Whether every seed of a cell learned, at each of its rates."""
-        if self.target is None:
+        if self.learned_loss is None:
             return np.zeros((len(self.records), self.rates), bool)
-        return (self.values_at_rates(self.yardstick) <= self.target).all(axis=-1)
+        return (self.values_at_rates(self.yardstick) <= self.learned_loss).all(axis=-1)
 
     @functools.cached_property
     def early(self) -> dict[int, int]:
@@ -137,7 +145,8 @@ class Table:
 
     def moments(self, name: str) -> tuple[str, ...]:
         """Return at which moments a measure is read."""
-        return (END, EQUAL) if MEASURES[name].at_equal_loss else (END,)
+        has_both = MEASURES[name].at_equal_loss and self.target is not None
+        return (END, EQUAL) if has_both else (END,)
 
     def values(self, name: str, at: str = END) -> np.ndarray:
         """Return a measure of all cells and seeds, (M, E), at the rate that each cell chose.

@@ -14,13 +14,15 @@ def what_ran(table) -> str:
     parameters = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
     rates = {rate for r in table.records for rate in r.get("rates", [r["train"]["lr"]])}
     best_of = "best of " if any(len(r.get("rates", [])) > 1 for r in table.records) else ""
+    is_cooled = any("branches" in record for record in table.records)
+    cooled = ", constant until a cool-down" if is_cooled else ""
     text = (
         f"{count(len(table.cells), 'cell')}, {count(len(table.seeds), 'seed')} each. Models: "
         f"width {used(table, 'model', 'width')}, depth {used(table, 'model', 'depth')}, context "
         f"{used(table, 'model', 'context')}, {parameters} parameters. Text: {table.text}. "
         f"Training: {used(table, 'train', 'steps')} steps of {used(table, 'train', 'batch')} "
-        f"sequences, learning rate {best_of}{', '.join(map(show, sorted(rates)))}. Baseline: a "
-        "model that knows how often each token occurs, and nothing else, has a "
+        f"sequences, learning rate {best_of}{', '.join(map(show, sorted(rates)))}{cooled}. "
+        "Baseline: a model that knows how often each token occurs, and nothing else, has a "
         f"{label(table.yardstick)} of {table.baseline_loss:.3f}."
     )
     if table.corpus_entropy is not None:
@@ -49,7 +51,7 @@ def limits(table) -> list[str]:
                 failures.append(f"{name_of(cell)} (seed {entry['seed']} at step {step})")
     if failures:
         paragraphs.append(f"**Training diverged in {len(failures)}:** {'; '.join(failures)}.")
-    if table.not_learned and table.target is not None:
+    if table.not_learned and table.learned_loss is not None:
         paragraphs.append(
             f"**In {len(table.not_learned)} of {len(table.cells)} cells not every seed learned** "
             f"much beyond the baseline: {name_all(table.cells, table.not_learned)}. Their losses "
@@ -92,8 +94,7 @@ def legend(table, names: list[str]) -> list[str]:
         "measure, interactions included. Interaction: one change alters what another one does.",
         "(mixed): the change has opposite effects at different values of another switch, so the "
         "average describes neither.",
-        "Equal loss: when a seed's loss falls to the highest final loss of a seed that learned. "
-        "What differs there does not come from better training.",
+        equal_loss(table),
         "lr: the best of the learning rates for one more seed, which is not counted. (edge): the "
         "smallest or the largest of them, so a better one may lie beyond.",
     ]
@@ -111,6 +112,20 @@ def legend(table, names: list[str]) -> list[str]:
             "the margin: the whole interval lies outside. Undecided: neither."
         )
     return lines + [f"{label(name)}: {MEASURES[name].description}." for name in names]
+
+
+def equal_loss(table) -> str:
+    """Return what equal loss is or, if the grid did not ask for it, why it is not there."""
+    if table.target is None:
+        return (
+            "What happens inside is compared after equal steps, so it may come from one model "
+            "being trained better than another. `ablate --equal-loss` compares at equal loss too."
+        )
+    return (
+        "Equal loss: when a seed's loss falls to the highest final loss of a seed that learned. "
+        "What differs there does not come from better training. It is read between models that "
+        "were trained at a constant rate for different times and then cooled down alike."
+    )
 
 
 def used(table, part: str, field: str) -> str:

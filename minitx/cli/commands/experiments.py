@@ -30,6 +30,8 @@ class Ablate:
     """Learning rates that each cell chooses from; None: 0.3, 1 and 3 times --lr."""
     ties: bool = True
     """Train a cell also at a second rate, if that is nearly as good as its best: see the docs."""
+    equal_loss: bool = False
+    """Compare at equal loss too: the rate stays constant, with cool-downs, instead of --decay."""
     margin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Differences up to this count as equal: 0.02 (nats of loss), or growth=1.1 (a factor)."""
     out: Path | None = None
@@ -55,7 +57,7 @@ class Ablate:
             vary = named_grid.vary | vary
             margins = named_grid.margins | margins
             rates = rates or named_grid.rates
-        grid = Grid(vary, self.model, self.recipe, rates, margins, self.ties)
+        grid = Grid(vary, self.model, self.recipe, rates, margins, self.ties, self.equal_loss)
         d = self.data
         data = prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         name = Path(self.grid).stem if self.grid else "-".join(vary)
@@ -103,7 +105,7 @@ def defaults(given: dict[str, str | None]) -> Ablate:
     if name is None:
         return Ablate()
     grid = read(name)
-    return Ablate(model=grid.model, recipe=grid.train)
+    return Ablate(model=grid.model, recipe=grid.train, equal_loss=grid.equal_loss)
 
 
 def show_plan(forecast: dict) -> None:
@@ -119,6 +121,8 @@ def show_plan(forecast: dict) -> None:
         f"{forecast['steps']} steps of one model are left: {most}about "
         f"{duration(forecast['seconds'])}, estimated from a short trial"
     )
+    if forecast["cool_downs"]:
+        print(f"cool-downs for equal loss add {forecast['cool_downs']:.0%} to each model's steps")
     if most:
         print("the most is needed if every cell has a second rate that is nearly as good")
 
