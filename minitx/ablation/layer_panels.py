@@ -72,7 +72,7 @@ def draw_cells(table, draw: Callable, rows: list[list]) -> Figure:
         if place.side:
             ax.set_ylabel(place.side, fontsize=SMALL + 1, rotation=0, ha="right", va="center")
         tidy(ax)
-        ax.tick_params(labelsize=SMALL)
+        ax.tick_params(labelsize=SMALL, which="both")
     return fig
 
 
