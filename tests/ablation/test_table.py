@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_up import GRID, disputed, make_table, only_with_residual
 
+from minitx.ablation import panels
 from minitx.ablation.effects import Change
 from minitx.ablation.measures import END, EQUAL
 
@@ -117,6 +118,11 @@ def test_an_effect_covers_the_nearly_tied_rates():
     assert row.split("|")[-2].strip() == f"{bounds} over 2 combinations of rates"
     text = " ".join(table.summary().split())
     assert "| 1: 2.000 |" in text and "nearly tied lr: another rate whose loss" in text
+
+
+def test_figures_say_that_they_show_chosen_rates_only():
+    assert "Only chosen learning rates" in panels.note(tied_table())
+    assert "Only chosen learning rates" not in panels.note(disputed())
 
 
 def test_the_files_have_both_rates_and_say_which_was_chosen():
