@@ -264,9 +264,7 @@ def axis_label(table, name: str, at: str) -> str:
 def note(table) -> str:
     seeds = len(table.seeds)
     spread = f"black: mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "one seed"
-    rates = (
-        " Only chosen learning rates are drawn, not nearly tied ones." if table.rates > 1 else ""
-    )
+    rates = " Nearly tied learning rates are not drawn." if table.rates > 1 else ""
     return f"Circles: one seed each; {spread}; dashed: the baseline that the axis names.{rates}"
 
 

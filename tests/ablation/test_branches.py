@@ -148,6 +148,25 @@ def test_a_model_that_diverges_is_reported_and_the_others_go_on(data):
 # --- what is read --------------------------------------------------------------------------------
 
 
+def test_equal_loss_is_read_between_the_nearest_branches(finished):
+    table, _ = finished
+    assert table.target == table.values("val_loss").max()
+    steps = table.values("steps_to_loss")
+    entropy = table.values("entropy", EQUAL)
+    assert np.isfinite(steps).all() and (steps <= 60 * (1 + 1e-9)).all()
+    m, e = np.unravel_index(steps.argmin(), steps.shape)
+    history = table.entries(m)[e]["history"]
+    losses = [moment["val_loss"] for moment in history]
+    k = next(i for i, loss in enumerate(losses) if loss <= table.target)
+    assert k > 1
+    share = (losses[k - 1] - table.target) / (losses[k - 1] - losses[k])
+    before, after = history[k - 1 : k + 1]
+    by_hand = before["step"] * (after["step"] / before["step"]) ** share
+    assert steps[m, e] == pytest.approx(by_hand)
+    by_hand = before["entropy"] + share * (after["entropy"] - before["entropy"])
+    assert entropy[m, e] == pytest.approx(by_hand)
+
+
 def moments(*pairs):
     return [{"step": step, "loss": loss} for step, loss in pairs]
 

@@ -21,7 +21,6 @@ from minitx.ablation.cells import ablate, run_grid
 from minitx.ablation.effects import Change
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Grid
-from minitx.ablation.measures import EQUAL
 from minitx.ablation.plan import Cost, cost_between, plan
 from minitx.cli.commands import experiments
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json
@@ -105,21 +104,6 @@ def test_a_paired_difference_follows_from_the_csv(finished):
     assert float(row["mean"]) == pytest.approx(mean)
     assert float(row["high"]) == pytest.approx(mean + 4.3026527 * spread)  # t, 2 degrees, 97.5 %
     assert (row["switch"], row["before"], row["after"]) == ("tied", "false", "true")
-
-
-def test_equal_loss_is_read_between_the_nearest_evaluations(finished):
-    table, _ = finished
-    assert table.target == table.values("val_loss")[[0, 2]].max()  # the cells that learn
-    steps = table.values("steps_to_loss")
-    entropy = table.values("entropy", EQUAL)
-    assert np.isfinite(steps[[0, 2]]).all() and np.isnan(steps[[1, 3]]).all()
-    history = table.entries(0)[0]["history"]
-    losses = [moment["val_loss"] for moment in history]
-    k = next(i for i, loss in enumerate(losses) if loss <= table.target)
-    share = (losses[k - 1] - table.target) / (losses[k - 1] - losses[k])
-    assert steps[0, 0] == pytest.approx(15 * (k - 1 + share))
-    before, after = (history[i]["entropy"] for i in (k - 1, k))
-    assert entropy[0, 0] == pytest.approx(before + share * (after - before))
 
 
 @pytest.mark.long

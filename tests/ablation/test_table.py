@@ -121,8 +121,8 @@ def test_an_effect_covers_the_nearly_tied_rates():
 
 
 def test_figures_say_that_they_show_chosen_rates_only():
-    assert "Only chosen learning rates" in panels.note(tied_table())
-    assert "Only chosen learning rates" not in panels.note(disputed())
+    assert "Nearly tied learning rates are not drawn" in panels.note(tied_table())
+    assert "Nearly tied learning rates are not drawn" not in panels.note(disputed())
 
 
 def test_the_files_have_both_rates_and_say_which_was_chosen():
