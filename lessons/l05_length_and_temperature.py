@@ -77,7 +77,7 @@ reveal("L05.b", "rises", "doubling z doubles the differences between logits as w
 # %%
 fables, nonorm = zoo.load("fables"), zoo.load("nonorm")  # three seeds each
 text_BT = held_out(fables, 512)
-scales = np.array([0.25, 0.5, 1, 2, 4])
+scales = [0.25, 0.5, 1.0, 2.0, 4.0]
 
 def scaled_before(model):
     """The mean entropy if the last state is scaled before the LayerNorm, for each scale."""

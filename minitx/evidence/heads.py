@@ -91,10 +91,10 @@ def c1(length, root, spread, without, with_norm, cosine, distance):
     "C1",
     rule=c1,
     baseline="heads that compare directions or distances, under the same loss: what they change",
-    sentence="What leaves a LayerNorm has length {length:.2f}, the root of the width ({root:.2f}), "
-    "alike to {spread:.1%}. If all states of a layer get one length, models without norms keep "
-    "{without:.0%} of what they know, and models with LayerNorm {with_norm:.0%}. Models whose "
-    "logits are cosines keep {cosine:.0%}, those with distances {distance:.0%}.",
+    sentence="All that leaves a LayerNorm has length {length:.2f}, the square root of the width "
+    "({root:.2f}), to within {spread:.2%}. If all states of a layer get one length, models without "
+    "norms keep {without:.0%} of what they know, and models with LayerNorm {with_norm:.0%}. Models "
+    "whose logits are cosines keep {cosine:.0%}, those with distances {distance:.0%}.",
     of="families",
     species=(
         "head-dot-none", "head-dot-layernorm", "head-cosine-none", "head-cosine-layernorm",

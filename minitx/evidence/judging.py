@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from minitx.errors import InputError, suggest
-from minitx.evidence.evidence import EVIDENCE, RULINGS, Evidence, Untestable
+from minitx.evidence.evidence import EVIDENCE, Evidence, Untestable
 from minitx.evidence.reading import Reading, hash_of_weights, in_words
+from minitx.evidence.rulings import Numbers, measure_windows, ruled
 from minitx.evidence.verdicts import Judged, rules_hash
 from minitx.runs.run import Run
 
@@ -23,12 +24,23 @@ SUBJECTS = (
     "size",
     "readout",
     "lens",
+    "channels",
+    "planes",
     "weights",
     "gradients",
     "training",
     "heads",
     "token_sizes",
     "tying",
+    "inverses",
+    "meaning",
+    "analogies",
+    "sphere",
+    "tokens",
+    "rare_words",
+    "pipeline",
+    "positions",
+    "passes",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE
     importlib.import_module(f"minitx.evidence.{subject}")
@@ -36,8 +48,6 @@ for subject in SUBJECTS:  # each puts its claims into EVIDENCE
 RESAMPLES = 1000
 AGREEMENT = 0.95  # of resamples that must give the verdict of the means
 LOW, HIGH = 0.025, 0.975  # quantiles that bound the interval
-
-Numbers = dict[str, float]
 
 
 def judge_run(run: Run, seen: Reading, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -109,19 +119,6 @@ def settle(row: dict[str, Any], claim: Evidence, resampled: list[Numbers]) -> No
     if agreement < AGREEMENT:
         row["verdict"] = "undecided"
         row["why"] = f"the means say {verdict}, but only {agreement:.0%} of the resamples do"
-
-
-def measure_windows(claim: Evidence, reading: Reading) -> dict[str, np.ndarray]:
-    """Return the numbers of a claim over windows W."""
-    rows = [claim.measure(reading, window) for window in range(len(reading.text_W))]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
-def ruled(claim: Evidence, numbers: Numbers) -> str:
-    """Return what the rule says of these numbers."""
-    ruling = claim.rule(**numbers)
-    assert ruling in RULINGS, f"{claim.id}: {ruling!r} is not a ruling"
-    return ruling
 
 
 def rulings_by_text(claim, numbers_W: dict[str, np.ndarray], text_W: list[str]) -> dict[str, str]:

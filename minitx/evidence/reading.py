@@ -13,6 +13,7 @@ from minitx.model import Transformer
 from minitx.parameters import named_arrays
 from minitx.runs import run as runs
 from minitx.runs.run import Run
+from minitx.runs.zoo import Family
 from minitx.text import corpus
 
 WINDOWS = 20  # of all texts together; enough for a bootstrap
@@ -131,6 +132,14 @@ def read(run: Run, names: Sequence[str] = (), windows: int = WINDOWS) -> Reading
         tokens.append(windows_WT)
         text_W += [name] * len(windows_WT)
     return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer)
+
+
+def read_held_out(model: Transformer, family: Family) -> Reading:
+    """Return a model that has read windows of the held-out text of a family of the zoo."""
+    length = min(family.config.context, WINDOW_TOKENS)
+    tokens_WT = report.sequences(family.data.val_tokens, length, WINDOWS * length)
+    text_W = [family.data.config.corpus] * len(tokens_WT)
+    return Reading(model, tokens_WT, text_W, family.data.tokenizer)
 
 
 def texts_for(run: Run) -> list[Passage]:

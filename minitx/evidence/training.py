@@ -72,8 +72,8 @@ def c4(right, wrong, untrained, directions, lengths, trained):
     "C4",
     rule=c4,
     baseline="the untrained model: no logit knows which token is right",
-    sentence="After training the right logit is {right:.1f} and a wrong one {wrong:.1f} on average "
-    "(both near 0 before). The loss falls from {untrained:.2f} to {trained:.2f} nats. With the "
+    sentence="After training the right logit is {right:.1f} and a wrong one {wrong:.1f} on "
+    "average. The loss falls from {untrained:.2f} to {trained:.2f} nats. With the "
     "trained directions and the lengths from before training it is {directions:.2f}; with the "
     "trained lengths and the directions from before, {lengths:.2f}.",
     of="families",

@@ -12,21 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from minitx import report
 from minitx.evidence import verdicts
 from minitx.evidence.evidence import Evidence, Untestable
 from minitx.evidence.judging import (
     RESAMPLES,
-    Numbers,
     add_intervals,
-    measure_windows,
     named,
     row_of,
-    ruled,
     settle,
     untested,
 )
-from minitx.evidence.reading import WINDOW_TOKENS, WINDOWS, Reading
+from minitx.evidence.reading import Reading, read_held_out
+from minitx.evidence.rulings import Numbers, measure_windows, ruled
 from minitx.evidence.verdicts import Judged
 from minitx.runs import zoo
 from minitx.runs.zoo import Family
@@ -130,20 +127,12 @@ def _kept_family(name: str, cache: str) -> Family:
 
 @functools.lru_cache(maxsize=4)
 def _kept_readings(family: Family) -> list[Reading]:
-    return [read(model, family) for model in family.models]
+    return [read_held_out(model, family) for model in family.models]
 
 
 def readings(name: str) -> list[Reading]:
     """Return, for each seed of a family, the model that has read windows of its held-out text."""
     return _kept_readings(family(name))
-
-
-def read(model, family: Family) -> Reading:
-    """Return a model that has read windows of a family's held-out text."""
-    length = min(family.config.context, WINDOW_TOKENS)
-    tokens_WT = report.sequences(family.data.val_tokens, length, WINDOWS * length)
-    text_W = [family.data.config.corpus] * len(tokens_WT)
-    return Reading(model, tokens_WT, text_W, family.data.tokenizer)
 
 
 def fingerprint() -> str:

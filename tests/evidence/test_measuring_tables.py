@@ -13,7 +13,7 @@ from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
 
 
-def table(lengths, unseen=(1, 3), untied: float = 1.0) -> SimpleNamespace:
+def table(lengths, unseen=(1, 3, 4), untied: float = 1.0) -> SimpleNamespace:
     """A family of one seed with rows of these lengths, `untied` times as long to unembed."""
     rows_VD = np.eye(len(lengths), 7)[:, ::-1] * np.asarray(lengths, float)[:, None]
     model = SimpleNamespace(
@@ -25,9 +25,9 @@ def table(lengths, unseen=(1, 3), untied: float = 1.0) -> SimpleNamespace:
 
 
 def test_the_lengths_of_unseen_rows_are_measured_in_each_table():
-    tied = table([2, 6, 2, 6, 2])
-    decay = table([2, 1, 2, 1, 2])
-    adam = table([2, 4, 2, 4, 2], untied=2)  # rows to unembed: squares, so 4 and 16
+    tied = table([2, 6, 2, 6, 6])
+    decay = table([2, 1, 2, 1, 1])
+    adam = table([2, 4, 2, 4, 4], untied=2)  # rows to unembed: squares, so 4 and 16
     sgd = table([3, 3, 3, 3, 3])
     found = EVIDENCE["B27"].measure(0, tied, adam, decay, sgd)
     assert found == pytest.approx({

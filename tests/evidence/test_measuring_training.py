@@ -104,6 +104,9 @@ def test_sublayers_that_read_what_they_read_before_change_nothing():
     found = training.predict_from(made.config, made.params(), tokens_BT, edited)
     without_BTD = trace.stream_RBTD[3]
     assert np.asarray(found) == pytest.approx(compiled.readout(made, without_BTD), abs=1e-5)
+    nothing = training.predict_from(made.config, made.params(), tokens_BT, 0 * read_RBTD)
+    embedded_BTD = trace.stream_RBTD[0]
+    assert np.asarray(nothing) == pytest.approx(compiled.readout(made, embedded_BTD), abs=1e-5)
 
 
 def test_norms_hide_lengths_and_their_absence_shows_them():
@@ -141,15 +144,15 @@ def test_lengths_that_hold_nothing_keep_everything():
 
 def test_one_length_keeps_what_directions_know():
     """Half the states are short; at one length all are as sure as the median one."""
-    lengths = np.array([1.0, 3.0] * 5 + [3.0])
+    lengths = np.array([0.5, 1.0] * 5 + [1.0])
     kept, turned = heads.knowledge_kept(knowing("dot", lengths), 0)
 
     def loss(length):
         return np.log(1 + 10 * np.exp(-2 * length))
 
     share_short = 5 / 11
-    whole = np.log(11) - share_short * loss(1) - (1 - share_short) * loss(3)
-    assert kept == pytest.approx((np.log(11) - loss(3)) / whole, rel=0.01)
+    whole = np.log(11) - share_short * loss(0.5) - (1 - share_short) * loss(1)
+    assert kept == pytest.approx((np.log(11) - loss(1)) / whole, rel=0.01)
     assert turned < 1 < kept
     cosine_kept, _ = heads.knowledge_kept(knowing("cosine", lengths), 0)
     assert cosine_kept == pytest.approx(1)
