@@ -64,7 +64,7 @@ def imported(path: Path) -> list[str]:
         ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),
         ("rich", {"classroom.walk"}),
         ("jupytext", {"classroom.notebook"}),
-        ("scipy", {"ablation.effects", "measure"}),
+        ("scipy", {"ablation.effects", "evidence.token_sizes", "measure"}),
         ("pooch", {"text.corpus"}),
         ("safetensors", {"runs.checkpoint", "pretrained.folder"}),
         ("requests", {"text.corpus"}),

@@ -24,6 +24,11 @@ SUBJECTS = (
     "readout",
     "lens",
     "weights",
+    "gradients",
+    "training",
+    "heads",
+    "token_sizes",
+    "tying",
 )
 for subject in SUBJECTS:  # each puts its claims into EVIDENCE
     importlib.import_module(f"minitx.evidence.{subject}")

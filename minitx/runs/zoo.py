@@ -42,11 +42,16 @@ class Species:
 MAIN = ModelConfig(width=96, depth=6, heads=4, context=64)
 SMALL = dataclasses.replace(MAIN, width=64, depth=2)
 WORDS = ModelConfig(width=32, depth=1, heads=4, context=32)
+HEADS = ModelConfig(width=48, depth=2, heads=4, context=32)
+TABLES = dataclasses.replace(WORDS, norm="none", positions="none")
 LONG = TrainConfig(
     steps=200, batch=12, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0, warmup=20,
     decay="linear", final_lr=0.0, eval_every=50,
 )  # fmt: skip
 SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
+SIZES = dataclasses.replace(SHORT, steps=300, weight_decay=0.0, eval_every=100)
+PAIRS = dataclasses.replace(SHORT, lr=0.02, weight_decay=0.0, eval_every=100)
+QUICK = dataclasses.replace(LONG, steps=100, batch=8, warmup=10, eval_every=100)
 
 ZOO = {
     "fables": Species("the model that most lessons look into: 6 pre-LN blocks", MAIN, LONG),
@@ -86,6 +91,39 @@ ZOO = {
             corpus="kingdom",
         )
         for name in ("tied", "untied")
+    },
+    **{
+        f"head-{head}-{norm}": Species(
+            f"logits by {head}, norm {norm}",
+            dataclasses.replace(HEADS, head=head, norm=norm),
+            QUICK,
+        )
+        for head in ("dot", "cosine", "distance")
+        for norm in ("none", "layernorm")
+    },
+    **{
+        f"chain-{depth}-{name}": Species(
+            f"a Markov chain; blocks: {depth}, no norms, no positions, {name} embeddings",
+            dataclasses.replace(TABLES, depth=depth, tied=name == "tied"),
+            PAIRS,
+            corpus="chain",
+        )
+        for depth in (0, 1)
+        for name in ("tied", "untied")
+    },
+    **{
+        f"sizes-{name}": Species(
+            f"tokens that follow Zipf's law, and some that never occur: {name}",
+            dataclasses.replace(WORDS, tied=name.endswith("-tied")),
+            recipe,
+            corpus="zipf",
+        )
+        for name, recipe in (
+            ("adam-tied", SIZES),
+            ("adam-untied", SIZES),
+            ("decay-tied", dataclasses.replace(SIZES, weight_decay=1.0)),
+            ("sgd-untied", dataclasses.replace(SIZES, optimizer="sgd", lr=0.2)),
+        )
     },
 }
 
