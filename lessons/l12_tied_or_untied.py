@@ -32,7 +32,8 @@ predict("L12.a", "Such a model, tied, has learned that b follows a. What does it
         "a after b? It", same)
 predict("L12.b", "Three tokens follow each other in a circle: a, b, c, a, b, c. How many nats "
         "above the best possible loss does the best mirror table stay, in which both orders of a "
-        "pair are equally likely? (Guessing among three costs 1.10 nats.)", low=0, high=3, unit="nats")
+        "pair are equally likely? (Guessing among three costs 1.10 nats.)", low=0, high=3,
+        unit="nats")
 
 # %% [markdown]
 # ## Touch it: what a table can say

@@ -16,7 +16,6 @@ from minitx.evidence.claims import known_claims
 from minitx.page import writer
 
 NAMES = list(lessons.paths())
-CONVERTED = ("L03", "L04", "L05", "L06", "L07", "L08", "L09", "L12")
 PARTS = (
     "**What many believe.**", "Claims: ", "## Predict", "## Touch it", "## Worked example",
     "## Run it", "## Your turn", "## Why the belief fails", "## Verdicts",
@@ -45,7 +44,7 @@ def claims_of(lesson: str) -> set[str]:
     return {id for id, row in known_claims().items() if row["lesson"].startswith(lesson)}
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_has_all_its_parts_in_order(name):
     text = lessons.paths()[name].read_text("utf-8")
     places = [text.find(part) for part in PARTS]
@@ -59,7 +58,7 @@ def test_a_lesson_has_all_its_parts_in_order(name):
     assert text.rstrip().endswith(f'finish("{name}")')
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_names_and_judges_its_own_claims(name):
     header = lessons.cells(name)[0].text.partition("Claims: ")[2]
     in_brackets = re.findall(r"\(([ABC]\d+(?:, [ABC]\d+)*)\)", header)  # (A9) or (B2, C7)
@@ -70,7 +69,7 @@ def test_a_lesson_names_and_judges_its_own_claims(name):
     assert set(words_of(calls(name, "judge_real_model"))) <= claims_of(name)
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_is_short_enough_to_be_read(name):
     lines = lessons.paths()[name].read_text("utf-8").splitlines()
     read = [line for line in lines if line.strip(" #") and not line.startswith("# %%")]
@@ -80,7 +79,7 @@ def test_a_lesson_is_short_enough_to_be_read(name):
         assert cell.kind != "code" or count <= CODE_LINES, cell.text[:60]
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_prediction_is_answered(name):
     asked = [words_of([call])[0] for call in calls(name, "predict")]
     told = [words_of([call])[0] for call in calls(name, "reveal")]
@@ -89,7 +88,7 @@ def test_every_prediction_is_answered(name):
         assert re.fullmatch(rf"{name}\.[a-c]", id)
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_has_three_exercises_and_three_questions(name):
     wanted = [f"{name}.e{number}" for number in (1, 2, 3)]
     assert lessons.exercise_ids(name) == list(exercises_of(name)) == wanted
@@ -101,14 +100,14 @@ def test_a_lesson_has_three_exercises_and_three_questions(name):
         assert question.words and question.why
 
 
-@pytest.mark.parametrize("name", [name for name in CONVERTED if name != "L00"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "L00"])
 def test_one_question_is_about_an_earlier_lesson(name):
     words = " ".join(question.words for question in quiz_of(name).values())
     numbers = [int(number) for number in re.findall(r"[Ll]esson (\d+)", words)]
     assert numbers and max(numbers) < int(name[1:])
 
 
-@pytest.mark.parametrize("name", CONVERTED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_does_not_give_its_quiz_away(name):
     lines = lessons.paths()[name].read_text("utf-8").splitlines()
     text = " ".join(" ".join(line.removeprefix("#") for line in lines).split()).lower()
@@ -123,8 +122,8 @@ def test_a_lesson_does_not_give_its_quiz_away(name):
 
 def test_right_answers_do_not_stand_at_one_place():
     """A learner who always takes the same letter would learn nothing and be right."""
-    places = [question.answer for name in CONVERTED for question in quiz_of(name).values()]
-    if len(CONVERTED) > 1:
+    places = [question.answer for name in NAMES for question in quiz_of(name).values()]
+    if len(NAMES) > 1:
         assert max(map(places.count, places)) <= 0.7 * len(places)
 
 

@@ -5,7 +5,7 @@ import os
 import runpy
 
 import pytest
-from whole_lessons import NAMES, check_answers, skip_unfinished
+from whole_lessons import NAMES, check_answers
 
 from minitx.classroom import lessons
 from minitx.classroom.notebook import write_notebook
@@ -25,7 +25,6 @@ def trained_zoo(tmp_path_factory):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lesson_runs_every_way_on_the_trained_zoo(name, trained_zoo, answers, tmp_path, capsys):
     """One test, so that what the script compiled serves the walk and the notebook too."""
-    skip_unfinished(name)
     runpy.run_path(str(lessons.paths()[name]), run_name="__main__")
     check_answers(name, answers, capsys.readouterr().out)
 

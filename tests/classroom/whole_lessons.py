@@ -2,11 +2,8 @@
 
 import json
 
-import pytest
-
 from minitx.classroom import lessons
 from minitx.classroom.answers import recall
-from minitx.evidence import judging
 from minitx.evidence.claims import known_claims
 from minitx.evidence.verdicts import folder
 
@@ -16,15 +13,6 @@ NAMES = list(lessons.paths())
 def claims_of(name):
     """Return the claims that a lesson is the first to test."""
     return [id for id, claim in known_claims().items() if claim["lesson"].startswith(name)]
-
-
-def skip_unfinished(name):
-    """Skip a lesson that is not in the new anatomy yet, or whose claims have no evidence yet."""
-    if "**What many believe.**" not in lessons.paths()[name].read_text("utf-8"):
-        pytest.skip(f"{name} is not in the new anatomy yet")
-    missing = [id for id in claims_of(name) if id not in judging.EVIDENCE]
-    if missing:
-        pytest.skip(f"there is no evidence yet for {', '.join(missing)}")
 
 
 def check_answers(name, answers, out):
