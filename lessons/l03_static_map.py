@@ -72,14 +72,14 @@ def draw_map(four):
 draw_map(["king", "man", "woman", "queen"])
 
 # %% [markdown]
-# If the analogy held exactly, both arrows would be equal, and the four words would be the corners of
-# a parallelogram.
+# If the analogy held exactly, both arrows would be equal, and the four words would be the corners
+# of a parallelogram.
 #
 # ## Worked example: an analogy by hand
 #
-# Let man be (1, 0) and woman (1, 2): the step between them is (0, 2). Let king be (4, 0). Adding the
-# step to king gives (4, 2). If queen is at (4, 3), the sum misses it by 1. Whether it *hits* depends on
-# who else is there: here king itself, at distance 2, is the next nearest. So queen wins.
+# Let man be (1, 0) and woman (1, 2): the step between them is (0, 2). Let king be (4, 0). Adding
+# the step to king gives (4, 2). If queen is at (4, 3), the sum misses it by 1. Whether it *hits*
+# depends on who else is there: here king itself, at distance 2, is the next nearest. So queen wins.
 
 # %%
 man, woman, king, queen = np.array([[1.0, 0], [1, 2], [4, 0], [4, 3]])

@@ -13,7 +13,7 @@ import numpy as np
 from minitx.errors import InputError
 from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
-from minitx.evidence.weights import word_of
+from minitx.evidence.inverses import word_of
 from minitx.text import corpus
 
 SAMPLES = 200  # of random texts, and of random rows of ids
