@@ -44,7 +44,16 @@ def imported(path: Path) -> list[str]:
 @pytest.mark.parametrize(
     "package, rooms",
     [
-        ("matplotlib", {"ablation.layer_panels", "ablation.panels", "classroom.figures", "plots"}),
+        (
+            "matplotlib",
+            {
+                "ablation.layer_panels",
+                "ablation.panels",
+                "classroom.diagrams",
+                "classroom.figures",
+                "plots",
+            },
+        ),
         (
             "tyro",
             {

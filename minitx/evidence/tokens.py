@@ -12,8 +12,8 @@ import numpy as np
 
 from minitx.errors import InputError
 from minitx.evidence.evidence import Untestable, evidence, three_way
-from minitx.evidence.reading import Reading
 from minitx.evidence.inverses import word_of
+from minitx.evidence.reading import Reading
 from minitx.text import corpus
 
 SAMPLES = 200  # of random texts, and of random rows of ids

@@ -21,7 +21,7 @@ PARTS = (
     "## Run it", "## Your turn", "## Why the belief fails", "## Verdicts",
     "## The same on a real model", "## In short",
 )  # fmt: skip
-LINES = range(90, 151)  # of a lesson, without blank lines and the marks of cells
+LINES = range(90, 171)  # of a lesson, without blank lines and the marks of cells
 CODE_LINES = 24  # of a cell that a learner reads
 
 

@@ -132,7 +132,7 @@ def test_the_story_are_claims_of_its_lessons_that_one_model_can_be_asked():
     assert len(set(positions.STORY)) == len(positions.STORY)
     for id in positions.STORY:
         lessons = known_claims()[id]["lesson"].split(", ")
-        assert EVIDENCE[id].of == "windows" and set(lessons) & {f"L0{n}" for n in range(4, 9)}
+        assert EVIDENCE[id].of == "windows" and set(lessons) & {f"L0{n}" for n in range(4, 10)}
 
 
 def test_verdicts_that_change_are_counted(monkeypatch):
