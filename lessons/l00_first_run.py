@@ -1,202 +1,221 @@
 # %% [markdown]
-# # L00 First run: what is embedded, and what are the pieces?
+# # L00 First run
+# ## What is embedded, and what are the pieces?
 #
-# **Claims:** A7, B3, B15, C12. **Question:** what happens to a text between going in and coming out
-# as a prediction? **Time:** about 30 minutes.
+# *30 minutes. You need a little Python, vectors and the dot product.*
 #
-# A *token* is a piece of text with a number, here one character. A *transformer* turns each token
-# into a vector, lets the vectors exchange information in a few *blocks* (or layers), and ends with
-# a score, the *logit*, for every token that could come next.
+# **What many believe.** "A transformer is a long way: small ones have 32
+# layers, large ones more than a hundred. Its pieces are quickly listed:
+# tokenizer, embedding, positions, attention, MLP, unembedding. Where a token
+# stands is a detail, and the story can be told without it."
 #
-# ## What many believe
-#
-# "Real models have dozens of layers, so a small one tells me nothing. And where a token stands is a
-# detail that can be left out."
+# Claims: the numbers of layers (A7), the list of the pieces (B3), positions
+# can be left out (B15). And a question: how are tokens embedded (C12)?
 #
 # ## Predict
 #
-# The *loss* is how surprised the model is by the true next token, in nats: 0 is never surprised.
+# A *token* is a piece of text with a number. Here, each character is one. A
+# *transformer* reads tokens, and gives each possible next token a probability
+# p. Its *loss* is minus the logarithm of the p of the token that really comes
+# next: how surprised the model is. The unit is the *nat*. A loss of 0 means
+# never surprised. If all 73 characters of our text were equally likely, the
+# loss would be ln 73, or 4.29.
 
-# %%
+# %% quiet
 import numpy as np
 
-from minitx import generate, measure
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx import generate
+from minitx.classroom import (
+    Picture, check, finish, judge, judge_real_model, panel, predict, quiz,
+    reveal,
+)  # fmt: skip
+from minitx.classroom.diagrams import draw_pieces
 from minitx.compiled import trace
+from minitx.evidence.pipeline import LAYERS
 from minitx.runs import zoo
 
-cost_guess = predict("L00.a", "Two blocks, trained on the fables with learned positions, reach a "
-                     "certain loss. Without any positions, how much higher is it (in nats)?",
-                     low=-5, high=5)
-layers_guess = predict("L00.b", "How many layers has the smallest model in our list of real ones?",
-                       low=1, high=200)
+guess = predict("L00.a", "A small model learns a row of numbers for each place in the "
+                "text. Another is trained without any positions. How much higher is the "
+                "loss without them? (Below 0: it is lower.)", low=-4, high=4, unit="nats")
+predict("L00.b", "How many layers has Pythia 70M, the smallest of nine published models "
+        "that we look at?", low=1, high=200, unit="layers")
 
 # %% [markdown]
-# ## Worked example: a walk through one trace
+# ## Touch it
 #
-# The first call trains three small models from three *seeds* (starting points); later calls find
-# them on disk. The letters at the end of a name are the axes: B texts, T positions, D numbers per
-# vector, V tokens, N blocks, H heads, S positions looked at; R stations of the *stream* of states,
-# one after the embedding and two in each block.
+# Type the beginning of a text, and let our model go on.
+
+# %% quiet
+panel("next")
+
+# %% [markdown]
+# It writes no sentences. It learned for a minute from a text of 100 KB, and
+# knows which letters follow each other, and a few short words. Real models
+# have the same pieces, many more of each, and have read far more.
+#
+# ## Worked example: one text on its way through
+#
+# Each token becomes a vector of D numbers, its *state*. A *block* (or layer)
+# is an *attention*, which lets a token read earlier ones, and an *MLP*, which
+# works on each token alone. Both **add** what they find to the state.
+#
+# The letters after a name are the axes of its array: B texts, T tokens, D
+# numbers in a state, V tokens in the vocabulary, N blocks. R counts stations,
+# where we look at the states: one after the embedding, and two in each block.
+# Attention looks with H *heads* at once, from T places to S places.
 
 # %%
-learned = zoo.load("positions-learned")
-words, model = learned.data.tokenizer, learned.models[0]
-tokens_BT = words.encode("The fox")[None]
-seen = model.trace(tokens_BT)
-print("text 'The fox' as numbers", tokens_BT[0].tolist())
-for name in ("token_BTD", "position_BTD", "stream_RBTD", "pattern_NBHTS", "after_final_norm_BTD",
-             "logits_BTV"):
-    print(f"{name:22} {getattr(seen, name).shape}")
-best = np.argsort(np.asarray(seen.logits_BTV[0, -1]))[::-1][:3]
-print("after it come, the likeliest first:", [words.tokens[i] for i in best])
-made = np.concatenate(list(generate(model, tokens_BT, 60, temperature=0.7)), 1)[0]
-print("and a sample:", repr("The fox" + words.decode(made)))
+learned = zoo.load("positions-learned")  # trained on this machine, once
+model = learned.models[0]
+tokens_BT = learned.data.tokenizer.encode("The fox")[None]  # one text
+seen = trace(model, tokens_BT)  # a record of all that happens on the way
+for name in ("token_BTD", "stream_RBTD", "pattern_NBHTS", "logits_BTV"):
+    print(f"{name:14} {getattr(seen, name).shape}")
+row_D = model.embedding.table[...][tokens_BT[0, 2]]  # the row of "e"
+place_D = model.position.table[...][2]  # the row of the third place
+error = np.abs(row_D + place_D - seen.stream_RBTD[0, 0, 2]).max()
+print(f"row of 'e' + row of its place - its first state: {error:.1g}")
 
 # %% [markdown]
-# ## The rules, before the result
-#
-# Each says what would support its claim and what refute it; all between qualifies it.
+# This is what is embedded: each token has a row in a table, and each place
+# has a row in another. The first state of a token is the sum of the two.
+# Two blocks make R = 1 + 2 * 2 = 5 stations. At the end, the *unembedding*
+# has a row for each token too, and the dot product of that row with the last
+# state is the token's *logit*, its score. The softmax of lesson 5 makes
+# probabilities of logits. LayerNorm is a matter of lesson 9.
 
 # %%
-def a7(fewest_layers, most_layers):
-    """The smallest listed has 32 layers or more, the largest over a hundred; or one of the two."""
-    return verdict(supported=fewest_layers >= 32 and most_layers > 100,
-                   refuted=fewest_layers < 32 and most_layers <= 100)
-
-def b3(error):
-    """Our own steps, in the article's order, give the model's logits to one part in a thousand."""
-    return verdict(supported=error < 1e-3, refuted=error >= 0.1)
-
-def b15(cost_of_none):
-    """0.02 nats make the true token 2 % less likely, a detail; 0.1 nats, 10 %, are no detail."""
-    return verdict(supported=cost_of_none < 0.02, refuted=cost_of_none >= 0.1)
-
-def c12(token_error, position_share):
-    """A row of the table enters the first block: alone, or with something added to it."""
-    return verdict(supported=position_share == 0, refuted=token_error > 1e-6)
+draw_pieces("l00_pieces", "The fox", seen)
+best = np.argsort(-seen.logits_BTV[0, -1])[:3]
+print("likeliest after it:", [learned.data.tokenizer.tokens[id] for id in best])
+fables = zoo.load("fables")  # the model of the panel: six blocks
+made = list(generate(fables.models[0], tokens_BT, 64, temperature=0.5))
+print("The fox" + fables.data.tokenizer.decode(np.concatenate(made, 1)[0]))
 
 # %% [markdown]
-# ## Run 1: the pieces, by hand
+# ## Run it: four ways to know the place
 #
-# Embedding, positions, then for each block *attention* (tokens look at earlier ones) and an *MLP*
-# (each token on its own), each reading through a *norm* and adding to the stream; last a norm and
-# the *unembedding*, a dot product with one row for each token.
+# *None*; a *learned* row for each place; *sinusoidal*, where the rows are
+# fixed sines and cosines; and *RoPE*, which adds nothing, but turns what
+# attention compares by an angle that grows with the place. Each is trained
+# from three *seeds*, which fix the random numbers that training begins with.
+# Its loss is measured on *held-out* text, which it has not learned from.
+#
+# The *baseline*, what we would see if there were nothing to see: a guess by
+# how frequent each character is. If a model's loss is as high, then it has
+# learned nothing from the order of the characters.
 
 # %%
-errors_E, token_errors_E, shares_E = [], [], []
-for model in learned.models:
-    seen, place_T = model.trace(tokens_BT), np.arange(tokens_BT.shape[1])
-    token_BTD = np.asarray(model.embedding.table[...])[tokens_BT]
-    position_TD = np.asarray(model.position(place_T))
-    x_BTD = token_BTD + position_TD
-    token_errors_E.append(np.abs(token_BTD - seen.token_BTD).max())
-    shares_E.append((measure.norms(position_TD) / measure.norms(x_BTD)).mean())
-    for block in model.blocks:
-        x_BTD = x_BTD + block.attention(block.attention_norm(x_BTD), place_T)[0]
-        x_BTD = x_BTD + block.mlp(block.mlp_norm(x_BTD))
-    z_BTV = model.final_norm(x_BTD) @ np.asarray(model.unembedding_VD).T
-    errors_E.append(float(np.abs(z_BTV - seen.logits_BTV).max() / np.abs(seen.logits_BTV).max()))
-print(f"largest difference by hand: {max(errors_E):.1e} of the largest logit")
-
-# %% [markdown]
-# ## Run 2: four ways to know where one stands
-#
-# None at all; a learned row for each place; sines and cosines; *rope*, which turns what attention
-# compares by an angle that grows with the place. The null knows only how frequent characters are.
+kinds = ["none", "learned", "sinusoidal", "rope"]
+families = [zoo.load(f"positions-{kind}") for kind in kinds]
+losses = np.array([family.val_losses[:, -1] for family in families])
+higher = losses - losses[1]  # than with learned positions, seed by seed
+data = learned.data
+count_V = np.bincount(data.train_tokens, minlength=len(data.tokenizer))
+share_V = np.maximum(count_V, 1) / count_V.sum()
+frequencies = -np.log(share_V[data.val_tokens]).mean()
 
 # %%
-kinds = ("none", "learned", "sinusoidal", "rope")
-losses = np.array([zoo.load(f"positions-{kind}").val_losses[:, -1] for kind in kinds])
-share_V = np.bincount(learned.data.train_tokens, minlength=learned.config.vocab) + 1e-9
-unigram = -np.log(share_V / share_V.sum())[learned.data.val_tokens].mean()
-for kind, loss_E in zip(kinds, losses, strict=True):
-    print(f"loss with {kind:10} {loss_E.mean():.3f} ({loss_E.min():.3f} to {loss_E.max():.3f})")
-print(f"frequencies alone: {unigram:.3f}; all alike: {np.log(learned.config.vocab):.3f}")
+picture = Picture("l00_first_run", "What is it worth to know the place?")
+picture.bars(0, kinds, higher.T)
+picture.level(0, frequencies - losses[1].mean(), "frequencies alone")
+picture.guess(0, guess, words="none", at=0)
+picture.dress(0, "", "positions", "loss above that of learned (nats)")
+picture.save()
+for kind, loss in zip(kinds, losses, strict=True):
+    print(f"{kind:10} loss {loss.mean():.3f}, {loss.min():.3f} to {loss.max():.3f}")
+reveal("L00.a", round(float(higher[0].mean()), 3), "a token can read only "
+       "earlier tokens, and so it has a hint of its place even without "
+       f"positions. With RoPE the loss is {-higher[3].mean():.2f} nats lower.")
 
 # %% [markdown]
-# ## Run 3: how many layers do real models have?
+# Look at the bars, which are seeds in the mean, and at the whiskers, which
+# are the lowest and the highest seed. A learned row for place 40 learns only
+# from what stands at place 40, and training was short. RoPE tells attention
+# how far away each token is, and one distance is alike at all places.
 #
-# As their published configurations say.
+# So in this model the *kind* of positions counts for more than having any.
+# And the layers? From papers and published configurations:
 
 # %%
-layers = {"Pythia 70M": 6, "GPT-2": 12, "OPT 125M": 12, "GPT-2 medium": 24, "SmolLM2 135M": 30,
-          "Llama 2 7B": 32, "GPT-2 XL": 48, "Llama 2 70B": 80, "GPT-3": 96, "Llama 3.1 405B": 126}
-
-p = Picture("l00_first_run", "The pieces, and what positions are worth", panels=2)
-p.bars(0, kinds, losses.T)
-p.level(0, unigram, "frequencies of characters alone")
-if cost_guess is not None:
-    p.guess(0, round(losses[1].mean() + cost_guess, 3), words="none", at=0)
-p.dress(0, "Held-out loss by kind of position (whiskers: seeds)", "positions",
-        "loss (nats per token)")
-p.dots(1, list(layers.values()), range(len(layers)), "a model")
-p.level(1, 32, "what the article calls small, 32", axis="x")
-p.guess(1, layers_guess, axis="x", words="the smallest")
-p.dress(1, "Layers of real models", "layers", "", xlim=(0, 130), yticks=range(len(layers)),
-        yticklabels=layers)
-p.save()
+for name, layers in LAYERS.items():
+    print(f"{name:16} {layers:4} layers")
+reveal("L00.b", LAYERS["Pythia 70M"], "there is no smallest number of layers "
+       "that makes a transformer. Ours has two, and the same pieces.")
 
 # %% [markdown]
-# ## Exercises
+# ## Your turn
 #
-# 1. Name the shapes.
-# 2. What loss has a model that knows nothing?
-# 3. Write station 0.
-#
-# Stuck? `minitx hint L00.e1`: a nudge, then the way, then the answer.
+# 1. Put the pieces together.
+# 2. A model knows nothing. What is its loss? Say first whether a larger
+#    vocabulary makes it higher or lower.
+# 3. Attention without positions sees what was there, but not in which order.
+#    Build two texts that one block without positions cannot tell apart.
 
 # %% exercise L00.e1
 @check("L00.e1")
-def shapes(B, T, D, H, V, N):
-    """The shapes, as three tuples, of stream_RBTD, of pattern_NBHTS and of logits_BTV."""
+def put_together(token_TD, place_TD, sublayers, unembedding_VD):
+    """Return logits_TV. Each sublayer is a function from states to updates.
+
+    token [[1, 0]], place [[0, 1]], one sublayer that doubles, unembedding
+    [[1, 1]]: the first state is [[1, 1]], the last [[3, 3]], the logit [[6]].
+    """
     ...
 
 # %% exercise L00.e2
 @check("L00.e2")
-def untrained_loss(vocab):
-    """The loss in nats of a model that finds all `vocab` tokens equally likely."""
+def loss_of_knowing_nothing(vocab):
+    """Return the loss in nats if all tokens are equally likely: 2 give 0.693."""
     ...
 
 # %% exercise L00.e3
 @check("L00.e3")
-def embed(ids_T, table_VD, position_TD):
-    """Station 0 for learned positions (T, D); position_TD may have more rows than needed."""
+def look_alike(letters):
+    """Return two different texts made of `letters`, such as "abc".
+
+    From the last token, attention has to see the same in both of them.
+    """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Real models begin at a handful of layers, and every piece they have is in ours. As for positions,
-# the figure is the judge: which kind one takes may matter more than whether one has any. A causal
-# model (no token sees later ones) is not quite blind without them: how many tokens one can look
-# back at is itself a hint. Leaving positions out of the *story* is fair where the story is about
-# one state and its readers.
+# The list of the pieces is short, and it leaves out the most important sign
+# in the diagram: the plus. Without the additions around attention and MLP,
+# and without LayerNorm, the same weights predict something else (B3 below
+# has the numbers). A transformer may have any number of layers. The belief
+# is right about positions where a story is about one state and its readers:
+# B15 judges the claims of later lessons again on models without positions.
 
-# %%
-quiz("L00.q1", "What does attention do that an MLP does not?",
-     ["it moves information between positions", "it makes vectors longer", "it looks up rows"],
-     answer=0, why="An MLP treats each position on its own.")
-quiz("L00.q2", "A model of 4 blocks has how many stations of the stream?", ["4", "8", "9"],
-     answer=2, why="One after the embedding, and two in each block.")
-quiz("L00.q3", "A loss of ln V nats means that the model", ["is perfect", "knows nothing"],
-     answer=1, why="That is the loss of finding all V tokens alike.")
+# %% quiet
+quiz("L00")
 
 # %% [markdown]
 # ## Verdicts
+#
+# Each claim with what our models say, over three seeds. *By algebra* means:
+# it could not come out otherwise. *Undecided*: other seeds might say
+# otherwise.
 
-# %%
-claim("A7", a7, "published configs", fewest_layers=min(layers.values()),
-      most_layers=max(layers.values()))
-claim("B3", b3, learned, error=errors_E)
-claim("B15", b15, zoo.load("positions-none"), learned, cost_of_none=losses[0] - losses[1:].min(0))
-claim("C12", c12, learned, token_error=token_errors_E, position_share=shares_E)
+# %% quiet
+judge("A7", "B3", "B15", "C12")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# SmolLM2 has 30 blocks in place of 2. It uses RoPE, so nothing is added for
+# the place, and the row alone is the first state. It needs the additions too.
 
-# %%
-if real := real_model():
-    seen = trace(real.model, real.tokenizer.encode("The fox went to")[None])
-    print(f"{real.name}: {real.config.depth} blocks, stream {seen.stream_RBTD.shape}; likeliest "
-          f"next token {real.tokenizer.tokens[seen.logits_BTV[0, -1].argmax()]!r}")
+# %% quiet
+judge_real_model("A7", "B3", "C12")
+
+# %% [markdown]
+# ## In short
+#
+# A token's first state is its row, and with added positions also the row of
+# its place. Attention and MLP add to the state, block after block, and the
+# unembedding compares the last state with a row for each token. How a model
+# learns of places can count for more than whether it is told of them.
+
+# %% quiet
+finish("L00")

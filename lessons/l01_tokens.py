@@ -1,214 +1,207 @@
 # %% [markdown]
-# # L01 Tokens: what does a model read?
+# # L01 Tokens
+# ## What does a model read?
 #
-# **Claims:** B5, B6, B7, B8. **Question:** how does text become numbers, and what is lost or
-# doubled on the way? **Time:** about 30 minutes.
+# *30 minutes. You need to know what a token is (lesson 0).*
 #
-# A *tokeniser* cuts text into pieces from a fixed list, its *vocabulary*, and gives each its
-# number. *Byte-level BPE* starts from the 256 bytes of which all text is made, and again and again
-# joins the two neighbours that occur together most often.
+# **What many believe.** "There is a dictionary. Each word has one number, and
+# each number is one word. To encode a text, you look up its words. You can
+# always go back, from text to numbers and from numbers to text."
 #
-# ## What many believe
-#
-# "There is a dictionary: each word has one number, each number one word, and encoding a text is
-# looking its words up."
+# Claims: a fixed set of pieces makes a text shorter, and nothing is lost (B5).
+# Words have variants, and spaces inside tokens halve the sequence (B6).
+# Encoding is looking up (B7). Rare words fall into odd pieces (B8).
 #
 # ## Predict
+#
+# A *tokenizer* cuts a text into pieces from a fixed list, its *vocabulary*.
+# The place of a piece in the list is its number. The usual way to choose the
+# pieces is *byte-level BPE*, byte-pair encoding. It begins with the 256 bytes,
+# with which a computer can write every text. Then it joins the two neighbours
+# that occur together most often in a training text, and again, and again.
 
-# %%
+# %% quiet
 import re
 
 import numpy as np
 
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
-from minitx.compiled import trace
+from minitx.classroom import (
+    check, draw, finish, judge, judge_real_model, predict, quiz, reveal,
+)  # fmt: skip
+from minitx.classroom.game import guess_next
 from minitx.runs import zoo
 from minitx.text import corpus, tokenizer
 
-guess = predict("L01.a", "A BPE of 1024 tokens, trained on one part of our fables: how many tokens "
-                "does a character cost, on another part?", low=0, high=4)
-predict("L01.b", "Decode random numbers to text and encode that text. The same numbers come back",
-        ["always", "sometimes", "never"])
+guess = predict("L01.a", "A BPE learns 1,024 tokens from one third of our fables. On another "
+                "third, how many characters does a token stand for, on average?",
+                low=1, high=20, unit="characters")
+predict("L01.b", "We draw the numbers of eight joined pieces at random, decode them to "
+        "text, and encode the text. For which share of such rows do the same eight "
+        "numbers come back?", low=0, high=1)
 
 # %% [markdown]
-# ## Worked example: text to pieces to numbers, and back
+# ## Touch it: you are the model
+#
+# A model reads pieces, and predicts the next piece. Here are the words of one
+# with 512 pieces, in a text that it has not seen. Which piece comes next? A
+# space belongs to the piece that follows it, so look at the quotation marks.
+
+# %% quiet
+guess_next("L01.g", zoo.load("bpe"), (642, 1991, 4628))
+
+# %% [markdown]
+# ## Worked example: three merges
+#
+# The training text is "the then hen the". BPE never joins across the start of
+# a word, and the space belongs to the word after it. The neighbours h and e
+# occur four times, more than any others: they become the piece "he". Then t
+# and "he" stand together three times: "the". Then the space and "the", twice.
+
+# %%
+small = tokenizer.train("bpe", "the then hen the", 259)  # 256 + 3
+print("new pieces:", small.tokens[256:])
+ids_T = small.encode("then hen the")
+print("numbers   :", ids_T)
+print("pieces    :", [small.tokens[id] for id in ids_T])
+print("back      :", small.decode(ids_T))
+letters = [small.tokens.index(letter) for letter in "the"]
+print(f"{letters} -> {small.decode(letters)!r} -> {small.encode('the')}")
+
+# %% [markdown]
+# Look at the last line. Three numbers spell t, h, e. The tokenizer reads the
+# same text as one piece. So many rows of numbers spell one text, and encoding
+# always gives the same one of them. Text to numbers and back loses nothing.
+# Numbers to text and back may give other numbers.
+#
+# ## Run it: a longer list, a shorter text
+#
+# We cut the fables into three thirds. BPE learns from one, and we encode
+# another: so the band shows how much the choice of the text matters. With two
+# lines to compare:
+#
+# - *One character*: the least that there is. At 256 tokens there are no merges
+#   yet, and English letters are one byte each.
+# - *Whole words*: if a token stands for as much, then the belief is right, and
+#   tokens are words and signs.
 
 # %%
 text = corpus.read_text("fables").text
+third = len(text) // 3
+parts = [text[:third], text[third : 2 * third], text[2 * third :]]
+sizes = [256, 300, 400, 512, 1024, 2048]
+
+def characters_per_token(learned_from, other):
+    """Return how many characters of `other` a token stands for, by size."""
+    ids_by_size = [tokenizer.train("bpe", learned_from, size).encode(other)
+                   for size in sizes]
+    return [len(other) / len(ids_T) for ids_T in ids_by_size]
+
+rows = [characters_per_token(parts[n], parts[n - 1]) for n in range(3)]
+whole = len(text) / len(re.findall(r"\w+|[^\w\s]|\n+", text))
+
+# %%
+draw("l01_tokens", "How much text is in a token?", sizes,
+     {"BPE, on text that it has not learned from": rows},
+     {"one character, 1": np.ones(6),
+      f"whole words and signs, {whole:.2f}": np.full(6, whole)},
+     labels=("tokens in the vocabulary", "characters per token"),
+     guess=(guess, 1024), xscale="log", ylim=(0, None))
+reveal("L01.a", float(np.mean(rows, axis=0)[4]), "the frequent words are one "
+       "token each, and all others fall into pieces.")
+
+# %% [markdown]
+# Look at how the curve bends: each doubling of the list adds less, because
+# the next pieces are rarer. Which words fall? And do random numbers come back?
+
+# %%
 bpe = tokenizer.train("bpe", text, 1024)
-ids_T = bpe.encode(" The cat went up the stairs.")
-print("pieces", [bpe.tokens[i] for i in ids_T])
-print("ids   ", ids_T.tolist(), "shape", ids_T.shape)
-print("back  ", repr(bpe.decode(ids_T)))
-print("variants of 'the':", [x for x in bpe.tokens if x.removeprefix(" ").lower() == "the"])
-rare = max(sorted(set(re.findall("[a-z]+", text))), key=lambda word: len(bpe.encode(" " + word)))
-print("the worst word:", repr(rare), [bpe.tokens[i] for i in bpe.encode(" " + rare)])
+words = sorted(set(re.findall("[a-z]+", text)))
+worst = max(words, key=lambda word: len(bpe.encode(" " + word)))
+for word in ("the", "water", "fox", worst, "狐", "1984"):
+    print(f"{word:12}", [bpe.tokens[id] for id in bpe.encode(" " + word)])
+print("variants    ", [t for t in bpe.tokens if t.strip().lower() == "the"])
+drawn = np.random.default_rng(0).integers(256, 1024, (200, 8))  # joined ones
+same = [bpe.encode(bpe.decode(ids_T)).tolist() == ids_T.tolist()
+        for ids_T in drawn]
+reveal("L01.b", float(np.mean(same)), "in the other rows, the letters of two "
+       "neighbours make another piece, as t, h and e did.")
 
 # %% [markdown]
-# ## The rules, before the result
-
-# %%
-def b5(tokens_per_character, texts_back, numbers_back):
-    """Shorter by half, and lossless both ways: each text comes back, and each row of numbers."""
-    return verdict(supported=tokens_per_character < 0.5 and numbers_back == 1,
-                   refuted=texts_back < 1 or tokens_per_character >= 1)
-
-def b6(variants, longer_with_spaces):
-    """Two variants or more of a common word; tokens of their own for spaces double the length."""
-    return verdict(supported=1.7 <= longer_with_spaces <= 2.3, refuted=variants < 2)
-
-def b7(lookup_exact, longest_piece_agrees):
-    """Numbers are looked up; so are pieces, if taking the longest known one cuts nearly alike."""
-    return verdict(supported=longest_piece_agrees > 0.99, refuted=lookup_exact < 1)
-
-def b8(rarity_correlation, marks_single):
-    """Log frequency and number of pieces clearly run against each other, and marks stay whole."""
-    odd, single = rarity_correlation < -0.3, marks_single == 1
-    return verdict(supported=odd and single, refuted=not odd and not single)
-
-# %% [markdown]
-# ## Run: three thirds of the text
+# A Chinese character is three bytes, and none of them is text by itself. So
+# even a text that the tokenizer has never met has an encoding. The variants
+# of "the" are numbers like any others: that they belong together is nowhere
+# written, and the model has to learn it.
 #
-# Instead of seeds, three thirds: train on one, measure on the next. The null: every byte a token.
-
-# %%
-thirds = [text[n * (len(text) // 3) : (n + 1) * (len(text) // 3)] for n in range(3)]
-sizes = np.array([256, 300, 400, 512, 1024, 2048])
-random = np.random.default_rng(0)
-strange = ["naïve café", "Привет, мир", "狐と狸", "🦊🍇", "a\u0301 tab\t\n\r", "1984 <|end|>"]
-
-def longest_pieces(word, known):
-    """Cut by taking the longest known piece again and again; ids."""
-    ids, rest = [], word.encode()
-    while rest:
-        end = next(n for n in range(len(rest), 0, -1) if rest[:n] in known)
-        ids.append(known[rest[:end]])
-        rest = rest[end:]
-    return ids
-
-def measured(learn, other):
-    """What becomes of the text `other` when BPE was trained on `learn`."""
-    made = [tokenizer.train("bpe", learn, int(size)) for size in sizes]
-    bpe, words = made[4], re.findall(r"[A-Za-z]+", other)
-    names, counts = np.unique(np.char.lower(words), return_counts=True)
-    by_rank, pieces = (-counts).argsort(), np.array([len(bpe.encode(" " + n)) for n in names])
-    ids, folded = bpe.encode(other).tolist(), [t.removeprefix(" ").lower() for t in bpe.tokens]
-    tokens = [bpe.tokens[i] for i in ids]
-    spelled = [bpe.decode([i]) for i in range(len(bpe))]  # U+FFFD: part of a character
-    known = {piece.encode(): i for i, piece in enumerate(spelled) if "\ufffd" not in piece}
-    cut_alike = [longest_pieces(" " + w, known) == bpe.encode(" " + w).tolist() for w in set(words)]
-    rows = random.integers(0, len(bpe), (200, 8))
-    marked = tokenizer.train("bpe", learn, 512, digits=True, special=("<|end|>",))
-    marks = [marked.tokens[i] for i in marked.encode("1984<|end|>")]
-    return {
-        "per character": [len(each.encode(other)) / len(other) for each in made],
-        "texts back": np.mean([bpe.decode(bpe.encode(s)) == s for s in [*strange, other]]),
-        "numbers back": np.mean([bpe.encode(bpe.decode(r)).tolist() == r.tolist() for r in rows]),
-        "variants": np.mean([folded.count(name) for name in names[by_rank[:20]]]),
-        "with spaces": 1 + np.mean([len(token) > 1 and token[0] == " " for token in tokens]),
-        "lookup": float([bpe.tokens.index(token) for token in tokens] == ids),
-        "longest": np.mean(cut_alike),
-        "rarity": np.corrcoef(np.log(counts), pieces)[0, 1],
-        "pieces": [pieces[part].mean() for part in np.split(by_rank, [10, 100, 1000])],
-        "marks": float(marks == ["1", "9", "8", "4", "<|end|>"]),
-    }
-
-rows = [measured(thirds[n], thirds[(n + 1) % 3]) for n in range(3)]
-found = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-for name, values in found.items():
-    print(f"{name:13}", np.round(values.mean(0), 3))
-
-# %%
-p = Picture("l01_tokens", "What does a model read?", panels=2)
-p.line(0, sizes, found["per character"], "BPE on text it was not trained on")
-p.level(0, 1, "a token for every byte")
-p.guess(0, guess, at=1024)
-p.dress(0, "A larger vocabulary, a shorter text", "tokens in the vocabulary",
-        "tokens per character", xscale="log", ylim=(0, None), xticks=sizes, xticklabels=sizes)
-p.axes[0].minorticks_off()
-p.bars(1, ["1-10", "11-100", "101-1000", "rarer"], found["pieces"])
-p.level(1, 1, "one word, one token")
-p.dress(1, "Rare words fall into pieces", "rank of the word by frequency", "pieces per word")
-p.save()
-
-# %% [markdown]
-# ## A game: guess the next character
+# ## Your turn
 #
-# Three places in a text that the model has not seen. You have four choices; so has the model.
-
-# %%
-fables = zoo.load("fables")
-chars, held = fables.data.tokenizer, fables.data.val_tokens
-for n, at in enumerate((640, 1999, 3003), 1):
-    window = held[at - 60 : at]
-    z_V = trace(fables.models[0], window[None]).logits_BTV[0, -1]
-    rivals = [i for i in np.argsort(-z_V) if i != held[at]][:3]
-    options = sorted([int(held[at]), *map(int, rivals)])
-    shown = [repr(chars.tokens[i]) for i in options]
-    mine = predict(f"L01.g{n}", f"what follows {chars.decode(window)!r}?", shown)
-    model_says = chars.tokens[max(options, key=lambda i: z_V[i])]
-    print(f"  it was {chars.tokens[held[at]]!r}; the model says {model_says!r}"
-          + ("" if mine is None else f", you {shown[mine]}"))
-
-# %% [markdown]
-# ## Exercises
-#
-# 1. One merge step of BPE.
-# 2. All variants of a word.
-# 3. Which pair is merged next?
+# 1. Write one merge.
+# 2. Find the variants of a word, with a switch. Say first whether you find
+#    more of them or fewer if capital letters count as different.
+# 3. Build two different rows of numbers that spell the same text.
 
 # %% exercise L01.e1
 @check("L01.e1")
 def merge(ids, pair, new):
-    """The list `ids` with each pair (a tuple), from the left, replaced by the id `new`."""
+    """Return the list `ids` with each `pair` replaced by `new`, from the left.
+
+    merge([1, 2, 3, 1, 2], (1, 2), 9) gives [9, 3, 9].
+    """
     ...
 
 # %% exercise L01.e2
 @check("L01.e2")
-def variants_of(word, tokens):
-    """A sorted list of the tokens that are this word, apart from case and a space before it."""
+def variants(word, tokens, case_counts):
+    """Return the sorted tokens that are this word, maybe with a space before.
+
+    variants("hen", ["Hen", " hen", "then"], False) gives [" hen", "Hen"];
+    with case_counts=True it gives [" hen"].
+    """
     ...
 
 # %% exercise L01.e3
 @check("L01.e3")
-def commonest_pair(ids):
-    """The pair (tuple) of neighbours that occurs most often; of equals the smallest."""
+def two_spellings(tokens):
+    """Return two different lists of ids whose tokens spell the same text.
+
+    tokens ["a", "b", "ab"] allow ([2], [0, 1]).
+    """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Pieces and numbers do match one to one. But many rows of numbers spell the same *text*, and the
-# tokeniser always picks one of them: text to numbers and back is safe, numbers to text and back is
-# not. And "lookup" is only the last step: where to cut is decided by the order of the merges. For
-# common words in their usual form the belief is right: one word, one token.
+# Only the last step is looking up: from a piece to its number. Where to cut
+# is decided by the merges, in the order in which they were learned. Most words
+# of a text are frequent, so the belief is right for most of what you read: a
+# common word in its usual form is one token. And it is right that text comes
+# back: only numbers that no tokenizer has made can be lost.
 
-# %%
-quiz("L01.q1", "'next', ' next' and 'Next' are for the model", ["one token", "up to three tokens"],
-     answer=1, why="What it knows of one it must learn again for the others.")
-quiz("L01.q2", "Byte-level BPE meets a character it never saw. It", ["fails", "writes its bytes"],
-     answer=1, why="All 256 bytes are in the vocabulary.")
-quiz("L01.q3", "From L00: the loss of a model that knows nothing is", ["ln V", "1/V"], answer=0,
-     why="A larger vocabulary starts with a larger loss per token.")
+# %% quiet
+quiz("L01")
 
 # %% [markdown]
 # ## Verdicts
+#
+# On the tokenizer of the model that you played against: 512 pieces, learned
+# from the fables. It meets this text at its best.
 
-# %%
-run = "fables.txt in thirds"
-claim("B5", b5, run, tokens_per_character=found["per character"][:, 4],
-      texts_back=found["texts back"], numbers_back=found["numbers back"])
-claim("B6", b6, run, variants=found["variants"], longer_with_spaces=found["with spaces"])
-claim("B7", b7, run, lookup_exact=found["lookup"], longest_piece_agrees=found["longest"])
-claim("B8", b8, run, rarity_correlation=found["rarity"], marks_single=found["marks"])
+# %% quiet
+judge("B5", "B6", "B7", "B8")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# SmolLM2's list has 49,152 pieces, so far more words are one piece.
 
-# %%
-if real := real_model():
-    words = real.tokenizer
-    for sample in ("next", " next", "Next", " NEXT", " ferryboat", " 1984"):
-        print(f"{sample!r:12} {[words.tokens[i] for i in words.encode(sample)]}")
-    per_character = len(words.encode(text)) / len(text)
-    print(f"{real.name}: {len(words)} tokens, {per_character:.3f} per character")
+# %% quiet
+judge_real_model("B5", "B6", "B7", "B8")
+
+# %% [markdown]
+# ## In short
+#
+# A model reads numbers of pieces, and the pieces are made by joining frequent
+# neighbours. Every text has an encoding and comes back from it, but one text
+# has many spellings in numbers. Frequent words are one piece, rare ones many.
+
+# %% quiet
+finish("L01")

@@ -1,231 +1,236 @@
 # %% [markdown]
-# # L02 Lookup and inverse: does a token come back?
+# # L02 Lookup and inverse
+# ## Does a token come back from its vector?
 #
-# **Claims:** B4, B9, B10, B11, B12, B13, B20. **Question:** a token becomes a vector; can the
-# vector be turned back into the token? **Time:** about 35 minutes.
+# *35 minutes. You need the embedding (lesson 0) and the variants of a word
+# (lesson 1). A matrix times a vector is all the algebra.*
 #
-# The *embedding* W is a table: V rows, one for each token, of d numbers. A *one-hot* vector is 0
-# everywhere except a 1 at the token. *Tied* models use the same table to go back.
+# **What many believe.** "To embed a token is to multiply by a matrix W. So to
+# go back is to multiply by its inverse. This gives exactly 1 at the token and
+# a little noise elsewhere, and where the noise is high there is another form
+# of the same word. In practice one takes W turned on its side. It looks much
+# the same."
 #
-# ## What many believe
-#
-# "Embedding is multiplying by W, so going back is multiplying by its inverse: exactly 1 at the
-# token, a little noise elsewhere, because there are more tokens than dimensions."
+# Claims: an embedded token comes back (B4). The table is far taller than wide
+# (B9). One-hot times the table is a row (B10). The inverse gives 1 at the token
+# (B11), the other peaks are variants (B12), the transpose does much the same
+# (B13) and stands in for the inverse, which has two formulas (B20).
 #
 # ## Predict
+#
+# W has a row for each of V tokens, and D numbers in a row. The *transpose* is
+# W turned on its side, so that rows become columns. It compares a vector with
+# all rows at once, by the dot product. A model whose unembedding is its
+# embedding is called *tied*, and reads out by the transpose.
+# With more rows than numbers in a row, W has no inverse. What comes nearest
+# is called its *pseudo-inverse*: of all matrices P, it brings W times P
+# nearest to 1 at each token itself and 0 everywhere else.
 
-# %%
+# %% quiet
 import numpy as np
 
-from minitx import measure
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
-from minitx.runs import zoo
+from minitx.classroom import (
+    Picture, check, finish, judge, judge_real_model, panel, predict, quiz,
+    reveal,
+)  # fmt: skip
+from minitx.evidence.judging import EVIDENCE
+from minitx.evidence.zoo_judging import readings
+from minitx.measure import norms
 
-diagonal_guess = predict("L02.a", "512 tokens, 64 dimensions, pseudo-inverse: what comes back at "
-                         "the token itself, on average?", low=0, high=2)
-predict("L02.b", "Which way back names the right token most often?",
-        ["the transpose", "the pseudo-inverse", "the cosine"])
+guess = predict("L02.a", "512 tokens have random rows of 64 numbers. We embed a token and "
+                "multiply by the pseudo-inverse. What comes back at the token itself, on "
+                "average?", low=-2, high=2)
+predict("L02.b", "Any table in which no two rows have the same direction. Which way back "
+        "names the right token, whatever the lengths of the rows?",
+        ["the transpose", "the pseudo-inverse", "the cosine with each row"])
+predict("L02.c", "A word that has variants in our tied model, such as \" the\" and \"The\": for "
+        "which share of these words is the highest other peak of the pseudo-inverse a "
+        "variant?", low=0, high=1)
 
 # %% [markdown]
-# ## Worked example: one-hot times W is a row
-
-# %%
-w_VD = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 2.0]])
-t_V = np.array([0.0, 1.0, 0.0])
-print("shapes", t_V.shape, w_VD.shape, "product", t_V @ w_VD, "row", w_VD[1])
-print("W times its pseudo-inverse, rounded:\n", np.round(w_VD @ np.linalg.pinv(w_VD), 2))
-
-# %% [markdown]
-# The *pseudo-inverse* W^+ is the best that can be done where no inverse exists. W W^+ takes a token
-# to d dimensions and back. It is a projection: its eigenvalues are 0 and 1, as many ones as W has
-# independent rows (its *rank*, at most d), and their sum is the sum of the diagonal. So with V > d
-# the mean diagonal is d/V (or less, at a lower rank), whatever was trained.
+# ## Touch it
 #
-# ## The rules, before the result
+# Our tied model compares its last state with the rows of the table. Make one
+# row longer, and watch the probability of its token.
 
-# %%
-def b4(transpose_brings_back):
-    """All tokens but one in a thousand have the highest score with their own row."""
-    return verdict(supported=transpose_brings_back > 0.999, refuted=transpose_brings_back <= 0.9)
-
-def b9(least_width, most_width, least_ratio):
-    """In all listed models five times as tall as wide, with the widths that the article names."""
-    return verdict(supported=least_width >= 768 and most_width <= 4096 and least_ratio > 5,
-                   refuted=least_ratio < 1)
-
-def b10(error, times_the_work):
-    """Equal up to rounding, and the lookup is less work."""
-    return verdict(supported=times_the_work > 1, refuted=error > 1e-6)
-
-def b11(diagonal_at_equal, diagonal_at_eightfold):
-    """A diagonal of 1, within a hundredth, with V = d tokens and with V = 8 d."""
-    ones = abs(diagonal_at_equal - 1) < 0.01, abs(diagonal_at_eightfold - 1) < 0.01
-    return verdict(supported=all(ones), refuted=not any(ones))
-
-def b12(peaks_that_are_variants, by_chance):
-    """The highest other peak is mostly a variant; three times chance would be something, too."""
-    return verdict(supported=peaks_that_are_variants > 0.5,
-                   refuted=peaks_that_are_variants <= min(0.5, 3 * by_chance))
-
-def b13(profiles_alike, diagonal_of_transpose):
-    """Transpose and inverse correlate off the diagonal (0.9: alike; 0.3: hardly); on it is no 1."""
-    return verdict(supported=profiles_alike > 0.9 and abs(diagonal_of_transpose - 1) > 0.01,
-                   refuted=profiles_alike <= 0.3)
-
-def b20(formulas_apart, apart_at_right_angles):
-    """The article's two, pseudo-inverse and row-normalised, within 5 %; or only at right angles."""
-    return verdict(supported=formulas_apart < 0.05,
-                   refuted=formulas_apart >= 0.05 and apart_at_right_angles >= 1e-6)
+# %% quiet
+panel("arrow", "bpe")
 
 # %% [markdown]
-# ## Run 1: more and more tokens in 64 dimensions
+# ## Worked example: three tokens in two dimensions
 #
-# Random tables, whose row lengths spread by a fifth, and four ways back.
+# The rows are (1, 0), (0.6, 0.8) and (0, 2), with the lengths 1, 1 and 2. A
+# *one-hot* vector has a 1 at its token and 0 elsewhere. So a product with W
+# keeps this token's row and nothing else: nobody multiplies, one looks it up.
+#
+# Take the second token and go back. Its dot products with the rows are 0.6,
+# 1 and 1.6. The third is the largest, because the third row is long. So the
+# transpose names the wrong token. Dividing by the length of each row gives
+# the *cosine*: 0.6, 1, 0.8. A cosine of 1 is the most that there is.
 
 # %%
-D, sizes = 64, np.array([16, 32, 64, 128, 256, 512, 1024])
+w_VD = np.array([[1, 0], [0.6, 0.8], [0, 2]])
+one_hot_V = np.array([0, 1, 0])
+print("one-hot times W:", one_hot_V @ w_VD, "row:", w_VD[1])
+squared_V = norms(w_VD) ** 2
+print("transpose      :", w_VD[1] @ w_VD.T)
+print("row-normalised :", w_VD[2] @ (w_VD.T / squared_V), "of the third token")
+print("cosine         :", w_VD[1] @ w_VD.T / norms(w_VD) / norms(w_VD[1]))
+print("pseudo-inverse :", (w_VD[1] @ np.linalg.pinv(w_VD)).round(2))
+
+# %% [markdown]
+# The line *row-normalised* is the second formula of the article: each row is
+# divided by its squared length. It gives exactly 1 at the token itself. Look
+# at the third token: another one has 1.6. So a 1 is no proof of the highest.
+# And the pseudo-inverse does not give 1. Why not?
+#
+# ## Run it: more and more tokens in 64 dimensions
+#
+# Random rows, whose lengths differ by about a fifth, from three seeds. Four
+# ways back, and two questions: what comes back at the token itself, and is
+# this the highest of all? The baselines:
+#
+# - 64 dimensions are shared by V tokens. If the inverse gives no more than
+#   64 / V, then it gives each token just its share.
+# - Guessing names the right token once in V times.
+
+# %%
+D = 64
+sizes = [16, 32, 64, 128, 256, 512, 1024]
 
 def ways_back(w_VD):
-    """Scores of every token (columns) for every embedded token (rows), by each way."""
-    dot_VV, length_V = w_VD @ w_VD.T, measure.norms(w_VD)
-    return {"transpose": dot_VV, "row-normalised": dot_VV / length_V**2,
+    """Return what comes back: a row for each token that was embedded."""
+    dot_VV = w_VD @ w_VD.T
+    length_V = norms(w_VD)
+    return {"transpose": dot_VV,
+            "row-normalised": dot_VV / length_V**2,
             "pseudo-inverse": w_VD @ np.linalg.pinv(w_VD),
             "cosine": dot_VV / length_V / length_V[:, None]}
 
-def by_way(w_VD):
-    """For each way: the mean diagonal, the share of tokens brought back, the spread elsewhere."""
-    here_VV = np.eye(len(w_VD), dtype=bool)
-    return [(h_VV[here_VV].mean(), here_VV[range(len(w_VD)), h_VV.argmax(1)].mean(),
-             h_VV[~here_VV].std()) for h_VV in ways_back(w_VD).values()]
+def random_table(V, seed):
+    random = np.random.default_rng(seed)
+    rows_VD = random.standard_normal((V, D)) / np.sqrt(D)
+    return rows_VD * random.normal(1, 0.2, (V, 1))
 
-found = [[by_way(random.standard_normal((V, D)) / np.sqrt(D) * random.normal(1, 0.2, (V, 1)))
-          for V in sizes] for random in map(np.random.default_rng, range(3))]  # three seeds
-ways = list(ways_back(w_VD))
-diagonal, recovered, noise = (dict(zip(ways, part, strict=True))  # of each way: seed, size
-                              for part in np.array(found).transpose(3, 2, 0, 1))
-
-# %% [markdown]
-# ## Run 2: trained tables, and whose peaks they are
-#
-# In our tied subword model, are the highest other peaks *variants* of the same word: another case,
-# or a space before it? The highest of V random cosines would be about sqrt(2 ln V / d).
+found = [[ways_back(random_table(V, seed)) for V in sizes]
+         for seed in range(3)]
 
 # %%
-bpe = zoo.load("bpe")
-tokens = bpe.data.tokenizer.tokens
-folded = np.array([token.removeprefix(" ").lower() for token in tokens])
-other_VV = ~np.eye(len(tokens), dtype=bool)
-same_VV = (folded[:, None] == folded) & other_VV
-asked = [i for i, w in enumerate(folded) if w.isalpha() and len(w) > 1 and same_VV[i].any()]
-rows = []
-for model in bpe.models:
-    w_VD = np.asarray(model.embedding.table[...], float)
-    transpose_VV, normalised_VV, pinv_VV, cos_VV = ways_back(w_VD).values()
-    transpose, _, _, cosine = by_way(w_VD)
-    top_V = np.where(other_VV, cos_VV, -1).argmax(1)
-    top = np.median(cos_VV[range(len(tokens)), top_V])
-    alike = np.corrcoef(transpose_VV[other_VV], pinv_VV[other_VV])[0, 1]
-    apart = np.linalg.norm(pinv_VV - normalised_VV) / np.linalg.norm(pinv_VV)
-    rows.append([*transpose[:2], cosine[1], same_VV[asked, top_V[asked]].mean(), top, alike, apart])
-of_transpose, back, cosine_back, share, top, alike, apart = np.array(rows).T
-print(f"brought back: transpose {back.mean():.3f}, cosine {cosine_back.mean():.3f}")
-print(f"highest other cosine {top.mean():.2f}, random {(2 * np.log(len(tokens)) / D)**0.5:.2f}; "
-      f"it is a variant's for {share.mean():.2f} of the {len(asked)} words that have one")
-
-# %%
-p = Picture("l02_lookup_and_inverse", "Does a token come back?", panels=3)
-for way in ways:
-    p.line(0, sizes, diagonal[way], way)
-    p.line(1, sizes, recovered[way], way)
-p.null(0, sizes, np.minimum(1, D / sizes), "pseudo-inverse must give min(1, d/V)")
-p.guess(0, diagonal_guess, at=512)
-p.dots(1, [len(tokens)] * len(back), back, "transpose, trained tables")
-p.null(1, sizes, 1 / sizes, "guessing, 1/V")
-p.line(2, sizes, noise["cosine"], "spread of the other peaks")
-p.null(2, sizes, np.full(len(sizes), D**-0.5), "random directions, 1/sqrt(d)")
-p.line(2, sizes, np.sqrt(np.maximum(sizes - D, 0) / (D * (sizes - 1))), "Welch: the least maximum")
-for n, title, y in ((0, f"At the token itself (d = {D})", "mean diagonal"),
-                    (1, "Is the highest peak the token?", "share brought back"),
-                    (2, "The noise", "cosine with other tokens")):
-    p.dress(n, title, "tokens V", y, xscale="log", xticks=sizes, xticklabels=sizes, ylim=(0, None))
-    p.axes[n].minorticks_off()
-p.save()
+picture = Picture("l02_lookup_and_inverse", "Does a token come back?", panels=2)
+for way in found[0][0]:
+    peaks = [[np.diag(back[way]).mean() for back in row] for row in found]
+    right = [[np.mean(back[way].argmax(axis=1) == np.arange(len(back[way])))
+              for back in row] for row in found]
+    picture.line(0, sizes, peaks, way)
+    picture.line(1, sizes, right, way)
+    print(f"{way:14}, 512 tokens: at the token {np.mean(peaks, axis=0)[5]:.3f}, "
+          f"highest for {np.mean(right, axis=0)[5]:.1%}")
+    if way == "pseudo-inverse":
+        of_inverse = np.mean(peaks, axis=0)[5]
+share = np.minimum(1, D / np.array(sizes))
+picture.baseline(0, sizes, share, "64 / V, at most 1")
+picture.guess(0, guess, at=512)
+settings = {"xscale": "log", "xticks": sizes, "xticklabels": sizes}
+picture.dress(0, "What comes back at the token", "tokens V", "value", **settings)
+picture.dress(1, "Is it the highest?", "tokens V", "share of tokens", **settings)
+for axes in picture.axes:
+    axes.minorticks_off()
+picture.save()
+reveal("L02.a", round(float(of_inverse), 3), "512 tokens share 64 dimensions, "
+       "and 64 / 512 is 0.125.")
+reveal("L02.b", "the cosine with each row", "only a row of one's own direction "
+       "has a cosine of 1. A longer row can beat the others, as above.")
 
 # %% [markdown]
-# ## Exercises
+# Look at the left panel. With more than 64 tokens no table has a
+# pseudo-inverse that gives 1 everywhere. W times it is a *projection*: it
+# keeps what lies in 64 dimensions, and its diagonal adds up to 64. Now look
+# at the right panel, whose axis does not begin at 0. Nearly all tokens come
+# back by all ways. What counts is not a peak of 1 but that it stands out.
 #
-# 1. Prove the trace: what is the mean diagonal of W W^+?
-# 2. Code the Welch bound: V directions in d dimensions cannot all avoid each other.
-# 3. The article's second formula.
+# And whose are the other peaks? We ask our tied model, from three seeds.
+
+# %%
+variants = [EVIDENCE["B12"].measure(reading) for reading in readings("bpe")]
+by_inverse = np.mean([numbers["by_inverse"] for numbers in variants])
+by_chance = np.mean([numbers["by_chance"] for numbers in variants])
+reveal("L02.c", round(float(by_inverse), 3), "in this model the other peaks "
+       "are no variants. A token drawn by chance would be one for "
+       f"{by_chance:.3f} of the words. A model that has read more may differ.")
+
+# %% [markdown]
+# ## Your turn
+#
+# 1. Write the article's second formula.
+# 2. What is the mean diagonal of W times its pseudo-inverse? Say first whether
+#    it rises or falls if the vocabulary grows.
+# 3. Build a table for which the row-normalised transpose fails.
 
 # %% exercise L02.e1
 @check("L02.e1")
-def mean_diagonal(vocab, width):
-    """The mean diagonal of W W^+ for a table of `vocab` x `width` numbers of full rank."""
+def row_normalised(w_VD):
+    """Return rows whose dot product with the same row of w_VD is exactly 1.
+
+    [[2, 0], [0, 4]] gives [[0.5, 0], [0, 0.25]].
+    """
     ...
 
 # %% exercise L02.e2
 @check("L02.e2")
-def welch(vocab, width):
-    """The least possible value of the largest |cosine| among `vocab` directions."""
+def mean_diagonal(vocab, width):
+    """Return the mean diagonal of W times its pseudo-inverse, for random rows.
+
+    8 tokens in 2 dimensions give 0.25, and 2 tokens in 8 dimensions give 1.
+    """
     ...
 
 # %% exercise L02.e3
 @check("L02.e3")
-def row_normalised(w_VD):
-    """Rows that give exactly 1 in a dot product with the same row of w_VD."""
+def wrong_token(width):
+    """Return a table w_VD of that width for which token 0 does not come back.
+
+    Its rows have different directions, and the way back is row-normalised:
+    scores_V = w_VD[0] @ (w_VD.T / norms(w_VD)**2), and the largest is not [0].
+    """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# With more tokens than dimensions nothing can give 1 at every token *and* be an inverse: the mean
-# diagonal of the pseudo-inverse is at most d/V. The formula that gives 1 is the row-normalised
-# transpose, and there a rival can exceed 1. What saves the tokens is not the height of the peak but
-# that it stands out: by about sqrt(d) times the noise. With independent rows the belief is right.
+# With more tokens than dimensions, no matrix gives 1 at every token and 0
+# elsewhere. Two formulas are offered for the inverse: one cannot give 1, the
+# other gives 1 and lets others exceed it. A trained transpose works because
+# a token's own peak stands out from the others, not because it inverts.
+#
+# The belief is right for a table that is not taller than wide, with rows in
+# independent directions: up to V = 64 in the left panel.
 
-# %%
-quiz("L02.q1", "1000 tokens, 100 dimensions. The mean diagonal of W W^+ is", ["1", "0.1", "0.01"],
-     answer=1, why="The rank is 100, spread over 1000 tokens.")
-quiz("L02.q2", "Which way back can never prefer another token (directions differ)?", ["transpose",
-     "row-normalised transpose", "cosine"], answer=2, why="A cosine of 1 cannot be exceeded.")
-quiz("L02.q3", "From L01: the rows of 'next' and ' next' start training", ["equal", "unrelated"],
-     answer=1, why="To the model they are two tokens like any other two.")
+# %% quiet
+quiz("L02")
 
 # %% [markdown]
 # ## Verdicts
 #
-# Shapes of real tables, as their published configurations say: tokens by width.
+# On our tied model: 512 tokens in 64 dimensions.
 
-# %%
-TABLES = {"GPT-2": (50257, 768), "OPT 125M": (50272, 768), "SmolLM2 135M": (49152, 576),
-          "Llama 2 7B": (32000, 4096), "Mistral 7B": (32000, 4096), "Llama 2 70B": (32000, 8192)}
-for name, (V, d) in TABLES.items():
-    print(f"{name:14} {V} x {d}, {V / d:.1f} times as tall as wide")
-heights, widths = np.array(list(TABLES.values())).T
-right_VD = np.linalg.qr(np.random.default_rng(0).standard_normal((D, D)))[0][:32] * 1.7
-_, normalised_VV, pinv_VV, _ = ways_back(right_VD).values()  # of rows at right angles
-equal, eightfold = (diagonal["pseudo-inverse"][:, sizes == n].ravel() for n in (D, 8 * D))
-claim("B4", b4, bpe, transpose_brings_back=back)
-claim("B9", b9, "published configs", least_width=widths.min(), most_width=widths.max(),
-      least_ratio=(heights / widths).min())
-claim("B10", b10, bpe, times_the_work=len(w_VD),
-      error=np.abs(np.eye(len(w_VD))[:100] @ w_VD - w_VD[:100]).max())
-claim("B11", b11, "random tables", diagonal_at_equal=equal, diagonal_at_eightfold=eightfold)
-claim("B12", b12, bpe, peaks_that_are_variants=share,
-      by_chance=same_VV[asked].sum(1).mean() / len(tokens))
-claim("B13", b13, bpe, profiles_alike=alike, diagonal_of_transpose=of_transpose)
-claim("B20", b20, bpe, formulas_apart=apart,
-      apart_at_right_angles=np.linalg.norm(pinv_VV - normalised_VV))
+# %% quiet
+judge("B4", "B9", "B10", "B11", "B12", "B13", "B20")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# SmolLM2 is tied too, with 49,152 tokens in 576 dimensions.
 
-# %%
-if real := real_model():
-    w_VD = np.asarray(real.model.embedding.table[...], float)
-    for word in (" next", " king"):
-        near = np.argsort(-measure.cosines(w_VD, w_VD[real.tokenizer.encode(word)[0]]))[1:6]
-        print(f"{real.name}: nearest to {word!r}: {[real.tokenizer.tokens[i] for i in near]}")
-    diagonal_V = np.sum(w_VD @ np.linalg.inv(w_VD.T @ w_VD) * w_VD, axis=1)
-    print(f"its mean diagonal: {diagonal_V.mean():.4f}; d/V = {w_VD.shape[1] / len(w_VD):.4f}")
+# %% quiet
+judge_real_model("B4", "B9", "B10", "B11", "B12", "B13", "B20")
+
+# %% [markdown]
+# ## In short
+#
+# To embed is to look up a row. To go back, a model compares the vector with
+# all rows, and this is not an inverse. With V tokens in D dimensions the best
+# inverse gives D / V at the token itself, and the token comes back because it
+# stands out.
+
+# %% quiet
+finish("L02")

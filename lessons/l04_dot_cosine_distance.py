@@ -1,233 +1,202 @@
 # %% [markdown]
-# # L04 Dot, cosine, distance: what does "closest" mean?
+# # L04 Dot, cosine, distance
+# ## By which rule does a model choose the next token?
 #
-# **Claims:** B2, B21, B24, B25, C7, C8, C9. **Question:** a model predicts by comparing its last
-# state with one row per token: by which rule, and does the rule matter? **Time:** about 40 minutes.
+# *35 minutes. You need the length of a vector, and the two tables of a model (lesson 2).*
 #
-# The *unembedding* is a table with one row w for each token. A token's *logit*, its score before
-# softmax, is the *dot product* x.w of its row and the last state x: |x| |w| cos(angle).
+# **What many believe.** "A model ends at a point in space, and predicts the token that lies nearest
+# to it. Whether one says dot product, cosine or distance makes little difference."
 #
-# ## What many believe
-#
-# "The last state is a point in space, tokens are points too, and the model predicts the token
-# whose point is nearest." Others: "Distance has nothing to do with it, only direction counts."
+# Claims: a logit is the dot product of a token's row with the last state (B21), so look for the
+# largest dot product, not for the nearest row (C8), and "the nearest token" misleads (B24). Logits
+# are close to cosines, and distance has no part in them (B2, C7). Features are directions because
+# both tables are linear (C9). So directions on a sphere, each with a size, make the better picture
+# (B25).
 #
 # ## Predict
+#
+# At its end, a model has a vector x, the last *state*. The *unembedding* is a table with a row w
+# for each token. The score of a token, its *logit*, is the dot product x.w, and the largest one
+# wins.
 
-# %%
+# %% quiet
 import numpy as np
 
-from minitx import measure, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import (
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal,
+)  # fmt: skip
 from minitx.compiled import trace
+from minitx.measure import cosines, norms
 from minitx.runs import zoo
 
-nearest_guess = predict("L04.a", "Of 100 predictions of a trained model, how many are for the "
-                        "token with the row nearest to the last state?", low=0, high=100)
-cosine_guess = predict("L04.b", "And for the row with the largest cosine?", low=0, high=100)
+rules = ["its dot product wins", "its cosine wins", "its distance wins"]
+predict("L04.a", "The last state is made a thousand times as long. Under which rule may another "
+        "token win than before?", rules)
+near = predict("L04.b", "For 100 predictions of a trained model: how often is the predicted token "
+               "also the one whose row lies nearest to the state?", low=0, high=100)
 
 # %% [markdown]
-# ## Worked example: one state, three rows, three winners
+# ## Touch it
 #
-# |x - w|^2 = |x|^2 - 2 x.w + |w|^2, and all rows share |x|^2: the *nearest* row has the largest
-# x.w - |w|^2/2. **Distance is the dot product with a bias**, minus half the squared row length. If
-# all rows are of one length, the three rules agree; and the longer x, the less the bias weighs.
+# Choose a token, and stretch its row. Watch its place among all tokens under each of the three
+# rules.
 
 # %%
-def scores(x_ZD, w_VD):
-    """Of V rows for each of N states, by three rules; each rule chooses the largest."""
-    dot_ZV, length_1V = x_ZD @ np.swapaxes(w_VD, -1, -2), measure.norms(w_VD)[..., None, :]
-    return {"dot": dot_ZV, "cosine": dot_ZV / length_1V,  # |x| is left out: all rows share it
-            "nearest": dot_ZV - length_1V**2 / 2}
-
-x_1D, w_VD = np.array([[2.0, 1.0]]), np.array([[2.0, 1.2], [6.0, 0.0], [0.8, 0.42]])
-print("shapes", x_1D.shape, w_VD.shape, "distances", measure.norms(x_1D - w_VD).round(2))
-for rule, score_1V in scores(x_1D, w_VD).items():
-    print(f"{rule:7} {score_1V[0].round(2)} chooses row {score_1V[0].argmax()}")
+panel("arrow")
 
 # %% [markdown]
-# ## The rules, before the result
+# ## Worked example: one state, two rows
 #
-# All between support and refutation is qualified. To *agree* is to choose the same row.
+# Let x be (2, 1). Row a is (3, 0): its dot product with x is 6, and its end lies 1.41 away from x.
+# Row b is (1, 1): its dot product is 3, and it lies 1.00 away. So a wins by dot product, and b by
+# distance. The *cosine* is the dot product divided by both lengths: it asks for the direction
+# alone, and b wins.
 
 # %%
-def b2(cosine, distance):
-    """Cosine agrees with the dot product in 90 %, distance in less than half, or at least less."""
-    return verdict(supported=cosine > 0.9 and distance < 0.5, refuted=distance > cosine)
-
-def b21(error, triangles_broken):
-    """Dot products to rounding; as a closeness they must also keep the triangle inequality."""
-    return verdict(supported=triangles_broken == 0, refuted=error > 1e-3)
-
-def b24(nearest_differs):
-    """Above one prediction in ten the nearest row misleads; below one in a hundred it does not."""
-    return verdict(supported=nearest_differs > 0.1, refuted=nearest_differs < 0.01)
-
-def b25(directions, points, map_share):
-    """Directions agree 5 % more often than points do, and a flat map shows half the variance."""
-    return verdict(supported=directions > points + 0.05 and map_share > 0.5,
-                   refuted=directions < points)
-
-def c7(rank_cosine, rank_nearness):
-    """Of rank correlations (1: all tokens in the order of the logits) 0.05 apart counts."""
-    return verdict(supported=rank_cosine > rank_nearness + 0.05,
-                   refuted=rank_cosine < rank_nearness)
-
-def c8(right_by_dot, right_by_nearest):
-    """The largest dot product names the true next token more often, by 2 %."""
-    return verdict(supported=right_by_dot > right_by_nearest + 0.02,
-                   refuted=right_by_dot < right_by_nearest)
-
-def c9(error_unembedding, error_with_norm):
-    """A sum's logits are the sum of logits, to rounding; with the final norm in front as well."""
-    return verdict(supported=error_with_norm < 1e-3, refuted=error_unembedding > 1e-3)
+x_D, a_D, b_D = np.array([2.0, 1.0]), np.array([3.0, 0.0]), np.array([1.0, 1.0])
+for name, w_D in [("a", a_D), ("b", b_D)]:
+    print(f"{name}: dot {x_D @ w_D:.0f}, cosine {cosines(x_D, w_D):.3f}, "
+          f"distance {norms(x_D - w_D):.2f}")
 
 # %% [markdown]
-# ## Run: the rules on trained models, what makes them agree, and what a map shows
+# How far apart are these rules? Multiply out the squared distance: |x - w|^2 is |x|^2 - 2 x.w +
+# |w|^2. The first part is the same for all tokens. So the nearest row is the one with the largest
 #
-# First, two species, three seeds each: characters, and subwords whose rows are also the embedding.
-# Then row lengths become length^s, with the same mean (s = 0: all equal), or states are multiplied;
-# the null: rows of the same lengths in random directions. Last, a flat map, and two promises: if
-# the dot product is a closeness, no detour is shorter than the straight way; if the model's end is
-# linear, the logits of a sum are the sum of the logits.
+#     x.w - |w|^2 / 2
+#
+# **Distance is the dot product with a fine for long rows.** Cosine is the dot product divided by
+# the length of the row. If all rows have one length, the three rules agree. And if x gets longer,
+# x.w grows and the fine does not.
+#
+# ## Run it: rows of equal lengths, and rows of very different ones
+#
+# We take the rows of our trained model and change how much their lengths differ: not at all (0), as
+# they are (1), twice as much (2). For each we ask how often cosine, and how often distance, choose
+# the same token as the dot product. The baseline has rows of the same lengths that point in random
+# directions: if it is as high, the lengths alone explain the agreement, and training has no part.
 
 # %%
-def look(models, tokens_BT):
-    """Of E models, for N predictions: last states x_EZD, rows w_EVD, and logits z_EZV."""
-    seen, sizes = [trace(model, tokens_BT) for model in models], models[0].config
-    x = [trace.after_final_norm_BTD[:, :-1].reshape(-1, sizes.width) for trace in seen]
-    z = [trace.logits_BTV[:, :-1].reshape(-1, sizes.vocab) for trace in seen]
-    return np.array(x, float), np.array([m.unembedding_VD for m in models], float), np.array(z)
+fables = zoo.load("fables")  # one model, trained from three seeds
+text_BT = held_out(fables, 512)
+spreads = np.array([0, 0.5, 1, 1.5, 2])
 
-def agreement(rule, x_EZD, w_EVD):
-    """For each seed, how often the rule chooses the row with the largest dot product."""
-    by = scores(x_EZD, w_EVD)
-    return np.mean(by[rule].argmax(-1) == by["dot"].argmax(-1), axis=-1)
+def agreement(x_ZD, w_VD):
+    """How often cosine and distance choose as the dot product does, for each spread."""
+    shares = []
+    for spread in spreads:
+        length_V = norms(w_VD) / norms(w_VD).mean()
+        rows_VD = w_VD / length_V[:, None] * length_V[:, None] ** spread
+        dot_ZV = x_ZD @ rows_VD.T
+        cosine_ZV = dot_ZV / norms(rows_VD)
+        nearness_ZV = dot_ZV - norms(rows_VD) ** 2 / 2
+        shares.append([np.mean(score_ZV.argmax(axis=1) == dot_ZV.argmax(axis=1))
+                       for score_ZV in (cosine_ZV, nearness_ZV)])
+    return 100 * np.transpose(shares)
 
-def rank_correlation(*scores_EZV):
-    """1 where two scores put all tokens in one order; the mean over states, for each seed."""
-    ranks = [z_EZV.argsort(-1).argsort(-1) - (z_EZV.shape[-1] - 1) / 2 for z_EZV in scores_EZV]
-    return measure.cosines(*ranks).mean(-1)
+# %% folded The states and rows of the three models, and rows in random directions
+def states_and_rows(model):
+    x_BTD = np.asarray(trace(model, text_BT).after_final_norm_BTD, float)
+    return x_BTD.reshape(-1, x_BTD.shape[-1]), np.asarray(model.unembedding_VD, float)
 
-fables, bpe = zoo.load("fables"), zoo.load("bpe")
-tokens_BT, pieces_BT = (report.sequences(f.data.val_tokens, 64, 1024) for f in (fables, bpe))
-x_EZD, w_EVD, z_EZV = look(fables.models, tokens_BT)
-by = scores(x_EZD, w_EVD)
-agree = {rule: agreement(rule, x_EZD, w_EVD) for rule in ("cosine", "nearest")}
-tied_E = agreement("nearest", *look(bpe.models, pieces_BT)[:2])
-right = {rule: np.mean(by[rule].argmax(-1) == tokens_BT[:, 1:].ravel(), axis=-1) for rule in by}
-rank = {rule: rank_correlation(by["dot"][:, ::8], by[rule][:, ::8]) for rule in agree}
-print("agree with the dot product:", {rule: agree[rule].round(3) for rule in agree})
+def in_random_directions(w_VD):
+    random_VD = np.random.default_rng(0).standard_normal(w_VD.shape)
+    return random_VD / norms(random_VD)[:, None] * norms(w_VD)[:, None]
 
-# %%
-spreads, scales, V = np.array([0, 0.5, 1, 2, 4]), 2.0 ** np.arange(-3, 4), w_EVD.shape[1]
-length_EV1 = measure.norms(w_EVD)[..., None]
-stretched = [w_EVD * length_EV1 ** (s - 1) * length_EV1.mean(1, keepdims=True)
-             / (length_EV1**s).mean(1, keepdims=True) for s in spreads]
-by_spread = {rule: np.transpose([agreement(rule, x_EZD, rows_EVD) for rows_EVD in stretched])
-             for rule in agree}
-by_scale = {rule: np.transpose([agreement(rule, c * x_EZD, w_EVD) for c in scales])
-            for rule in agree}
-v_EVD = np.random.default_rng(0).standard_normal(w_EVD.shape)
-v_EVD *= length_EV1 / measure.norms(v_EVD)[..., None]
-by_chance = np.transpose([agreement("nearest", c * x_EZD, v_EVD) for c in scales])
-centred_EVD = w_EVD - w_EVD.mean(axis=1, keepdims=True)
-_, singular_ED, axes_EDD = np.linalg.svd(centred_EVD, full_matrices=False)
-share_ED = singular_ED**2 / (singular_ED**2).sum(axis=1, keepdims=True)
-shown_E = share_ED[:, :2].sum(1)
-far_VV, (a, b, c) = -w_EVD[0] @ w_EVD[0].T, np.random.default_rng(0).integers(0, V, (3, 5000))
-broken = np.mean(far_VV[a, c] > far_VV[a, b] + far_VV[b, c])
+def of_random_rows(model):
+    x_ZD, w_VD = states_and_rows(model)
+    return agreement(x_ZD, in_random_directions(w_VD))
 
-def sum_errors(model):
-    """How far a sum of two states misses the sum of their logits: without, with the final norm."""
-    p_BTD, q_BTD = trace(model, tokens_BT[:4]).stream_RBTD[[-1, 4]]
-    return [np.linalg.norm(f(p_BTD + q_BTD) - (f(p_BTD) + f(q_BTD)))
-            / np.linalg.norm(f(p_BTD + q_BTD)) for f in (model.unembed, model.readout)]
-
-linear_E, norm_E = np.transpose([sum_errors(model) for model in fables.models])
+cosine, nearness = over_seeds(lambda model: agreement(*states_and_rows(model)),
+                              fables.models).swapaxes(0, 1)
+random_cosine, random_nearness = over_seeds(of_random_rows, fables.models).swapaxes(0, 1)
 
 # %%
-p = Picture("l04_dot_cosine_distance", "Which rule picks the model's token?", panels=3)
-p.level(0, 1 / V, "guessing, 1/V")
-for rule, name in ("cosine", "largest cosine"), ("nearest", "nearest row"):
-    p.line(0, spreads, by_spread[rule], name)
-    p.line(1, scales, by_scale[rule], name)
-p.dress(0, "Rows made more unequal", "s: row length becomes length^s",
-        "share that agrees with dot", ylim=(0, 1.03))
-p.null(1, scales, by_chance, "nearest row, random directions")
-for words, guess in ("nearest", nearest_guess), ("cosine", cosine_guess):
-    p.guess(1, None if guess is None else guess / 100, words=words, at=1)
-p.dress(1, "States made longer", "state's length, times what it is", "share that agrees with dot",
-        xscale="log", ylim=(0, 1.03), xticks=scales[::2], xticklabels=["1/8", "1/2", "2", "8"])
-p.axes[1].minorticks_off()
-names = [repr(token)[1:-1].replace(" ", "space") for token in fables.data.tokenizer.tokens]
-p.dots(2, *(centred_EVD[0] @ axes_EDD[0, :2].T).T, "a token's row, seed 0", words=names)
-p.dress(2, f"A flat map: {shown_E[0]:.0%} of the variance, no more",
-        f"first axis ({share_ED[0, 0]:.0%} of the variance)", f"second axis ({share_ED[0, 1]:.0%})")
-p.save()
+draw("l04_dot_cosine_distance", "Which rule chooses as the dot product does?", spreads,
+     {"cosine": cosine, "distance": nearness},
+     {"cosine, random directions": random_cosine,
+      "distance, random directions": random_nearness},
+     labels=("how much the lengths of rows differ (1: as trained)",
+             "same choice, of 100 predictions"), guess=(near, 1), ylim=(0, 103))
+print(f"as trained: cosine {cosine[:, 2].mean():.0f} of 100, distance {nearness[:, 2].mean():.0f}")
+reveal("L04.a", rules[2], "dot products grow with x, all by the same factor, and a cosine does not "
+       "see the length of x. The fine for long rows stays what it was.")
+reveal("L04.b", float(nearness[:, 2].mean()), "the state is long beside the rows, so x.w is large "
+       "and the fine is small.")
 
 # %% [markdown]
-# ## Exercises
+# Read the right half of the figure: where the lengths of rows differ, it is the *cosine* that
+# leaves the model first, not the distance. "Nearest" is the wrong word for what a model does, and
+# in this model it would nearly always name the right token. Wrong reasons can give right answers.
 #
-# 1. Derive it: scores whose largest is the nearest row.
-# 2. Break the triangle.
-# 3. An honest map.
+# ## Your turn
+#
+# 1. Find the nearest row with dot products only.
+# 2. Say first: with a state twice as long, do distance and dot product agree more, or less? Then
+#    write the length that a state needs before the better of two rows by dot product is the nearer
+#    one too.
+# 3. If minus the dot product were a distance, a detour could be shorter than the straight way.
+#    Build such a detour.
 
 # %% exercise L04.e1
 @check("L04.e1")
 def nearest_as_dot(x_D, w_VD):
-    """Scores (V) made of a dot product and a bias; the largest is the row nearest to x."""
+    """Return scores for all rows. The largest is the row nearest to x_D.
+
+    Use dot products only: the score of the row [2, 0] for the state [1, 1] is 0.
+    """
     ...
 
 # %% exercise L04.e2
 @check("L04.e2")
-def broken_triangle():
-    """Three vectors a_D, b_D, c_D with -a.c larger than (-a.b) + (-b.c)."""
+def length_needed(gap, square_a, square_b):
+    """Return the length of the state from which on row a is the nearer one.
+
+    For a state of length 1, the dot product with a is larger than that with b by `gap`. The squared
+    lengths of the rows are square_a and square_b, and a is longer. (1, 5, 3) gives 1.
+    """
     ...
 
 # %% exercise L04.e3
 @check("L04.e3")
-def plane_share(w_VD):
-    """The share of the rows' variance that the best plane can show, from 0 to 1."""
+def broken_triangle():
+    """Return a_D, b_D, c_D: from a to b and on to c is shorter than from a to c.
+
+    Here the "distance" of two vectors is minus their dot product.
+    """
     ...
 
 # %% [markdown]
-# ## Why the beliefs fail, and when they are right
+# ## Why the belief fails, and when it is right
 #
-# "Nearest" is the dot product with a penalty on long rows. Both choose the same if rows are alike
-# in length or the state is long beside them: distance is neither the rule nor unrelated to it.
-# "Only direction" is right as far as rows are equally long. The *state's* length never changes
-# which token wins, by dot product or by cosine, but it changes which row is nearest.
+# A logit is a dot product. It is no distance: larger means closer, it has no upper limit, and
+# detours can be shorter than straight ways. The three rules agree where rows have one length. Dot
+# product and distance agree where the state is long, and dot product and cosine where the rows'
+# lengths differ little.
 
-# %%
-quiz("L04.q1", "All rows have one length. Dot product, cosine and distance then choose",
-     ["three different rows", "the same row"], 1, "Penalty and divisor are the same for all rows.")
-quiz("L04.q2", "The state is made a thousand times longer. The nearest row becomes",
-     ["the row with the largest dot product", "the shortest row", "any row"], 0,
-     "x.w grows with x, the penalty |w|^2/2 does not.")
-quiz("L04.q3", "From L02: with more tokens than channels, can rows all be at right angles?",
-     ["yes", "no"], 1, "A space of d dimensions has room for d right angles, no more.")
+# %% quiet
+quiz("L04")
 
 # %% [markdown]
 # ## Verdicts
 
-# %%
-claim("B2", b2, fables, cosine=agree["cosine"], distance=agree["nearest"])
-claim("B21", b21, fables, error=np.abs(by["dot"] - z_EZV).max((1, 2)) / np.abs(z_EZV).max((1, 2)),
-      triangles_broken=broken)
-claim("B24", b24, fables, bpe, nearest_differs=1 - np.append(agree["nearest"], tied_E))
-claim("B25", b25, fables, directions=agree["cosine"], points=agree["nearest"], map_share=shown_E)
-claim("C7", c7, fables, rank_cosine=rank["cosine"], rank_nearness=rank["nearest"])
-claim("C8", c8, fables, right_by_dot=right["dot"], right_by_nearest=right["nearest"])
-claim("C9", c9, fables, error_unembedding=linear_E, error_with_norm=norm_E)
+# %% quiet
+judge("B2", "B21", "B24", "B25", "C7", "C8", "C9")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# SmolLM2 has 49,152 rows in place of our few dozen letters, so there are many more rivals.
 
-# %%
-if real := real_model():
-    ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    x_TD = trace(real.model, ids_T[None]).after_final_norm_BTD[0].astype(float)
-    for rule in agree:
-        share = agreement(rule, x_TD, np.asarray(real.model.unembedding_VD, float))
-        print(f"{real.name}: {rule} agrees with the dot product in {share:.2f} of {len(x_TD)}")
+# %% quiet
+judge_real_model("B2", "B21", "B24", "B25", "C7", "C8", "C9")
+
+# %% [markdown]
+# ## In short
+#
+# The largest dot product wins. Distance is the dot product with a fine for long rows, and cosine is
+# the dot product without the rows' lengths. How often the three agree depends on two things only:
+# how much the rows differ in length, and how long the state is.
+
+# %% quiet
+finish("L04")

@@ -1,307 +1,179 @@
 # %% [markdown]
-# # L05 Length, temperature, sampling
+# # L05 Length and temperature
+# ## Does the length of a vector decide how sure a model is?
 #
-# **Claims:** B17, B18, B19, B22, B23, B28, B29, C3, C4, C5. **Question:** what turns scores into a
-# choice, and what makes the choice bold or timid? **Time:** about 40 minutes.
+# *30 minutes. You need the dot product of two vectors (lesson 4).*
 #
-# A token's score is its *logit*. *Softmax* makes logits z into probabilities: exp(z), divided by
-# their sum. The *temperature* T divides the logits first; beta is 1/T. *Entropy*, in nats, says how
-# undecided the result is: 0 for a certain choice, ln V if all V tokens are alike. To *sample* is to
-# draw the next token by these probabilities; *top-k* draws among the k likeliest only; "temperature
-# 0" stands for: always the best.
+# **What many believe.** "A model turns scores into probabilities by comparing them, so only the
+# differences between scores count, and their size does not matter. Temperature is a trick for
+# sampling. It has nothing to do with the vectors inside."
 #
-# ## What many believe
-#
-# "Softmax looks only at relative scores, so their size does not matter; temperature is a trick of
-# sampling that has nothing to do with the vectors inside."
+# Claims: temperature leads from certainty to equal chances (B22), so the best token's probability
+# can be anything from 1/n to 1 (B23). A longer vector makes the model more confident (B28), and a
+# vector of length zero knows nothing (B29). Softmax sees differences only (C3). Training makes the
+# right logit large by turning vectors towards each other (C4). Length matters in softmax (C5).
 #
 # ## Predict
+#
+# A *logit* is the score of one token. Probabilities p are made of logits z by the *softmax*: take
+# exp(z) for each token, and divide by the sum of them all.
 
-# %%
-from functools import partial
-
-import jax
+# %% quiet
 import numpy as np
 
-from minitx import ModelConfig, TrainConfig, Transformer, generate, measure, objective, report
-from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+from minitx.classroom import (
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal,
+)  # fmt: skip
 from minitx.compiled import trace
-from minitx.optimizer import make_optimizer
+from minitx.measure import entropy, softmax
 from minitx.runs import zoo
 
-top_guess = predict("L05.a", "At T = 1, what probability has our model's best token, on average?",
-                    low=0, high=1)
-lessons = ["every position", "last position only", "no difference"]
-lower_guess = predict("L05.b", "One model learns from its predictions at every position, another "
-                      "from the last only, in as many passes. Which predicts the last better?",
-                      lessons)
+predict("L05.a", "100 is added to every logit. The probability of the best token",
+        ["rises", "stays the same", "falls"])
+predict("L05.b", "Every logit is doubled. The probability of the best token",
+        ["rises", "stays the same", "falls"])
+half = predict("L05.c", "Our model ends with a LayerNorm, and then the unembedding. You make its "
+               "last state half as long, BEFORE the LayerNorm. By how much does the entropy of its "
+               "prediction change? (Entropy says how undecided a prediction is: 0 for certainty, "
+               "about 4 if all our letters are equally likely. Its unit is the nat.)",
+               low=-5, high=5, unit="nats")
 
 # %% [markdown]
-# ## Worked example: shift, and scale
+# ## Touch it
 #
-# A shift changes nothing, a factor much. The law: d(entropy)/d(beta) = -beta Var(z), the variance
-# taken under the probabilities. A variance is never negative, so the slope is never positive: more
-# beta never means more entropy.
+# A *LayerNorm* divides a vector by its length (lesson 9 looks at the details). The panel scales the
+# last state by a factor c, before the LayerNorm or after it. Try both.
 
 # %%
-z_V = np.array([2.0, 1.0, 0.0])
-for name, logits_V in {"z": z_V, "z + 100": z_V + 100, "2 z": 2 * z_V, "100 z": 100 * z_V}.items():
-    print(f"{name:7} shape {logits_V.shape} probabilities {measure.softmax(logits_V).round(3)} "
-          f"entropy {measure.entropy(logits_V):.3f}")
-slope, p_V = (measure.entropy(1.0001 * z_V) - measure.entropy(z_V)) / 0.0001, measure.softmax(z_V)
-print(f"slope {slope:.3f}, law at beta 1: {(p_V @ z_V) ** 2 - p_V @ z_V**2:.3f}")
+panel("dial")
 
 # %% [markdown]
-# ## The rules, before the result: between support and refutation, a claim is qualified
-
-# %%
-def b17(steps_equal):
-    """Our own loop makes the library's tokens: all of them, or at least nine in ten."""
-    return verdict(supported=steps_equal > 0.999, refuted=steps_equal <= 0.9)
-
-def b18(cache_error, leak_from_later):
-    """Kept states are right to rounding, and nothing at all comes from later tokens."""
-    return verdict(supported=cache_error < 1e-3, refuted=leak_from_later > 0 or cache_error > 0.1)
-
-def b19(loss_every, loss_last):
-    """A gain of 0.1 nats is worth having; none at all refutes."""
-    return verdict(supported=loss_last - loss_every > 0.1, refuted=loss_last <= loss_every)
-
-def b22(top_when_cold, short_of_uniform_when_hot):
-    """Cold: 0.99 is as good as all; hot: 0.01 nats are as good as none. Neither: refuted."""
-    cold, hot = top_when_cold > 0.99, short_of_uniform_when_hot < 0.01
-    return verdict(supported=cold and hot, refuted=not cold and not hot)
-
-def b23(lowest_times_n, highest):
-    """The lowest is within 5 % of 1/n (n tokens), the highest above 0.99. Neither: refuted."""
-    low, high = abs(lowest_times_n - 1) < 0.05, highest > 0.99
-    return verdict(supported=low and high, refuted=not low and not high)
-
-def b28(error_after_norm, entropy_fall_before_norm):
-    """Equal to rounding after the final norm; before it, length must move the entropy as well."""
-    return verdict(supported=entropy_fall_before_norm > 0.01, refuted=error_after_norm > 1e-3)
-
-def b29(short_of_uniform, short_of_uniform_with_bias):
-    """Uniform to rounding; for full support in a model with a bias as well."""
-    return verdict(supported=short_of_uniform_with_bias < 1e-3, refuted=short_of_uniform > 1e-3)
-
-def c3(kl_of_shift, kl_of_doubling):
-    """KL says how far probabilities move, in nats: a shift must not, nor, for support, doubling."""
-    return verdict(supported=kl_of_doubling < 0.01, refuted=kl_of_shift > 1e-6)
-
-def c4(margin_gained, alignment_grew, lengths_grew):
-    """The last two are factors: alignment must grow, and for full support as much as lengths."""
-    return verdict(supported=alignment_grew >= lengths_grew,
-                   refuted=margin_gained <= 0 or alignment_grew <= 1)
-
-def c5(entropy_range):
-    """From half the length to twice, 0.1 nats are an effect, 0.01 are none."""
-    return verdict(supported=entropy_range > 0.1, refuted=entropy_range <= 0.01)
-
-# %% [markdown]
-# ## Run 1: heat the logits, lengthen the state
+# ## Worked example: three tokens
 #
-# We scale what the unembedding reads by c, then the state before the final norm, and at last let
-# that vanish: in the species `bpe` too, whose norms add a vector of their own, a *bias*.
+# The logits of three tokens are 2, 1 and 0. Their exponentials are 7.39, 2.72 and 1, with the sum
+# 11.11. So the probabilities are 0.665, 0.245 and 0.090. Then we shift the logits, and double them.
 
 # %%
-fables, bpe = zoo.load("fables"), zoo.load("bpe")
-V, text = fables.config.vocab, fables.data.train_tokens
-tokens_BT = report.sequences(fables.data.val_tokens, fables.config.context, 512)
-seen_E = [trace(model, tokens_BT) for model in fables.models]
-z_EZV = np.array([seen.logits_BTV.reshape(-1, V) for seen in seen_E], float)
-noise_EZV = np.random.default_rng(0).standard_normal(z_EZV.shape)
-temperatures = np.array([1e-4, 0.01, 0.1, 0.3, 1, 3, 10, 100, 1e4])
-
-def best_token(z_EZV):
-    """The mean probability of the likeliest token, for each seed and temperature."""
-    return np.transpose([measure.softmax(z_EZV / t).max(-1).mean(-1) for t in temperatures])
-
-def short_of_uniform(model):
-    """ln V, the entropy of tokens all alike, less that of what a state of zeros predicts."""
-    nothing_1D = np.zeros((1, model.config.width), np.float32)
-    return np.log(model.config.vocab) - measure.entropy(model.readout(nothing_1D))[0]
-
-best, best_of_noise = best_token(z_EZV), best_token(noise_EZV)
-hot_E, half_E, twice_E = (measure.entropy(c * z_EZV).mean(-1) for c in (1e-4, 0.5, 2))
-error_E, entropy_before = [], []
-for model, seen in zip(fables.models, seen_E, strict=True):
-    doubled_BTV = model.unembed(2 * seen.after_final_norm_BTD)
-    at_half_T_BTV = measure.softmax(seen.logits_BTV / 0.5)
-    error_E.append(np.abs(measure.softmax(doubled_BTV) - at_half_T_BTV).max())
-    entropy_before.append([measure.entropy(model.readout(c * seen.before_final_norm_BTD)).mean()
-                           for c in (0.5, 2)])
-half, twice = np.mean(entropy_before, axis=0)
-print(f"entropy from half to twice the length: after the norm {half_E.mean():.3f} to "
-      f"{twice_E.mean():.3f}, before it {half:.3f} to {twice:.3f}")
+z_V = np.array([2.0, 1.0, 0.0])  # V tokens, here three
+for name, logits_V in [("z", z_V), ("z + 100", z_V + 100), ("2 z", 2 * z_V)]:
+    p_V = softmax(logits_V)
+    print(f"{name:8} {p_V.round(3)}, entropy {entropy(logits_V):.3f} nats")
+reveal("L05.a", "stays the same", "exp(z + 100) is exp(z) times exp(100), and the factor cancels.")
+reveal("L05.b", "rises", "doubling z doubles the differences between logits as well.")
 
 # %% [markdown]
-# ## Run 2: what training does to the right token
+# So half of the belief is right: only differences count. But whoever scales all logits scales the
+# differences. Dividing logits by a number T is called *temperature*. And a logit is the dot product
+# of a token's row with the last vector x. If x gets c times as long, so does every logit. **A
+# vector that is c times as long is a temperature of 1/c.**
 #
-# The *margin* is the right token's logit minus the mean of all others. It is made of two lengths
-# and of *alignment*: the cosine to the right row minus the mean cosine to the others.
+# ## Run it: half the length, double the length
+#
+# We scale the last state of our model by c, before its LayerNorm and after it, and do the same with
+# a model that was trained without any LayerNorm. If length is temperature, entropy falls with c.
+# The baseline is equal chances: the most that entropy can be.
 
 # %%
-def right_token(model):
-    """Margin, alignment, and the length of states times the length of rows."""
-    x_BTD = trace(model, tokens_BT).after_final_norm_BTD[:, :-1]
-    w_VD = np.asarray(model.unembedding_VD)
-    right_BTV = np.eye(V, dtype=bool)[tokens_BT[:, 1:]]  # True at the right token
-    scores = (x_BTD @ w_VD.T, measure.cosines(x_BTD[:, :, None], w_VD))  # dot products, cosines
-    gaps = [score_BTV[right_BTV].mean() - score_BTV[~right_BTV].mean() for score_BTV in scores]
-    return [*gaps, measure.norms(x_BTD).mean() * measure.norms(w_VD).mean()]
+fables, nonorm = zoo.load("fables"), zoo.load("nonorm")  # three seeds each
+text_BT = held_out(fables, 512)
+scales = [0.25, 0.5, 1.0, 2.0, 4.0]
 
-stages = {0: fables.untrained} | fables.stages
-found = np.array([[right_token(model) for model in stage] for stage in stages.values()])
-margins, alignments, lengths = np.moveaxis(found, -1, 0)
+def scaled_before(model):
+    """The mean entropy if the last state is scaled before the LayerNorm, for each scale."""
+    x_BTD = trace(model, text_BT).before_final_norm_BTD
+    return [entropy(model.readout(c * x_BTD)).mean() for c in scales]
+
+def scaled_after(model):
+    """The mean entropy if it is scaled after the LayerNorm, where the unembedding reads it."""
+    x_BTD = trace(model, text_BT).after_final_norm_BTD
+    return [entropy(model.unembed(c * x_BTD)).mean() for c in scales]
+
+before = over_seeds(scaled_before, fables.models)
+after = over_seeds(scaled_after, fables.models)
+without = over_seeds(scaled_before, nonorm.models)
+most = np.log(fables.config.vocab)  # entropy of equal chances
+
+# %%
+draw("l05_length_and_temperature", "Is a longer state a surer state?", scales,
+     {"scaled after the LayerNorm": after, "scaled before the LayerNorm": before,
+      "model without a LayerNorm": without},
+     {"equal chances": np.full(5, most)},
+     labels=("length of the last state, c", "entropy of the prediction (nats)"),
+     guess=(half and before[:, 2].mean() + half, 0.5), xscale="log", ylim=(0, None))
+change = float((before[:, 1] - before[:, 2]).mean())
+reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. The same cut after "
+       f"the LayerNorm changes the entropy by {(after[:, 1] - after[:, 2]).mean():.2f} nats.")
 
 # %% [markdown]
-# ## Run 3: one pass, many predictions; and a loop that writes
+# Three curves, one law: behind the LayerNorm, and in a model without one, length is temperature.
+# Before a LayerNorm, length says nothing at all. The star is your guess, as the entropy that it
+# would give.
 #
-# Two small models make equally many passes. One learns from each of 32 predictions, the other from
-# the last alone, and both are asked for the last. Then: does a *cache* of what earlier tokens left
-# give the same logits, does anything leak back from later tokens, and is writing a plain loop?
-
-# %%
-config = ModelConfig(width=32, depth=1, context=32, vocab=V)
-optimizer = make_optimizer(TrainConfig(steps=150, lr=5e-3))
-
-def loss_BT(params, ids_BT):
-    logits_BTV = Transformer.of(config, params)(ids_BT[:, :-1])
-    return objective.losses("cross_entropy", logits_BTV, ids_BT[:, 1:])
-
-@partial(jax.jit, static_argnums=3)
-def one_pass(params, state, ids_BT, first):
-    """One step that learns from the predictions at position `first` and later."""
-    gradient = jax.grad(lambda params: loss_BT(params, ids_BT)[:, first:].mean())(params)
-    updates, state = optimizer.update(gradient, state, params)
-    return jax.tree.map(jax.numpy.add, params, updates), state
-
-def train(seed, first):
-    """Held-out loss at the last position, after 150 passes."""
-    params, random = Transformer(config, seed).params(), np.random.default_rng(100 + seed)
-    state = optimizer.init(params)
-    for start_B in random.integers(len(text) - 33, size=(150, 12)):
-        params, state = one_pass(params, state, text[start_B[:, None] + np.arange(33)], first)
-    return float(loss_BT(params, report.sequences(fables.data.val_tokens, 33))[:, -1].mean())
-
-every_E = [train(seed, first=0) for seed in range(3)]
-last_E = [train(seed, first=-1) for seed in range(3)]
-
-def cache_error(model, ids_BT):
-    """How far logits are off, relative to the largest, if the first 12 tokens come from a cache."""
-    whole_BTV = trace(model, ids_BT).logits_BTV
-    _, cache = model.extend(ids_BT[:, :12], model.empty_cache(1, 24))
-    kept_BTV, _ = model.extend(ids_BT[:, 12:], cache)
-    return np.abs(kept_BTV - whole_BTV[:, 12:]).max() / np.abs(whole_BTV).max()
-
-def leak(model, ids_BT):
-    """How much the logits of the first 12 tokens change with the tokens after them."""
-    changed_BT = np.where(np.arange(24) < 12, ids_BT, (ids_BT + 1) % V)
-    one_BTV, two_BTV = (trace(model, i_BT).logits_BTV[:, :12] for i_BT in (ids_BT, changed_BT))
-    return np.abs(one_BTV - two_BTV).max()
-
-def loop(model, ids_BT):
-    """How often our own loop makes the token that the library makes."""
-    made = list(ids_BT[0, :8])
-    library_T = np.hstack(list(generate(model, ids_BT[:, :8], 16, temperature=0)))[0]
-    while len(made) < 24:  # predict, append, run again; zeros fill the row up, never looked at
-        z_BTV = trace(model, np.pad(made, (0, 24 - len(made)))[None]).logits_BTV
-        made.append(z_BTV[0, len(made) - 1].argmax())
-    return np.mean(made[8:] == library_T)
-
-cache_E, leak_E, same_E = ([f(model, tokens_BT[:1, :24]) for model in fables.models]
-                           for f in (cache_error, leak, loop))
-
-# %%
-p = Picture("l05_length_and_temperature", "What makes a choice bold or timid?", panels=3)
-p.line(0, temperatures, best, "our model")
-p.null(0, temperatures, best_of_noise, "random logits, deviation 1")
-p.level(0, 1 / V, "all alike, 1/n")
-p.guess(0, top_guess, at=1)
-p.dress(0, "Temperature", "temperature T", "best token's probability", xscale="log", ylim=(0, 1.03))
-for name, grown in {"margin": margins, "alignment": alignments, "lengths": lengths}.items():
-    p.line(1, list(stages), (grown / grown[-1]).T, name)
-p.level(1, 0, "right no better than wrong")
-p.dress(1, "The right token, while training", "training steps", "share of the value at the end")
-p.bars(2, lessons[:2], np.transpose([every_E, last_E]))
-often_V = np.bincount(text, minlength=V) + 1e-9  # no log of 0
-p.level(2, measure.entropy(np.log(often_V)), "letters' frequencies")
-said = "" if lower_guess is None else f" You said: {lessons[lower_guess]}"
-p.dress(2, f"Equal passes: which is lower?{said}", "loss taken at", "held-out loss (nats)")
-p.save()
-
-# %% [markdown]
-# ## Exercises
+# ## Your turn
 #
-# 1. A softmax that survives T = 0.01.
-# 2. What a top-k sampler draws from.
-# 3. A comment under the article says that better aligned means a smaller cosine: write the logit
-#    with the right sign.
+# 1. Write a softmax that survives T = 0.01.
+# 2. Which temperature gives the best token a probability that you choose? Say first whether it has
+#    to be above 1 or below 1 to make a model surer.
+# 3. Add a *bias*: a number for each token that is added to its logit, whatever the state. Build a
+#    state that makes the model LESS sure when it is made twice as long.
 
 # %% exercise L05.e1
 @check("L05.e1")
-def softmax(logits_V, temperature):
-    """Probabilities (V) at a temperature above 0, however small."""
+def stable_softmax(logits_V, temperature):
+    """Return the probabilities of V tokens. Logits [1, 1] give [0.5, 0.5] at any temperature."""
     ...
 
 # %% exercise L05.e2
 @check("L05.e2")
-def top_k_probabilities(logits_V, k, temperature):
-    """Softmax at a temperature among the k largest logits; 0 for all others."""
+def temperature_for(gap, probability):
+    """Return the temperature at which the better of two tokens has a probability above 0.5.
+
+    `gap` is its logit minus the other's. A gap of 2 and a probability of 0.731 give about 2.
+    """
     ...
 
 # %% exercise L05.e3
 @check("L05.e3")
-def logit(length_x, length_w, angle):
-    """The logit of a row of length_w for a state of length_x at an angle in radians."""
+def longer_but_less_sure(w_2D, bias_2):
+    """Return x_D such that logits 2 x.w + bias have a higher entropy than x.w + bias.
+
+    w_2D has a row for each of two tokens. bias_2 has their biases, and the first is larger.
+    """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# "Only differences count" is right: a shift changes nothing. But doubling doubles differences too,
-# so size matters, and the length of the last vector *is* inverse temperature, if nothing stands
-# between: no norm, and no bias. With a bias, a vanishing state says what the bias says.
-#
-# Look at the other panels, too. Alignment comes early in training and lengths go on growing: C4 is
-# judged by what came after the first stage. And a model that learns at every position has 32
-# lessons from each text, where the other has one (B19).
+# Softmax is blind to a shift, not to a factor. So the length of the vector that the unembedding
+# reads is a temperature, and training can use it. The belief is right about everything before a
+# LayerNorm: there, length is gone before anybody can read it. And with a bias, length is more than
+# temperature, because the bias does not grow with it.
 
-# %%
-quiz("L05.q1", "Adding 5 to every logit makes the model", ["surer", "less sure", "neither"], 2,
-     "Softmax is blind to a shift.")
-quiz("L05.q2", "Multiplying every logit by 5 is the same as", ["T = 5", "T = 1/5"], 1,
-     "The temperature divides.")
-quiz("L05.q3", "From L04: doubling the last state changes which token has the largest logit",
-     ["never", "sometimes"], 0, "All logits double, so their order stays.")
+# %% quiet
+quiz("L05")
 
 # %% [markdown]
-# ## Verdicts (C4 counts from the first stage: untrained, alignment is too near 0 for a factor)
+# ## Verdicts
+#
+# *By algebra* means: it could not come out otherwise, whatever the weights.
 
-# %%
-claim("B17", b17, fables, steps_equal=same_E)
-claim("B18", b18, fables, cache_error=cache_E, leak_from_later=leak_E)
-claim("B19", b19, "fables.txt", loss_every=every_E, loss_last=last_E)
-claim("B22", b22, fables, top_when_cold=best[:, 0], short_of_uniform_when_hot=np.log(V) - hot_E)
-claim("B23", b23, fables, lowest_times_n=V * best[:, -1], highest=best[:, 0])
-claim("B28", b28, fables, error_after_norm=error_E,
-      entropy_fall_before_norm=-np.diff(entropy_before)[:, 0])
-claim("B29", b29, fables, bpe, short_of_uniform=[short_of_uniform(m) for m in fables.models],
-      short_of_uniform_with_bias=[short_of_uniform(m) for m in bpe.models])
-claim("C3", c3, fables, kl_of_shift=measure.kl(z_EZV, z_EZV + 7).mean(-1),
-      kl_of_doubling=measure.kl(z_EZV, 2 * z_EZV).mean(-1))
-claim("C4", c4, fables, margin_gained=margins[-1] - margins[1],
-      alignment_grew=alignments[-1] / alignments[1], lengths_grew=lengths[-1] / lengths[1])
-claim("C5", c5, fables, entropy_range=half_E - twice_E)
+# %% quiet
+judge("B22", "B23", "B28", "B29", "C3", "C4", "C5")
 
 # %% [markdown]
 # ## The same on a real model
+#
+# It has a norm before its unembedding too, so what you saw holds there for the same reason.
 
-# %%
-if real := real_model():
-    ids_T = real.tokenizer.encode("When Mary and John went to the store, John gave a drink to")
-    z_V = trace(real.model, ids_T[None]).logits_BTV[0, -1]
-    for t in (0.3, 1, 3):
-        print(f"{real.name} at T = {t}: best token {measure.softmax(z_V / t).max():.3f}, entropy "
-              f"{measure.entropy(z_V / t):.3f} nats")
+# %% quiet
+judge_real_model("B28", "C5")
+
+# %% [markdown]
+# ## In short
+#
+# Only differences of logits count, and length scales them all. The length of the vector that the
+# unembedding reads is an inverse temperature. A norm in front of it divides that length away.
+
+# %% quiet
+finish("L05")

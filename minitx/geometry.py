@@ -143,6 +143,15 @@ def pearson(a_Z, b_Z) -> float | None:
     return float(cosines(a_Z - a_Z.mean(), b_Z - b_Z.mean()))
 
 
+def spearman(a_Z, b_Z) -> float | None:
+    """Return the rank correlation; None if one of them is constant.
+
+    >>> round(spearman([1, 2, 5], [10, 20, 30]), 9), spearman([1, 2], [4, 4])
+    (1.0, None)
+    """
+    return pearson(ranks(a_Z), ranks(b_Z))
+
+
 def length_and_entropy(x_ZD, entropy_Z) -> dict[str, float | None]:
     """Return how the length of a token's last state goes with the entropy of its prediction.
 
@@ -150,7 +159,7 @@ def length_and_entropy(x_ZD, entropy_Z) -> dict[str, float | None]:
     """
     length_Z = norms(x_ZD)
     linear = pearson(length_Z, entropy_Z)
-    by_rank = None if linear is None else pearson(ranks(length_Z), ranks(entropy_Z))
+    by_rank = None if linear is None else spearman(length_Z, entropy_Z)
     return {"pearson": linear, "spearman": by_rank}
 
 
@@ -162,10 +171,11 @@ def derangement(count: int) -> np.ndarray:
     return order
 
 
-def turned(x_ZD, towards_ZD, distance: float):
+def turned(x_ZD, towards_ZD, distance):
     """Return states as long as before, each moved by distance |x| in the plane of x and `towards`.
 
-    A turn by the angle a moves a state by 2 sin(a/2) of its length. A state stays as it is where
+    `distance` is a number, or an array (Z, 1). A turn by the angle a moves a state by 2 sin(a/2) of
+    its length. A state stays as it is where
     `towards` is parallel to it, because the two do not span a plane.
     """
     x_ZD, towards_ZD = np.asarray(x_ZD, np.float64), np.asarray(towards_ZD, np.float64)

@@ -31,6 +31,7 @@ hypothesis.settings.load_profile("minitx")
 LONGEST = (
     "test_model.py", "test_cells.py", "test_processes.py", "test_step.py", "test_train.py",
     "test_page.py", "test_devices.py", "test_smollm2.py", "test_all_lessons.py",
+    "test_trained_lessons.py",
     "test_training.py",
     "test_report.py", "test_sample.py", "test_explain.py", "test_zoo.py",
 )  # fmt: skip
@@ -59,7 +60,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(autouse=True, scope="module")
 def _programs_are_let_go():
-    """What one file's tests compiled is of no use to the next, and all of it together is large."""
+    """Drop what a file's tests compiled: the next file does not use it, and it fills the memory."""
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()

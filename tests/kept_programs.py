@@ -1,4 +1,7 @@
-"""Compiled programs that several test files share: kept on disk, since each file begins anew."""
+"""Compiled programs that several test files share.
+
+They are kept on disk, because compiled programs in memory are dropped after each file.
+"""
 
 import contextlib
 from pathlib import Path
@@ -8,7 +11,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 
 def folder(tmp_path_factory) -> Path:
-    """Where this session keeps them."""
+    """Return the folder in which this session keeps them."""
     return tmp_path_factory.getbasetemp() / "compiled"
 
 

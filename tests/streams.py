@@ -15,10 +15,11 @@ MAKERS = {  # every kind, with its defaults and with sizes that are all differen
     "reversible chain of 5": lambda: sources.chain(
         "reversible", 5, concentration=0.5, seed=1, noise=0.1
     ),
-    "kingdom with gaps": lambda: kingdom(seed=2, held_out=HELD_OUT),
+    "kingdom without taste": lambda: kingdom(seed=1, taste=0),
+    "kingdom with gaps": lambda: kingdom(seed=2, held_out=HELD_OUT, taste=0),
     "held-out errands of 11": lambda: errands(11, seed=3, pairs="held_out"),
     "all errands of 9": lambda: errands(9, seed=1, pairs="all"),
-    "zipf of 13 and 6": lambda: sources.zipf(13, unseen=6, exponent=0.7, seed=5),
+    "zipf of 13 and 6": lambda: sources.zipf(13, unseen=6, exponent=0.7, concentration=0.3, seed=5),
 }
 
 

@@ -232,7 +232,7 @@ DANGEROUS_CALLS = {"eval", "exec", "compile", "__import__", "runpy.run_path", "r
 # The classroom runs lessons, their solutions and the learner's own exercises: each in one place.
 CLASSROOM = {
     ("classroom/walk.py", "_execute"): ["exec", "compile"],
-    ("classroom/exercises.py", "_read_solutions"): ["runpy.run_path"],
+    ("classroom/lessons.py", "_read_solutions"): ["runpy.run_path"],
 }
 
 

@@ -109,7 +109,7 @@ def test_the_random_pair_cosine_ignores_lengths(rng):
 
 
 def test_the_random_pair_cosine_counts_a_zero_vector_as_cosine_zero():
-    a = np.array([[1.0, 0], [0, 0], [1, 0]])  # six pairs, of which 0-2 and 2-0 have cosine 1
+    a = np.array([[1.0, 0], [0, 0], [1, 0]])  # of the six pairs, 0-2 and 2-0 have cosine 1
     assert measure.random_pair_cosine(a, a) == pytest.approx(2 / 6)
 
 

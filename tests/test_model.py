@@ -21,7 +21,7 @@ from minitx.model import Trace, Transformer, init_params
 from minitx.parameters import count_params
 from minitx.presets import PRESETS
 
-# Sizes are pairwise distinct, and products too, but for H x K = D: no array can swap its axes.
+# All sizes differ, and so do their products, except H x K = D: a swap of two axes is noticed.
 SMALL = dict(width=24, depth=2, heads=6, kv_heads=3, mlp_width=10, context=11, vocab=17, bias=True)
 SIZES = dict(B=8, T=9, S=9, D=24, H=6, G=3, K=4, F=10, V=17, N=2, R=5, C=7)
 

@@ -57,7 +57,7 @@ def row_keys(seed: int, rows: int):
 
 
 def made_without_cache(config, prompt, count, temperature=1.0, top_k=None, seed=0) -> np.ndarray:
-    """The same by a plain numpy model, which reads the whole window anew for every token."""
+    """Sample with a plain numpy model, which reads the whole window again for every token."""
     tokens, params = np.asarray(prompt)[:, -config.context :], model(config).params()
     for position in range(count):
         window = tokens[:, sample.window_start(tokens.shape[1], config.context) :]

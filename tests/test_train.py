@@ -128,7 +128,7 @@ def test_evaluations_tell_what_was_trained_and_measured(monkeypatch):
         assert e.val_loss == val_loss
         assert e.grad_norm == report.state.grad_norm
         assert e.train_loss == report.train_loss
-        assert report.state.loss_sum == 0  # counting starts anew
+        assert report.state.loss_sum == 0  # the next mean starts from zero
     assert 5000 < found[0].seconds < found[1].seconds < found[2].seconds
 
 

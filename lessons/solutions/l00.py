@@ -1,85 +1,136 @@
-"""Solutions, hints and typical mistakes of L00."""
+"""Solutions, hints, typical mistakes and the quiz of L00."""
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
-def shapes(B, T, D, H, V, N):
-    """The shapes of the stream (all stations), of the attention patterns, and of the logits."""
-    return [(1 + 2 * N, B, T, D), (N, B, H, T, T), (B, T, V)]
+def put_together(token_TD, place_TD, sublayers, unembedding_VD):
+    """Return logits_TV: the way of the states through the pieces, without LayerNorm."""
+    x_TD = token_TD + place_TD
+    for sublayer in sublayers:
+        x_TD = x_TD + sublayer(x_TD)
+    return x_TD @ unembedding_VD.T
 
 
-def untrained_loss(vocab):
-    """The loss in nats of a model that finds all tokens equally likely."""
+def loss_of_knowing_nothing(vocab):
+    """Return the loss in nats of a model that finds all tokens equally likely."""
     return np.log(vocab)
 
 
-def embed(ids_T, table_VD, position_TD):
-    """Station 0 of the stream, for learned positions."""
-    return table_VD[ids_T] + position_TD[: len(ids_T)]
+def look_alike(letters):
+    """Return two texts with the same last token and the same earlier ones, in another order."""
+    a, b, c = letters
+    return a + b + c, b + a + c
 
 
-def judge_shapes(answer, B, T, D, H, V, N):
-    right = shapes(B, T, D, H, V, N)
-    names = ("the stream", "the attention patterns", "the logits")
-    if not isinstance(answer, (list, tuple)) or len(answer) != 3:
-        return "it should return three shapes: `return [stream, patterns, logits]`"
-    if not all(isinstance(shape, (list, tuple)) for shape in answer):
-        return "it should return three shapes, each a tuple: `return [stream, patterns, logits]`"
-    for name, mine, wanted in zip(names, answer, right, strict=True):
-        if tuple(mine) != wanted:
-            hint = ": count the embedding and two per block" if name == "the stream" else ""
-            return f"{name}: you say {tuple(mine)}, it is {len(wanted)} axes, {wanted}{hint}"
+def without_places(token_TD, place_TD, sublayers, unembedding_VD):
+    return put_together(token_TD, 0 * place_TD, sublayers, unembedding_VD)
+
+
+def without_adding(token_TD, place_TD, sublayers, unembedding_VD):
+    x_TD = token_TD + place_TD
+    for sublayer in sublayers:
+        x_TD = sublayer(x_TD)
+    return x_TD @ unembedding_VD.T
+
+
+def side_by_side(token_TD, place_TD, sublayers, unembedding_VD):
+    first_TD = token_TD + place_TD
+    updates = [sublayer(first_TD) for sublayer in sublayers]
+    return (first_TD + sum(updates)) @ unembedding_VD.T
+
+
+def last_states(token_TD, place_TD, sublayers, unembedding_VD):
+    return put_together(token_TD, place_TD, sublayers, np.eye(token_TD.shape[1]))
+
+
+def judge_texts(answer, letters):
+    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
+        return "it should return two texts, as `return one, other`"
+    one, other = answer
+    if not all(isinstance(text, str) and text for text in answer):
+        return "each of the two should be a text, such as 'abc'"
+    if set(one + other) - set(letters):
+        return f"they should be made of the letters {letters!r}"
+    if one == other:
+        return "the two texts are equal, so nobody could tell them apart"
+    if one[-1] != other[-1]:
+        return f"they end in {one[-1]!r} and {other[-1]!r}: the last token knows its own row"
+    if sorted(one) != sorted(other):
+        return "attention sees which tokens are there, and how many of each"
     return None
 
 
-def random_text(random):
-    return random.integers(0, 9, 5), random.standard_normal((9, 4)), random.standard_normal((7, 4))
+def random_pieces(random):
+    token_TD, place_TD = random.standard_normal((2, 3, 4))
+    a_DD, b_DD = 0.5 * random.standard_normal((2, 4, 4))
+    sublayers = [lambda x_TD: np.tanh(x_TD @ a_DD), lambda x_TD: np.maximum(x_TD @ b_DD, 0)]
+    return token_TD, place_TD, sublayers, random.standard_normal((5, 4))
 
 
 EXERCISES = {
     "L00.e1": Exercise(
-        shapes,
+        put_together,
         (
-            "Look at the printed walk: each letter of a name is one axis.",
-            "Stations R = 1 + 2N; a pattern has a row of T weights for each of T positions.",
+            "Follow the diagram from left to right, and count the plus signs.",
+            "Add token and place; for each sublayer x = x + sublayer(x); then x @ rows.T.",
         ),
-        lambda random: tuple(int(n) for n in random.choice(np.arange(2, 40), 6, replace=False)),
+        random_pieces,
         {
-            "count the embedding and two per block":
-                lambda B, T, D, H, V, N: [(N, B, T, D), (N, B, H, T, T), (B, T, V)],
-            "the attention patterns: you say":
-                lambda B, T, D, H, V, N: [(1 + 2 * N, B, T, D), (N, B, T, T), (B, T, V)],
-            "it should return three shapes": lambda B, T, D, H, V, N: (B, T, V),
+            "the rows for the places are missing": without_places,
+            "one of the plus signs in the diagram is missing": without_adding,
+            "each sublayer reads the state that the one before it has changed": side_by_side,
+            "these are the last states: what compares them with the tokens?": last_states,
         },
-        judge_shapes,
     ),
     "L00.e2": Exercise(
-        untrained_loss,
+        loss_of_knowing_nothing,
         (
-            "Each of V tokens has probability 1/V; the loss is minus its natural logarithm.",
-            "-log(1/V) = log(V), with the natural logarithm: np.log.",
+            "If all V tokens are equally likely, which probability has each?",
+            "The probability is 1/V, and minus its natural logarithm is log(V): np.log.",
         ),
         lambda random: (int(random.integers(10, 1000)),),
         {
-            "that is in bits: nats take the natural logarithm, np.log": lambda v: np.log2(v),
-            "the sign is turned: a loss is not negative": lambda v: -np.log(v),
-            "that is the probability; the loss is minus its logarithm": lambda v: 1 / v,
+            "this is in bits: a nat belongs to the natural logarithm": lambda v: np.log2(v),
+            "the sign is turned: a loss is never below 0": lambda v: -np.log(v),
+            "this is a probability, and not yet a loss": lambda v: 1 / v,
         },
     ),
     "L00.e3": Exercise(
-        embed,
+        look_alike,
         (
-            "A table row for each token, plus a position row for each place.",
-            "table_VD[ids_T] picks rows; of the positions take the first T.",
+            "Two texts of three tokens are enough. Which of the tokens may change places?",
+            "Keep the last token, and exchange the two before it.",
         ),
-        random_text,
+        lambda random: ("".join(random.permutation(list("abcdefgh"))[:3]),),
         {
-            "the positions are missing": lambda i, w, p: w[i],
-            "positions go by place, not by token: take the first T rows":
-                lambda i, w, p: w[i] + p[i % 7],
-            "only the positions are there": lambda i, w, p: p[: len(i)],
+            "they end in": lambda s: (s, s[::-1]),
+            "the two texts are equal": lambda s: (s, s),
+            "which tokens are there, and how many": lambda s: (s[0] + s[2], s[0] + s[0] + s[2]),
         },
+        judge_texts,
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L00.q1": Question(
+        "Every attention of a trained model is switched off, and its MLPs stay. What its next "
+        "prediction depends on is then",
+        ("the whole text, less exactly", "the last token and its place", "no token at all"),
+        1,
+        "Nothing else moves anything from one place to another.",
+    ),
+    "L00.q2": Question(
+        "You look at the stream of states of a model with six blocks. It has",
+        ("6 stations", "12 stations", "13 stations"),
+        2,
+        "One after the embedding, and two in each of the six blocks.",
+    ),
+    "L00.q3": Question(
+        "A model has 1,000 tokens, and its loss is 6.9 nats. It",
+        ("knows no more than a blind guess", "has learned which tokens are frequent"),
+        0,
+        "ln 1000 is 6.9: the loss if all tokens are equally likely.",
+    ),
+}

@@ -1,100 +1,152 @@
-"""Solutions, hints and typical mistakes of L01."""
+"""Solutions, hints, typical mistakes and the quiz of L01."""
 
-from itertools import pairwise
-
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def merge(ids, pair, new):
-    """The list of ids with each occurrence of the pair, from the left, replaced by one new id."""
-    out, i = [], 0
-    while i < len(ids):
-        if i + 1 < len(ids) and (ids[i], ids[i + 1]) == pair:
-            out.append(new)
-            i += 2
+    """Return the list of ids with each occurrence of the pair, from the left, replaced by one."""
+    merged = []
+    place = 0
+    while place < len(ids):
+        if tuple(ids[place : place + 2]) == pair:
+            merged.append(new)
+            place += 2
         else:
-            out.append(ids[i])
-            i += 1
-    return out
+            merged.append(ids[place])
+            place += 1
+    return merged
 
 
-def variants(word, tokens):
-    """The tokens that are this word, apart from case and a space before it, sorted."""
-    return sorted(t for t in tokens if t.removeprefix(" ").lower() == word.lower())
+def variants(word, tokens, case_counts):
+    """Return the sorted tokens that are this word, with or without a space before it."""
+    found = []
+    for token in tokens:
+        bare = token.removeprefix(" ")
+        if bare == word or (not case_counts and bare.lower() == word.lower()):
+            found.append(token)
+    return sorted(found)
 
 
-def commonest_pair(ids):
-    """The pair of neighbours that occurs most often; of equals the smallest."""
-    count = {}
-    for pair in pairwise(ids):
-        count[pair] = count.get(pair, 0) + 1
-    return min(count, key=lambda pair: (-count[pair], pair))
-
-
-def commonest(pairs):
-    return max(sorted(set(pairs)), key=pairs.count)
+def two_spellings(tokens):
+    """Return the id of a token of several characters, and the ids of these characters."""
+    for id, token in enumerate(tokens):
+        if len(token) > 1 and all(character in tokens for character in token):
+            return [id], [tokens.index(character) for character in token]
+    return None
 
 
 def overlapping(ids, pair, new):
-    return [new if (a, b) == pair else a for a, b in zip(ids, [*ids[1:], None], strict=True)]
+    pairs = zip(ids, [*ids[1:], None], strict=True)
+    return [new if (a, b) == pair else a for a, b in pairs]
 
 
 def once(ids, pair, new):
-    for i in range(len(ids) - 1):
-        if (ids[i], ids[i + 1]) == pair:
-            return [*ids[:i], new, *ids[i + 2 :]]
+    for place in range(len(ids) - 1):
+        if (ids[place], ids[place + 1]) == pair:
+            return [*ids[:place], new, *ids[place + 2 :]]
     return list(ids)
+
+
+def parts_too(word, tokens, case_counts):
+    if case_counts:
+        return sorted(token for token in tokens if word in token)
+    return sorted(token for token in tokens if word.lower() in token.lower())
+
+
+def spaces_lost(word, tokens, case_counts):
+    return sorted({token.strip() for token in variants(word, tokens, case_counts)})
+
+
+def judge_spellings(answer, tokens):
+    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
+        return "it should return two lists of ids, as `return one, other`"
+    one, other = (list(ids) if isinstance(ids, (list, tuple)) else None for ids in answer)
+    if not one or not other:
+        return "each of the two should be a list of ids that is not empty"
+    for id in [*one, *other]:
+        if not isinstance(id, int) or not 0 <= id < len(tokens):
+            return f"{id!r} is not an id from 0 to {len(tokens) - 1}"
+    if one == other:
+        return "the two rows are the same"
+    texts = ["".join(tokens[id] for id in ids) for ids in (one, other)]
+    if texts[0] != texts[1]:
+        return f"the first spells {texts[0]!r}, the second {texts[1]!r}"
+    return None
 
 
 def random_ids(random):
     return random.integers(0, 3, 40).tolist(), (1, 1), 9
 
 
-TOKENS = [" the", "The", "the", " The", "other", " then", "next", " Next", "THE", "a", " a", "A"]
+def random_tokens(random):
+    return (["".join(letters) for letters in random.permutation(["t", "h", "e", "th", "he", "n"])],)
+
+
+VARIANTS = [" the", "The", "the", " The", "other", " then", "next", " Next", "THE", "a", " a"]
 
 EXERCISES = {
     "L01.e1": Exercise(
         merge,
         (
-            "Walk from the left with an index; after a hit, step over both.",
-            "While i < len(ids): if (ids[i], ids[i+1]) is the pair, append new and i += 2.",
+            "Walk through the list from the left. How far do you step after a hit?",
+            "While place < len(ids): on a hit append new and step by 2, else append ids[place].",
         ),
         random_ids,
         {
-            "the second of the pair must go too": overlapping,
-            "only the first occurrence was replaced": once,
-            "nothing was replaced: is the pair compared as a tuple?": lambda i, p, n: list(i),
+            "both of the pair have to go, and you keep the second": overlapping,
+            "this replaces the first pair, and there are more": once,
+            "nothing was replaced: `pair` is a tuple, and a slice of a list is a list":
+                lambda i, p, n: list(i),
         },
     ),
     "L01.e2": Exercise(
         variants,
         (
-            "Bring every token to one form, then compare.",
-            "token.removeprefix(' ').lower() == word.lower(); sorted() at the end.",
+            "Bring every token into one form before you compare it with the word.",
+            "bare = token.removeprefix(' '); if case does not count, compare bare.lower().",
         ),
-        lambda random: ("the", random.permutation(TOKENS).tolist()),
+        lambda random: ("the", random.permutation(VARIANTS).tolist(), bool(random.integers(2))),
         {
-            "' then' is no variant of 'the': compare whole words, not beginnings or parts":
-                lambda w, ts: sorted(t for t in ts if w.lower() in t.lower()),
-            "case is not folded: 'The' is missing":
-                lambda w, ts: sorted(t for t in ts if t.removeprefix(" ") == w),
-            "the variants with a space are missing":
-                lambda w, ts: sorted(t for t in ts if t.lower() == w),
+            "' then' and 'other' are other words, although they hold this one": parts_too,
+            "is the switch the right way round?": lambda w, t, c: variants(w, t, not c),
+            "the switch changes nothing": lambda w, t, c: variants(w, t, False),
+            "the tokens themselves are wanted, with their spaces": spaces_lost,
         },
     ),
     "L01.e3": Exercise(
-        commonest_pair,
+        two_spellings,
         (
-            "Count neighbours: zip(ids, ids[1:]), or itertools.pairwise(ids).",
-            "Keep a dictionary from pair to count; min over (-count, pair) settles equals.",
+            "A piece of two letters was made of two other pieces.",
+            "Find a token whose characters are tokens as well; tokens.index gives their ids.",
         ),
-        lambda random: (random.integers(0, 4, 60).tolist(),),
+        random_tokens,
         {
-            "that is the rarest pair":
-                lambda ids: min(sorted(set(pairwise(ids))), key=list(pairwise(ids)).count),
-            "pairs that share a token count too: step by one, not by two":
-                lambda ids: commonest(list(zip(ids[::2], ids[1::2], strict=False))),
-            "that is one token: a pair of neighbours is meant": lambda ids: ids[0],
+            "the two rows are the same": lambda tokens: ([0], [0]),
+            "the first spells": lambda tokens: ([0], [1]),
         },
+        judge_spellings,
+    ),
+}  # fmt: skip
+
+QUIZ = {
+    "L01.q1": Question(
+        "The number of ' next' is 311, and the number of 'next' is 842. This says that",
+        ("the two mean different things", "' next' is the more frequent one of them",
+         "they are two entries of a list"),
+        2,
+        "A number is a place in a list. Whether the two are alike, the model has to learn.",
+    ),
+    "L01.q2": Question(
+        "BPE learned from English only, and it has to encode a Russian text. The text",
+        ("becomes many tokens for its length", "loses the letters that are unknown"),
+        0,
+        "Its bytes are all in the list, but few of their neighbours were ever joined.",
+    ),
+    "L01.q3": Question(
+        "From lesson 0: a vocabulary grows from 512 tokens to 1,024. The loss of a model that "
+        "knows nothing, for each token,",
+        ("is twice as high", "rises by 0.69 nats", "stays as it is"),
+        1,
+        "ln 1024 - ln 512 is ln 2, or 0.69.",
     ),
 }  # fmt: skip

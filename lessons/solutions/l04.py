@@ -1,8 +1,8 @@
-"""Solutions, hints and typical mistakes of L04."""
+"""Solutions, hints, typical mistakes and the quiz of L04."""
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
 def nearest_as_dot(x_D, w_VD):
@@ -16,10 +16,9 @@ def broken_triangle():
     return a_D, a_D + c_D, c_D
 
 
-def plane_share(w_VD):
-    """The share of the rows' variance that the best flat map (a plane) can show."""
-    singular = np.linalg.svd(w_VD - w_VD.mean(axis=0), compute_uv=False)
-    return (singular[:2] ** 2).sum() / (singular**2).sum()
+def length_needed(gap, square_a, square_b):
+    """The length of the state from which on the longer row is the nearer one."""
+    return (square_a - square_b) / (2 * gap)
 
 
 def judge_triangle(answer):
@@ -32,10 +31,7 @@ def judge_triangle(answer):
     straight, round_ = -a_D @ c_D, -a_D @ b_D - b_D @ c_D
     if straight > round_ + 1e-9:
         return None
-    return (
-        f"no break: straight from a to c is {straight:.3g}, by way of b {round_:.3g}; "
-        "b should be well aligned with both a and c"
-    )
+    return f"no break: straight from a to c is {straight:.3g}, by way of b {round_:.3g}"
 
 
 EXERCISES = {
@@ -47,17 +43,31 @@ EXERCISES = {
         ),
         lambda random: (random.standard_normal(6), random.standard_normal((9, 6))),
         {
-            "half is missing: the bias is minus HALF the squared row length":
+            "nearly: multiply out |x - w|^2 once more, and divide by -2":
                 lambda x, w: w @ x - (w**2).sum(1),
-            "the sign is turned: longer rows must lose, so subtract":
+            "should a long row win or lose by its length?":
                 lambda x, w: w @ x + (w**2).sum(1) / 2,
-            "you took the length of the row, not its square":
+            "nearly: which power of the length does |x - w|^2 contain?":
                 lambda x, w: w @ x - np.sqrt((w**2).sum(1)) / 2,
-            "that is the plain dot product: the bias is missing":
+            "that is the dot product itself: which part of |x - w|^2 is missing?":
                 lambda x, w: w @ x,
         },
     ),
     "L04.e2": Exercise(
+        length_needed,
+        (
+            "With length c, the dot products differ by c times the gap.",
+            "a is nearer as soon as that makes up for the difference of the fines.",
+        ),
+        lambda random: (random.uniform(0.5, 2), random.uniform(5, 9), random.uniform(1, 4)),
+        {
+            "nearly: how large is the fine of a row?": lambda g, a, b: (a - b) / g,
+            "this gets longer with the gap: should it?": lambda g, a, b: (a - b) / 2 * g,
+            "fines are squares of lengths, and these are squares already":
+                lambda g, a, b: (np.sqrt(a) - np.sqrt(b)) / (2 * g),
+        },
+    ),
+    "L04.e3": Exercise(
         broken_triangle,
         (
             "Call -a.b the distance. A detour over b costs -a.b - b.c.",
@@ -70,23 +80,27 @@ EXERCISES = {
         },
         judge=judge_triangle,
     ),
-    "L04.e3": Exercise(
-        plane_share,
-        (
-            "The best plane is spanned by the first two singular directions of the centred rows.",
-            "Variance is the SQUARE of a singular value: the first two over the sum of all.",
-        ),
-        lambda random: (2 + random.standard_normal((12, 5)) * [5, 4, 3, 2, 1],),
-        {
-            "square the singular values: variance is a squared length":
-                lambda w: (lambda s: s[:2].sum() / s.sum())(
-                    np.linalg.svd(w - w.mean(0), compute_uv=False)),
-            "take the mean row away first, or the map is spent on where the cloud lies":
-                lambda w: (lambda s: (s[:2] ** 2).sum() / (s**2).sum())(
-                    np.linalg.svd(w, compute_uv=False)),
-            "that is one axis: a map has two":
-                lambda w: (lambda s: s[0] ** 2 / (s**2).sum())(
-                    np.linalg.svd(w - w.mean(0), compute_uv=False)),
-        },
-    ),
 }  # fmt: skip
+
+QUIZ = {
+    "L04.q1": Question(
+        "All rows of an unembedding have the same length. Dot product, cosine and distance choose",
+        ("three different rows", "two different rows", "the same row"),
+        2,
+        "The fine and the divisor are the same for all rows.",
+    ),
+    "L04.q2": Question(
+        "One row is made ten times as long, and its dot product with the state is above zero. By "
+        "which rule does it certainly not gain?",
+        ("by dot product", "by cosine", "by both"),
+        1,
+        "A cosine does not see the length of the row.",
+    ),
+    "L04.q3": Question(
+        "From lesson 2: a table has more rows than channels. Can all its rows stand at right "
+        "angles to each other?",
+        ("always", "if they are short", "never"),
+        2,
+        "A space with D channels has room for D right angles.",
+    ),
+}

@@ -1,85 +1,113 @@
-"""Solutions, hints and typical mistakes of L06."""
+"""Solutions, hints, typical mistakes and the quiz of L06."""
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
+from minitx.measure import softmax
 
 
-def next_station(x_BD, f, norm, residual):
-    """A pre-norm sublayer: what the stream holds after it."""
-    y_BD = f(norm(x_BD))
-    return x_BD + y_BD if residual else y_BD
+def tokens_read(prompt, new):
+    """Tokens read without a cache, and with one."""
+    without = sum(prompt + n for n in range(new))
+    return without, prompt + new - 1
 
 
-def output_scale(depth):
-    """The factor on what each sublayer writes that keeps the sum's variance about the same."""
-    return 1 / np.sqrt(2 * depth)
+def top_k_probabilities(logits_V, k):
+    """Softmax among the k largest logits, and 0 elsewhere."""
+    least = np.sort(logits_V)[-k]
+    return softmax(np.where(logits_V >= least, logits_V, -np.inf))
 
 
-def random_sum_lengths(first, updates):
-    """Lengths of a state to which updates of these lengths are added at right angles."""
-    return np.sqrt(first**2 + np.cumsum(updates**2))
+def cut_afterwards(logits_V, k):
+    p_V = softmax(logits_V)
+    return np.where(logits_V >= np.sort(logits_V)[-k], p_V, 0)
 
 
-def double(x):
-    return np.tanh(2 * x)
+def leaking_mask(length):
+    """All positions up to one's own, and the next token for the first position."""
+    mask_TS = np.tril(np.ones((length, length), bool))
+    mask_TS[0, 1] = True
+    return mask_TS
 
 
-def unit(x):
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+def judge_mask(answer, length):
+    mask_TS = np.asarray(answer)
+    if mask_TS.shape != (length, length):
+        return f"the mask should have the shape {(length, length)}; yours has {mask_TS.shape}"
+    past_TS = np.tril(np.ones((length, length), bool))
+    if not mask_TS.astype(bool)[past_TS].all():
+        return "a position does not see all that it may: itself, and all before it"
+    leaks = int((mask_TS.astype(bool) & ~past_TS).sum())
+    return None if leaks == 1 else f"it lets {leaks} positions look ahead: exactly one should"
 
 
-def random_sublayer(random):
-    return random.standard_normal((3, 5)), double, unit, bool(random.integers(2))
+def random_counts(random):
+    return int(random.integers(3, 30)), int(random.integers(2, 50))
 
 
 EXERCISES = {
     "L06.e1": Exercise(
-        next_station,
+        tokens_read,
         (
-            "Pre-norm: the norm stands before f, and what is added to is the bare x.",
-            "y = f(norm(x)); with the residual x + y, without it y.",
+            "Without a cache, every new token needs the whole row before it.",
+            "With a cache, each token is read once, except the last one that was written.",
         ),
-        random_sublayer,
+        random_counts,
         {
-            "the norm belongs inside, on what f reads; the stream itself stays bare":
-                lambda x, f, n, r: n(x) + f(n(x)) if r else f(n(x)),
-            "f must read the normed state, f(norm(x))":
-                lambda x, f, n, r: x + f(x) if r else f(x),
-            "the switch is not used: without the residual it is y alone":
-                lambda x, f, n, r: x + f(n(x)),
-            "that is post-norm: the norm stands after the sum":
-                lambda x, f, n, r: n(x + f(x)) if r else n(f(x)),
+            "the rows get longer while the model writes":
+                lambda p, n: (p * n, p + n - 1),
+            "is the last token that was written ever read?":
+                lambda p, n: (tokens_read(p, n)[0], p + n),
+            "the row is read before the first token is written, too":
+                lambda p, n: (sum(p + i for i in range(1, n)), p + n - 1),
         },
     ),
     "L06.e2": Exercise(
-        output_scale,
+        top_k_probabilities,
         (
-            "N blocks write 2N updates; variances of independent updates add up.",
-            "2N updates times scale^2 should be 1.",
+            "What do the probabilities sum to?",
+            "Set all other logits to minus infinity, then take the softmax.",
         ),
-        lambda random: (int(random.integers(1, 30)),),
+        lambda random: (random.standard_normal(9), int(random.integers(2, 6))),
         {
-            "each block writes twice, attention and MLP: 2N updates":
-                lambda n: 1 / np.sqrt(n),
-            "variances add, not lengths: take the root":
-                lambda n: 1 / (2 * n),
+            "the probabilities do not sum to 1": cut_afterwards,
+            "no token is left out": lambda z, k: softmax(z),
+            "one token too few may be drawn": lambda z, k: top_k_probabilities(z, k - 1),
         },
     ),
     "L06.e3": Exercise(
-        random_sum_lengths,
+        leaking_mask,
         (
-            "At right angles squares add: Pythagoras, once per update.",
-            "sqrt(first^2 + the running sum of update^2); np.cumsum gives running sums.",
+            "np.tril gives the honest mask.",
+            "Set a single entry above the diagonal to True.",
         ),
-        lambda random: (random.uniform(1, 2), random.uniform(0.5, 2, 6)),
+        lambda random: (int(random.integers(4, 9)),),
         {
-            "lengths add only where all vectors point one way: add squares, take the root":
-                lambda a, u: a + np.cumsum(u),
-            "the root is missing":
-                lambda a, u: a**2 + np.cumsum(u**2),
-            "the first state is left out":
-                lambda a, u: np.sqrt(np.cumsum(u**2)),
+            "it lets 0 positions look ahead": lambda t: np.tril(np.ones((t, t), bool)),
+            "does not see all that it may": lambda t: np.triu(np.ones((t, t), bool)),
         },
+        judge_mask,
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L06.q1": Question(
+        "A model has kept its states for 30 tokens. One token is appended. How many positions have "
+        "to be computed?",
+        ("31", "30", "1"),
+        2,
+        "What was computed for the 30 stays right, because none of them sees the new token.",
+    ),
+    "L06.q2": Question(
+        "A row of 33 tokens is one example in training. How many predictions does it teach?",
+        ("32", "33", "1"),
+        0,
+        "Each token but the first is predicted from those before it.",
+    ),
+    "L06.q3": Question(
+        "From lesson 5: a text is drawn at a temperature of 0.1 in place of 1. It becomes",
+        ("more surprising", "more repetitive", "neither"),
+        1,
+        "Low temperature leaves nearly all probability to the best token.",
+    ),
+}

@@ -1,103 +1,152 @@
-"""Solutions, hints and typical mistakes of L07."""
+"""Solutions, hints, typical mistakes and the quiz of L07."""
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
-def null_cosine(growth):
-    """The cosine between x and x + u where u is at right angles to x."""
-    return 1 / growth
+def stream(x_D, blocks):
+    """The states: x first, then the state after each block."""
+    states = [x_D]
+    for block in blocks:
+        states.append(states[-1] + block(states[-1]))
+    return states
 
 
-def angle_of_update(growth, cosine):
-    """The cosine between the state x and the update u, from |x+u|/|x| and cos(x, x+u)."""
-    r = np.sqrt(1 + growth**2 - 2 * growth * cosine)  # length of u, in lengths of x
-    return (growth * cosine - 1) / r
+def without_adding(x_D, blocks):
+    states = [x_D]
+    for block in blocks:
+        states.append(block(states[-1]))
+    return states
 
 
-def flip_at_high_cosine(w_2D):
-    """Two states, cosine above 0.9, that prefer different rows of w_2D."""
-    towards = w_2D[0] - w_2D[1]
-    towards = towards / np.linalg.norm(towards)
-    other = np.eye(len(towards))[np.argmin(np.abs(towards))]
-    along = other - (other @ towards) * towards  # at right angles to what decides
-    along = along / np.linalg.norm(along)
-    return along + 0.1 * towards, along - 0.1 * towards
+def always_from_the_start(x_D, blocks):
+    return [x_D, *(x_D + block(x_D) for block in blocks)]
 
 
-def judge_flip(answer, w_2D):
+def without_the_start(x_D, blocks):
+    return stream(x_D, blocks)[1:]
+
+
+def judge_stream(answer, x_D, blocks):
     try:
-        a_D, b_D = (np.asarray(v, float) for v in answer)
+        states = [np.asarray(state, float) for state in answer]
     except (TypeError, ValueError):
-        return "it should return two states, as `return a_D, b_D`"
-    if a_D.shape != w_2D[0].shape or b_D.shape != w_2D[0].shape:
-        return f"each state needs the width of a row, {len(w_2D[0])}; yours have {a_D.shape}"
-    cosine = a_D @ b_D / max(np.linalg.norm(a_D) * np.linalg.norm(b_D), 1e-30)
-    if cosine < 0.9:
-        return f"their cosine is {cosine:.3f}: bring them nearer, most of a state can be shared"
-    if np.argmax(w_2D @ a_D) == np.argmax(w_2D @ b_D):
-        return "both prefer the same row: step to both sides of where the two logits are equal"
+        return "it should return a list of states"
+    messages = {
+        without_the_start: "one state is missing: the list begins with x_D itself",
+        without_adding: "a block returns an update: what does the residual connection do with it?",
+        always_from_the_start: "which state does the second block read?",
+    }
+    if same(states, stream(x_D, blocks)):
+        return None
+    for mistake, message in messages.items():
+        if same(states, mistake(x_D, blocks)):
+            return message
+    return "these are not the states: each block reads the newest one"
+
+
+def same(states, others):
+    if len(states) != len(others):
+        return False
+    return all(
+        a.shape == b.shape and np.allclose(a, b) for a, b in zip(states, others, strict=True)
+    )
+
+
+def update_length(n):
+    """The length of each of n updates at right angles that take length 1 to length 2."""
+    return np.sqrt(3 / n)
+
+
+def shrinking_updates(x_D):
+    """The first update turns the state around, and the others stand against each other."""
+    other_D = np.roll(x_D, 1)
+    return np.stack([-x_D, other_D, -other_D])
+
+
+def judge_updates(answer, x_D):
+    try:
+        updates = np.asarray(answer, float)
+    except (TypeError, ValueError):
+        return "it should return three updates, an array of shape (3, D)"
+    if updates.shape != (3, len(x_D)):
+        return f"it should return an array of shape {(3, len(x_D))}; yours has {updates.shape}"
+    if not np.allclose(np.linalg.norm(updates, axis=1), np.linalg.norm(x_D)):
+        return "each update should be exactly as long as x_D"
+    if np.linalg.norm(x_D + updates.sum(axis=0)) >= np.linalg.norm(x_D):
+        return "the state is not shorter at the end: at which angle does an update shorten it?"
     return None
 
 
-def random_growth(random):
-    return (1 + random.random(5),)
-
-
-def random_turn(random):
-    x, u = random.standard_normal((2, 6, 16))
-    g = np.linalg.norm(x + u, axis=1) / np.linalg.norm(x, axis=1)
-    c = np.sum(x * (x + u), axis=1) / (np.linalg.norm(x, axis=1) ** 2 * g)
-    return g, c
+def random_blocks(random):
+    rows = random.standard_normal((3, 5, 5))
+    return random.standard_normal(5), [lambda x, row=row: row @ x for row in rows]
 
 
 EXERCISES = {
     "L07.e1": Exercise(
-        null_cosine,
+        stream,
         (
-            "Draw x, and u standing on its tip at a right angle; x + u is the long side.",
-            "In that triangle the cosine at the start is |x| / |x + u|; growth is |x + u| / |x|.",
+            "A block returns the update, not the new state.",
+            "In a loop: take the newest state, add the block's update to it, append the sum.",
         ),
-        random_growth,
+        random_blocks,
         {
-            "you return the sine: the cosine is the near side over the long one, 1/growth":
-                lambda g: np.sqrt(1 - 1 / g**2),
-            "you return growth itself, which is above 1, and a cosine never is: turn it over":
-                lambda g: g,
-            "you squared: 1/growth^2 is the cosine squared":
-                lambda g: 1 / g**2,
-            "you return the angle itself, in radians: its cosine is asked for, 1/growth":
-                lambda g: np.arccos(1 / g),
+            "what does the residual connection do with it?": without_adding,
+            "which state does the second block read?": always_from_the_start,
+            "one state is missing": without_the_start,
         },
+        judge_stream,
     ),
     "L07.e2": Exercise(
-        angle_of_update,
+        update_length,
         (
-            "Take |x| = 1. Then |x + u| is g, and the cosine rule gives the length r of u.",
-            "r^2 = 1 + g^2 - 2 g c; and x.(x+u) = g c = 1 + r cos(angle): solve for the cosine.",
+            "Length 2 means a square of 4, and the state brings 1 of it.",
+            "The n updates share the other 3: each has the square 3/n.",
         ),
-        random_turn,
+        lambda random: (int(random.integers(2, 40)),),
         {
-            "you forgot to divide by the length of u, sqrt(1 + g^2 - 2 g c)":
-                lambda g, c: g * c - 1,
-            "you divided by the squared length of u: take its root":
-                lambda g, c: (g * c - 1) / (1 + g**2 - 2 * g * c),
-            "a sign is turned: x.(x+u) is 1 + r cos(angle), so the cosine is (g c - 1) / r":
-                lambda g, c: (1 - g * c) / np.sqrt(1 + g**2 - 2 * g * c),
+            "lengths do not add up at right angles: what does?": lambda n: 1 / n,
+            "the state brings a part of the length itself": lambda n: np.sqrt(4 / n),
+            "this is the square of the length": lambda n: 3 / n,
         },
     ),
     "L07.e3": Exercise(
-        flip_at_high_cosine,
+        shrinking_updates,
         (
-            "Which row wins depends on the sign of x.(w_0 - w_1) alone.",
-            "Take a long vector at right angles to w_0 - w_1, and step a little to each side.",
+            "Which update of length |x| takes x to zero?",
+            "Let the first take x to zero, and the other two cancel each other.",
         ),
-        lambda random: (random.standard_normal((2, 8)),),
+        lambda random: (random.standard_normal(6),),
         {
-            "their cosine is": lambda w: (w[0], w[1] - w[0]),
-            "both prefer the same row": lambda w: (w[0], 2 * w[0]),
+            "the state is not shorter": lambda x: np.stack([x, x, x]),
+            "exactly as long as x_D": lambda x: np.stack([-x / 3, -x / 3, -x / 3]),
         },
-        judge_flip,
+        judge_updates,
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L07.q1": Question(
+        "A state of length 1 gets 24 updates of length 1, each at a right angle to the state. How "
+        "long is it then?",
+        ("about 5", "about 13", "about 25"),
+        0,
+        "Squares add up at right angles: 1 + 24 is 25, and its root is 5.",
+    ),
+    "L07.q2": Question(
+        "Two models grow alike after block 1. The embedding of the second starts ten times as "
+        "short. In the second, the last state is",
+        ("longer beside the embedding", "as long beside the embedding", "shorter beside it"),
+        0,
+        "Growth from the embedding on counts how short the embedding was.",
+    ),
+    "L07.q3": Question(
+        "From lesson 5: a last state gets twice as long just before a final LayerNorm. The model "
+        "becomes",
+        ("surer", "less sure", "neither"),
+        2,
+        "The LayerNorm divides the length away.",
+    ),
+}

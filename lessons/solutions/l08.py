@@ -2,108 +2,124 @@
 
 import numpy as np
 
-from minitx.classroom import Exercise
+from minitx.classroom import Exercise, Question
 
 
-def layer_norm(x_BD, epsilon):
-    """Each row without its mean, divided by its standard deviation; no gain, no bias."""
-    centred_BD = x_BD - x_BD.mean(axis=-1, keepdims=True)
-    variance_B1 = (centred_BD**2).mean(axis=-1, keepdims=True)
-    return centred_BD / np.sqrt(variance_B1 + epsilon)
+def baseline(r):
+    """The cosine between x and x + u where u is at a right angle to x, and |u| = r |x|."""
+    return 1 / np.sqrt(1 + r * r)
 
 
-def length_at(share, width, epsilon):
-    """The length of a mean-free x at which LayerNorm gives `share` of its usual length."""
-    variance = epsilon * share**2 / (1 - share**2)
-    return np.sqrt(width * variance)
+def cosine_of_update(growth, cosine):
+    """The cosine between the state x and the update u, from |x+u|/|x| and cos(x, x+u)."""
+    r = np.sqrt(1 + growth**2 - 2 * growth * cosine)  # length of u, in lengths of x
+    return (growth * cosine - 1) / r
 
 
-def dial(logits_V, entropy):
-    """The factor by which the final gain is multiplied to give softmax this entropy (nats)."""
-    low, high = 0.0, 1e4
-    for _ in range(200):
-        middle = (low + high) / 2
-        z_V = middle * (logits_V - logits_V.max())
-        p_V = np.exp(z_V) / np.exp(z_V).sum()
-        now = -np.sum(p_V * np.log(np.maximum(p_V, 1e-300)))
-        low, high = (middle, high) if now > entropy else (low, middle)
-    return middle
+def flip_at_high_cosine(w_2D):
+    """Two states, cosine above 0.9, that prefer different rows of w_2D."""
+    towards = w_2D[0] - w_2D[1]
+    towards = towards / np.linalg.norm(towards)
+    other = np.eye(len(towards))[np.argmin(np.abs(towards))]
+    along = other - (other @ towards) * towards  # at right angles to what decides
+    along = along / np.linalg.norm(along)
+    return along + 0.1 * towards, along - 0.1 * towards
 
 
-def judge_dial(factor, logits_V, entropy):
+def judge_flip(answer, w_2D):
     try:
-        factor = float(factor)
+        a_D, b_D = (np.asarray(v, float) for v in answer)
     except (TypeError, ValueError):
-        return "it should return one number, the factor"
-    if not np.isfinite(factor) or factor < 0:
-        return f"the factor is {factor}: it must be finite and not negative"
-    z_V = factor * (logits_V - logits_V.max())
-    p_V = np.exp(z_V) / np.exp(z_V).sum()
-    found = -np.sum(p_V * np.log(np.maximum(p_V, 1e-300)))
-    if abs(found - entropy) < 0.01:
-        return None
-    way = "larger" if found > entropy else "smaller"
-    return f"it gives an entropy of {found:.3f} nats, not {entropy:.3f}: the factor must be {way}"
+        return "it should return two states, as `return a_D, b_D`"
+    if a_D.shape != w_2D[0].shape or b_D.shape != w_2D[0].shape:
+        return f"each state needs the width of a row, {len(w_2D[0])}; yours have {a_D.shape}"
+    cosine = a_D @ b_D / max(np.linalg.norm(a_D) * np.linalg.norm(b_D), 1e-30)
+    if cosine < 0.9:
+        return f"their cosine is {cosine:.3f}: most of a state can be shared by both"
+    if np.argmax(w_2D @ a_D) == np.argmax(w_2D @ b_D):
+        return "both prefer the same row: what decides between two rows?"
+    return None
 
 
-def random_rows(random):
-    return 3 + 5 * random.standard_normal((4, 7)), 0.1
+def random_steps(random):
+    return (0.2 + random.random(5),)
 
 
-def random_target(random):
-    return 3 * random.standard_normal(20), random.uniform(0.3, 2.7)
+def random_turn(random):
+    x, u = random.standard_normal((2, 6, 16))
+    g = np.linalg.norm(x + u, axis=1) / np.linalg.norm(x, axis=1)
+    c = np.sum(x * (x + u), axis=1) / (np.linalg.norm(x, axis=1) ** 2 * g)
+    return g, c
 
 
 EXERCISES = {
     "L08.e1": Exercise(
-        layer_norm,
+        baseline,
         (
-            "Two steps on each row: take its mean away, then divide by one number.",
-            "That number is sqrt(variance + epsilon); keepdims=True keeps the shapes together.",
+            "Draw x, and u standing on its tip at a right angle; x + u is the long side.",
+            "By Pythagoras |x + u| is sqrt(1 + r^2) if |x| is 1; the cosine is near over long.",
         ),
-        random_rows,
+        random_steps,
         {
-            "the mean is still there: that is RMSNorm; take the row's mean away first":
-                lambda x, e: x / np.sqrt((x**2).mean(-1, keepdims=True) + e),
-            "you divided by the length, so the rows have length 1: LayerNorm divides by the "
-            "standard deviation":
-                lambda x, e: layer_norm(x, 0) / np.sqrt(x.shape[-1]),
-            "epsilon belongs under the root, beside the variance":
-                lambda x, e: (x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + e),
-            "you divided by the variance: take its root":
-                lambda x, e: (x - x.mean(-1, keepdims=True)) / (x.var(-1, keepdims=True) + e),
-            "epsilon is left out":
-                lambda x, e: layer_norm(x, 0),
+            "this is the sine: which side of the triangle lies at the angle between x and x + u?":
+                lambda r: r / np.sqrt(1 + r * r),
+            "this is above 1, and a cosine never is: which side is the longest?":
+                lambda r: np.sqrt(1 + r * r),
+            "a root is missing: Pythagoras gives the square of the long side":
+                lambda r: 1 / (1 + r * r),
         },
     ),
     "L08.e2": Exercise(
-        length_at,
+        cosine_of_update,
         (
-            "What leaves LayerNorm has length sqrt(D) sqrt(v / (v + epsilon)), v the variance.",
-            "So share^2 = v / (v + epsilon): solve for v; the length of x is sqrt(D v).",
+            "Take |x| = 1. Then |x + u| is g, and the cosine rule gives the length r of u.",
+            "r^2 = 1 + g^2 - 2 g c; and x.(x+u) = g c = 1 + r cos(angle): solve for the cosine.",
         ),
-        lambda random: (random.uniform(0.1, 0.9), 96, 1e-5),
+        random_turn,
         {
-            "you solved share = v / (v + epsilon), without the root":
-                lambda s, d, e: np.sqrt(d * e * s / (1 - s)),
-            "that is the standard deviation of one number: the length is sqrt(D) times that":
-                lambda s, d, e: np.sqrt(e * s**2 / (1 - s**2)),
-            "that is the variance: a length is sqrt(D v)":
-                lambda s, d, e: e * s**2 / (1 - s**2),
+            "a cosine compares directions: what of the length of u?":
+                lambda g, c: g * c - 1,
+            "almost: the length of u is needed, and this has its square":
+                lambda g, c: (g * c - 1) / (1 + g**2 - 2 * g * c),
+            "the sign is turned: an update along the state makes it longer":
+                lambda g, c: (1 - g * c) / np.sqrt(1 + g**2 - 2 * g * c),
         },
-        tolerance=1e-6,
     ),
     "L08.e3": Exercise(
-        dial,
+        flip_at_high_cosine,
         (
-            "Multiplying the final gain multiplies all logits. Larger factor, smaller entropy.",
-            "Entropy falls steadily with the factor, so halve an interval again and again.",
+            "Which row wins depends on the sign of x.(w_0 - w_1) alone.",
+            "Take a long vector at right angles to w_0 - w_1, and step a little to each side.",
         ),
-        random_target,
+        lambda random: (random.standard_normal((2, 8)),),
         {
-            "the factor must be": lambda z, h: 1.0,
-            "it must be finite": lambda z, h: -1.0,
+            "their cosine is": lambda w: (w[0], w[1] - w[0]),
+            "both prefer the same row": lambda w: (w[0], 2 * w[0]),
         },
-        judge_dial,
+        judge_flip,
     ),
 }  # fmt: skip
+
+QUIZ = {
+    "L08.q1": Question(
+        "The state before a block and after it have a cosine of 0.95, and its update is a third as "
+        "long as the state. The update is",
+        ("nearly along the state", "nearly at a right angle to the state"),
+        1,
+        "1 / sqrt(1 + 1/9) is 0.949: exactly what a right angle gives.",
+    ),
+    "L08.q2": Question(
+        "Two different tokens in one layer have a cosine of 0.6. The cosine of a token before and "
+        "after that layer is 0.7. The layer",
+        ("keeps the direction well", "keeps little more than what all states share"),
+        1,
+        "All states have a common part. Remove the mean state before you compare.",
+    ),
+    "L08.q3": Question(
+        "From lesson 7: every update has length 1 and a right angle to the state. After 16 of them "
+        "a state that began with length 1 is about as long as",
+        ("17", "4", "2 to the power of 16"),
+        1,
+        "Squares of lengths add at right angles: 1 + 16 is 17, and its root is about 4.",
+    ),
+}

@@ -4,38 +4,25 @@
     print(table.summary())
 
 The seeds of a cell train in one program. Before that, one seed that is not counted chooses the
-cell's learning rate. A finished cell is kept on disk (`folder.py`), so a grid that was stopped goes
-on.
+cell's learning rate. If another rate was nearly as good, the seeds train at that one too. A
+finished cell is kept on disk (`folder.py`), so a grid that was stopped goes on.
 """
 
-import dataclasses
-import functools
-import math
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import jax
-import numpy as np
+from typing import NamedTuple
 
 from minitx import files
 from minitx.ablation import folder, judged
+from minitx.ablation.branches import plan_branches
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Cell, Grid
-from minitx.ablation.measures import Entry, Moment, measure_model
-from minitx.ablation.observation import Sample, draw_sample, first_gradient
+from minitx.ablation.margin import check_margins
+from minitx.ablation.one_cell import Record, count_steps, train_cell
 from minitx.ablation.table import Table, make_table
-from minitx.config import ModelConfig, TrainConfig, to_json
-from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
-from minitx.objective import evaluate_seeds
-from minitx.parameters import count_params
-from minitx.step import init_state, initial_params
 from minitx.text.data import Data, prepare
-from minitx.train import Report, check_lengths, train_seeds
-
-Record = dict[str, Any]  # of a cell: its configs, and an Entry for each seed
+from minitx.train import check_lengths
 
 
 class Progress(NamedTuple):
@@ -62,7 +49,15 @@ def ablate(
     """
     data = corpus if isinstance(corpus, Data) else prepare(corpus)
     records = [p.record for p in run_grid(grid, data, seeds, out) if p.record]
-    return make_table(records, data)
+    return table_of(grid, records, data, out)
+
+
+def table_of(grid: Grid, records: list[Record], data: Data, out: Path | str | None) -> Table:
+    """Return the table of a grid's records, with the margins that its folder holds."""
+    if out is None:
+        return make_table(records, data, margins=grid.margins)
+    margins, remark = folder.read_margins(Path(out))
+    return make_table(records, data, margins=margins, margins_remark=remark)
 
 
 def run_grid(
@@ -75,6 +70,7 @@ def run_grid(
     keys = [folder.key_of(cell, text_hash, seeds) for cell in cells]
     if out is not None:
         folder.open_folder(Path(out), keys, data, text_hash)
+        folder.set_margins(Path(out), grid.margins)
     for number, (cell, key) in enumerate(zip(cells, keys, strict=True), 1):
         path = None if out is None else folder.path_of(Path(out), key)
         steps = count_steps(cell, seeds)
@@ -89,12 +85,6 @@ def run_grid(
         if path:
             files.write_json(path, record)
         yield Progress(number, cell, steps, steps, {**record, "settings": cell.settings})
-
-
-def count_steps(cell: Cell, seeds: Sequence[int]) -> int:
-    """Return the training steps of a cell over all its models, those that choose its rate too."""
-    trials = len(cell.rates) if len(cell.rates) > 1 else 0
-    return cell.train.steps * (len(seeds) + trials)
 
 
 def check_seeds(seeds: int | Sequence[int]) -> list[int]:
@@ -117,9 +107,12 @@ def check_seeds(seeds: int | Sequence[int]) -> list[int]:
 
 def check_cells(grid: Grid, data: Data) -> list[Cell]:
     """Return the cells of a grid. Raises InputError naming one that this text is too short for."""
+    check_margins(grid.margins)
     cells = grid.cells(len(data.tokenizer))
     for cell in cells:
         try:
+            if cell.equal_loss:
+                plan_branches(cell.train)
             check_lengths(cell.model, data.train_tokens, data.val_tokens)
             if len(data.val_tokens) <= cell.model.context:
                 raise InputError(
@@ -130,127 +123,3 @@ def check_cells(grid: Grid, data: Data) -> list[Cell]:
         except InputError as error:
             raise InputError(f"cell {cell.name}: {error}") from None
     return cells
-
-
-# --- one cell ------------------------------------------------------------------------------------
-
-
-def train_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Iterator[tuple[int, Record | None]]:
-    """Choose a rate, train all seeds at it, measure. Yield steps done; at the end, the record."""
-    started = time.perf_counter()
-    lr, losses_at_rates = yield from choose_rate(cell, data)
-    recipe = cell.train.at_rate(lr)
-    done = count_steps(cell, seeds) - count_steps(cell._replace(rates=(lr,)), seeds)
-    sample = draw_sample(data, cell.model)
-    entries = start_entries(cell.model, recipe, data, seeds, sample)
-    judge = functools.partial(judged.judge_latest, cell, data)
-    for seed, entry in zip(seeds, entries, strict=True):
-        judge(entry, initial_params(cell.model, seed))
-    for reports in reports_of(cell.model, recipe, data, seeds, [lr] * len(seeds)):
-        for report, entry in zip(reports, entries, strict=True):
-            add_report(entry, report, cell.model, recipe, sample)
-            if report.evaluation:
-                judge(entry, report.state.params)
-        yield done + sum(int(report.state.step) for report in reports), None
-    record = {
-        "model": to_json(cell.model),
-        "train": to_json(recipe),
-        "rates": list(cell.rates),
-        "losses_at_rates": losses_at_rates,
-        "seeds": entries,
-        "parameters": count_params(cell.model),
-        "seconds": time.perf_counter() - started,
-        "platform": f"jax {jax.__version__} on {jax.devices()[0].device_kind}",
-    }
-    yield count_steps(cell, seeds), record
-
-
-def choose_rate(
-    cell: Cell, data: Data
-) -> Generator[tuple[int, None], None, tuple[float, list[float | None]]]:
-    """Train one seed that is not counted at every rate; return the best rate and all losses.
-
-    Yields the steps done. A cell with one rate has nothing to choose.
-    """
-    if len(cell.rates) == 1:
-        return cell.rates[0], []
-    # Only the final loss matters, so nothing is evaluated before.
-    recipe = dataclasses.replace(cell.train, eval_every=cell.train.steps)
-    seeds = [CHOOSER] * len(cell.rates)
-    for reports in reports_of(cell.model, recipe, data, seeds, cell.rates):
-        yield sum(int(report.state.step) for report in reports), None
-    losses = [r.evaluation.val_loss if r.evaluation else None for r in reports]
-    return best_rate(cell.rates, losses), losses
-
-
-def best_rate(rates: Sequence[float], losses: Sequence[float | None]) -> float:
-    """Return the rate with the lowest loss, of equal ones the lowest; None is worse than any."""
-    ranked = []
-    for rate, loss in zip(rates, losses, strict=True):
-        ranked.append((math.inf if loss is None else loss, rate))
-    return min(ranked)[1]
-
-
-def reports_of(
-    config: ModelConfig,
-    recipe: TrainConfig,
-    data: Data,
-    seeds: Sequence[int],
-    rates: Sequence[float],
-) -> Iterator[list[Report]]:
-    """Train one model for each pair of a seed and a rate, all in one program."""
-    states = []
-    for seed, rate in zip(seeds, rates, strict=True):
-        states.append(init_state(config, recipe.at_rate(rate), seed))
-    return train_seeds(config, recipe, data.train_tokens, data.val_tokens, states)
-
-
-def start_entries(
-    config: ModelConfig, recipe: TrainConfig, data: Data, seeds: Sequence[int], sample: Sample
-) -> list[Entry]:
-    """Return an entry for each seed, whose history begins with the untrained model."""
-    models = [initial_params(config, seed) for seed in seeds]
-    mesh = make_mesh(1)
-    stacked = put(jax.tree.map(lambda *leaves: np.stack(leaves), *models), mesh)
-    loss_E = evaluate_seeds(config, recipe.loss, stacked, data.val_tokens, mesh)
-    entries = []
-    for seed, params, loss in zip(seeds, models, loss_E, strict=True):
-        gradient = first_gradient(config, recipe, params, seed, data.train_tokens)
-        moment = measure_moment(config, recipe.loss, params, sample, 0, float(loss))
-        entries.append(
-            {"seed": seed, "failure": None, "gradient_by_layer": gradient, "history": [moment]}
-        )
-    return entries
-
-
-def add_report(
-    entry: Entry, report: Report, config: ModelConfig, recipe: TrainConfig, sample: Sample
-) -> None:
-    """Add what a report of a seed's training says to its entry."""
-    if report.failure and not entry["failure"]:
-        entry["failure"] = {"step": int(report.state.bad_step), "cause": report.failure}
-    if report.evaluation:
-        e = report.evaluation
-        entry["history"].append(
-            measure_moment(
-                config, recipe.loss, report.state.params, sample, e.step, e.val_loss, e.train_loss
-            )
-        )
-
-
-def measure_moment(
-    config: ModelConfig,
-    loss: str,
-    params,
-    sample: Sample,
-    step: int,
-    val_loss: float,
-    train_loss: float | None = None,
-) -> Moment:
-    """Return a moment of a seed's history: the losses and every measure after so many steps."""
-    return {
-        "step": step,
-        "val_loss": val_loss if math.isfinite(val_loss) else None,
-        "train_loss": train_loss,
-        **measure_model(config, params, sample, loss),
-    }

@@ -10,7 +10,7 @@ from minitx.ablation.dependence import (
     total,
 )
 from minitx.ablation.headlines import HEADLINES
-from minitx.ablation.page import bullets, fill
+from minitx.ablation.wording import bullets, fill
 from minitx.evidence.claims import known_claims
 from minitx.evidence.evidence import VERDICTS
 from minitx.tables import markdown

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from minitx.ablation.cells import measure_moment
 from minitx.ablation.grid import FIXED
 from minitx.ablation.measures import Entry
 from minitx.ablation.observation import Sample, draw_sample, first_gradient
+from minitx.ablation.one_cell import measure_moment
 from minitx.ablation.settings import name_of, show
 from minitx.ablation.table import Table, make_table
 from minitx.config import to_json
@@ -116,7 +116,7 @@ def settings_of(runs: list[Run]) -> list[dict[str, Any]]:
 
 
 def record_of(settings: dict[str, Any], group: Group, data: Data) -> dict[str, Any]:
-    """Return the record that `cells.train_cell` makes, of runs; only their end is measured."""
+    """Return the record that `one_cell.train_cell` makes, of runs; only their end is measured."""
     first = next(iter(group.values()))
     sample = draw_sample(data, first.config)
     return {

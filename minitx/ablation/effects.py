@@ -12,6 +12,7 @@ t, 95 %.
 """
 
 import itertools
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from minitx.ablation.settings import Settings, having, identity, levels, show
 
 LEVEL = 0.95  # confidence level of every interval
 ALPHA = 0.05  # chance of one false alarm among all comparisons of one measure
+COMBINATIONS = 1024  # of nearly tied rates, at most, that an effect is computed for
 
 
 class Estimate(NamedTuple):
@@ -49,13 +51,21 @@ class Change(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a change of one switch does, or how much a change of another switch alters that."""
+    """What a change of one switch does, or how much a change of another switch alters that.
+
+    Cells that were trained at nearly tied rates give an estimate for each combination of rates.
+    `differences_E` and the mean are at the chosen rates. The interval covers that of every
+    combination, and p is the largest of theirs.
+    """
 
     change: Change
     by: Change | None  # of an interaction: the change that alters what `change` does
     differences_E: tuple[float, ...]  # one for each seed; empty if no pair of cells is complete
     estimate: Estimate | None
     left_out: tuple[int, ...]  # cells that belong to it, but lack a number or have such a partner
+    combinations: int = 1  # of nearly tied rates
+    lowest: float | None = None  # estimate over these combinations
+    highest: float | None = None
     adjusted_p: float | None = None  # Holm's, over the family that `holm` was given
 
     @property
@@ -125,11 +135,13 @@ def changes(cells: list[Settings]) -> list[Change]:
     ]
 
 
-def main_effects(cells: list[Settings], values_ME) -> list[Effect]:
+def main_effects(cells: list[Settings], values) -> list[Effect]:
     """Return for each change its effect, averaged over the other switches.
 
-    The average runs over the pairs of cells that differ in this switch alone and have a number for
-    every seed; the cells of other pairs are listed in `left_out`.
+    `values` has a number for each cell and seed, (M, E), or for each cell, rate and seed,
+    (M, A, E): the chosen rate first, and not a number where a cell has no other rate. The average
+    runs over the pairs of cells that differ in this switch alone and have a number for every seed;
+    the cells of other pairs are listed in `left_out`.
     """
     effects = []
     for change in changes(cells):
@@ -138,11 +150,11 @@ def main_effects(cells: list[Settings], values_ME) -> list[Effect]:
             partner = _find(cells, {**cells[m], change.switch: change.after})
             if partner is not None:
                 pairs.append((m, partner))
-        effects.append(_effect(change, None, pairs, values_ME))
+        effects.append(_effect(change, None, pairs, values))
     return effects
 
 
-def interactions(cells: list[Settings], values_ME) -> list[Effect]:
+def interactions(cells: list[Settings], values) -> list[Effect]:
     """Return for each two changes of two switches how much the second alters what the first does.
 
     That is the first change's effect after the second change, minus its effect before it.
@@ -165,18 +177,18 @@ def interactions(cells: list[Settings], values_ME) -> list[Effect]:
             )
             if None not in corners:
                 groups.append(corners)
-        effects.append(_effect(change, by, groups, values_ME))
+        effects.append(_effect(change, by, groups, values))
     return effects
 
 
 def simple_effects(
-    cells: list[Settings], values_ME, change: Change, other: str
+    cells: list[Settings], values, change: Change, other: str
 ) -> list[tuple[Any, Estimate]]:
     """Return what a change does at each value of another switch, where pairs have numbers."""
     estimates = []
     for value in levels(cells)[other]:
         rows = having(cells, other, value)
-        for effect in main_effects([cells[m] for m in rows], np.asarray(values_ME)[rows]):
+        for effect in main_effects([cells[m] for m in rows], np.asarray(values)[rows]):
             if effect.change == change and effect.estimate:
                 estimates.append((value, effect.estimate))
     return estimates
@@ -196,22 +208,82 @@ def holm(family: list[Effect]) -> list[Effect]:
     return [e._replace(adjusted_p=adjusted.get(i)) for i, e in enumerate(family)]
 
 
-def _effect(change: Change, by: Change | None, groups: list[tuple[int, ...]], values_ME) -> Effect:
+def _effect(change: Change, by: Change | None, groups: list[tuple[int, ...]], values) -> Effect:
     """Return the mean over groups of cells; the signs in a group alternate: minus, plus, ..."""
-    values_ME = np.asarray(values_ME, np.float64)
-    differences = []
+    values = np.asarray(values, np.float64)
+    values_MAE = values[:, None] if values.ndim == 2 else values
+    complete = []
     incomplete = set()
     for group in groups:
-        rows = values_ME[list(group)]
-        if np.isfinite(rows).all():
-            differences.append(rows[1::2].sum(axis=0) - rows[0::2].sum(axis=0))
+        if np.isfinite(values_MAE[list(group), 0]).all():
+            complete.append(group)
         else:
             incomplete.update(group)
     left_out = tuple(sorted(incomplete))
-    if not differences:
+    if not complete:
         return Effect(change, by, (), None, left_out)
-    mean_E = np.mean(differences, axis=0)
-    return Effect(change, by, tuple(mean_E.tolist()), estimate(mean_E), left_out)
+    parts = []
+    for group in complete:
+        for place, m in enumerate(group):
+            known_AE = values_MAE[m][np.isfinite(values_MAE[m]).all(axis=-1)]
+            parts.append((1 if place % 2 else -1) * known_AE / len(complete))
+    differences_CE = at_all_rates(parts)
+    means_C = differences_CE.mean(axis=1)
+    return Effect(
+        change,
+        by,
+        tuple(differences_CE[0].tolist()),
+        cover(differences_CE),
+        left_out,
+        len(differences_CE),
+        float(means_C.min()),
+        float(means_C.max()),
+    )
+
+
+def at_all_rates(parts: list[np.ndarray]) -> np.ndarray:
+    """Return the sum of one row of each part, for every combination of rows; first rows first.
+
+    If there are more than COMBINATIONS, only three: the first rows, and the rows whose means add up
+    to the lowest and to the highest sum.
+
+    >>> at_all_rates([np.array([[1.0], [2.0]]), np.array([[10.0], [30.0]])]).ravel().tolist()
+    [11.0, 31.0, 12.0, 32.0]
+    """
+    if math.prod(map(len, parts)) > COMBINATIONS:
+        first = sum(part[0] for part in parts)
+        lowest = sum(part[part.mean(axis=1).argmin()] for part in parts)
+        highest = sum(part[part.mean(axis=1).argmax()] for part in parts)
+        return np.stack([first, lowest, highest])
+    sums_CE = np.zeros((1, parts[0].shape[1]))
+    for part_AE in parts:
+        sums_CE = (sums_CE[:, None] + part_AE).reshape(-1, part_AE.shape[1])
+    return sums_CE
+
+
+def cover(values_CE: np.ndarray) -> Estimate:
+    """Return the estimate of the first row, with an interval that covers those of all rows.
+
+    p is the largest of all rows, and 1 if their means differ in sign.
+
+    >>> cover(np.array([[1.0, 1.0], [3.0, 3.0]]))
+    Estimate(mean=1.0, low=1.0, high=3.0, p=0.0, count=2)
+    >>> cover(np.array([[1.0, 1.0], [-3.0, -3.0]])).p
+    1.0
+    """
+    first = estimate(values_CE[0])
+    if len(values_CE) == 1 or first.low is None:
+        return first
+    means_C = values_CE.mean(axis=1)
+    errors_C = values_CE.std(axis=1, ddof=1) / np.sqrt(first.count)
+    halves_C = stats.t.ppf((1 + LEVEL) / 2, first.count - 1) * errors_C
+    weakest = 0.0
+    if means_C.min() > 0 or means_C.max() < 0:
+        weakest = np.min(np.abs(means_C) / np.maximum(errors_C, np.finfo(float).tiny))
+    p = float(2 * stats.t.sf(weakest, first.count - 1))
+    low = float((means_C - halves_C).min())
+    high = float((means_C + halves_C).max())
+    return Estimate(first.mean, low, high, p, first.count)
 
 
 def _find(cells: list[Settings], wanted: Settings) -> int | None:

@@ -17,13 +17,14 @@ import numpy as np
 
 from minitx import files
 from minitx.ablation.grid import Cell
+from minitx.ablation.margin import Margins, write_margins
 from minitx.config import to_json
 from minitx.errors import InputError
-from minitx.evidence.reading import hash_rules
+from minitx.evidence.verdicts import rules_hash
 from minitx.runs.fingerprint import training_code
 from minitx.text.data import Data
 
-FORMAT = 3  # of a finished cell; raised when the meaning of what is measured changes
+FORMAT = 4  # of a finished cell; raised when the meaning of what is measured changes
 CHOOSER = 2_000_000_000  # the seed that chooses a cell's learning rate and is not counted
 MARK = "ablation.json"  # this file marks a folder as the folder of a grid
 STALE = 60  # seconds after which an unfinished file is not being written any more
@@ -46,13 +47,15 @@ def key_of(cell: Cell, text_hash: str, seeds: Sequence[int]) -> str:
         "model": to_json(cell.model),
         "train": to_json(recipe),
         "rates": cell.rates,
+        "ties": cell.ties,
+        "equal_loss": cell.equal_loss,
         "seeds": list(seeds),
         "chooser": CHOOSER,
         "text": text_hash,
         "code": training_code(),
     }
     if cell.claims:
-        causes |= {"claims": cell.claims, "rules": hash_rules()}
+        causes |= {"claims": cell.claims, "rules": rules_hash()}
     return hashlib.sha256(json.dumps(causes, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -97,6 +100,34 @@ def open_folder(folder: Path, keys: list[str], data: Data, text_hash: str) -> No
         marked = {"format": FORMAT, "text": text_hash, "corpus": data.config.corpus}
         files.write_json(mark, {**marked, "sha256": data.sha256})
     _remove_stale(folder / "cells")
+
+
+def set_margins(folder: Path, margins: Margins) -> None:
+    """Keep the margins of a grid in its folder; without any, those that it holds stay.
+
+    If cells have finished before the margins are set or changed, the folder remembers that.
+    """
+    marked = files.read_json(folder / MARK)
+    before = marked.get("margins", {})
+    if not margins or margins == before:
+        return
+    finished = len(list((folder / "cells").glob("*.json")))
+    if finished:
+        change = {"before": before, "finished_cells": finished}
+        marked["margin_changes"] = [*marked.get("margin_changes", []), change]
+    files.write_json(folder / MARK, {**marked, "margins": margins})
+
+
+def read_margins(folder: Path) -> tuple[Margins, str]:
+    """Return the margins that a folder holds, and a remark if results came before them."""
+    marked = files.read_json(folder / MARK)
+    changes = []
+    for change in marked.get("margin_changes", []):
+        number = change["finished_cells"]
+        cells = f"{number} finished cell{'' if number == 1 else 's'}"
+        changes.append(f"{write_margins(change['before'])}, up to {cells}")
+    remark = f"margin changed after results (before: {'; '.join(changes)})" if changes else ""
+    return marked.get("margins", {}), remark
 
 
 def _remove_stale(folder: Path) -> None:

@@ -54,7 +54,9 @@ class Cell(NamedTuple):
     model: ModelConfig
     train: TrainConfig
     rates: tuple[float, ...]
-    claims: tuple[str, ...] = ()
+    ties: bool = False  # train also at a second rate, if it is nearly as good as the best
+    equal_loss: bool = False  # train at a constant rate, with cool-downs (`branches.py`)
+    claims: tuple[str, ...] = ()  # of the articles, by which the models are judged
 
     @property
     def name(self) -> str:
@@ -70,6 +72,12 @@ class Grid:
     train: TrainConfig = field(default_factory=lambda: TRAIN)
     rates: tuple[float, ...] | None = None
     """Peak rates that each cell chooses from; None: 0.3, 1 and 3 times the recipe's."""
+    margins: dict[str, float] = field(default_factory=dict)
+    """By measure, how large a difference may be while cells count as equal (`margin.py`)."""
+    ties: bool = True
+    """Train each cell also at a second rate, if it is nearly as good as the best."""
+    equal_loss: bool = False
+    """Train at a constant rate with cool-downs, so that cells can be compared at equal loss."""
     claims: tuple[str, ...] = ()
     """Claims of the articles that all models are judged by while they train (A8, A9, ...)."""
 
@@ -90,6 +98,12 @@ class Grid:
             dataclasses.replace(self.train, lr=rate)
         if self.rates and "lr" in self.vary:
             raise InputError("lr varies, so there is no rate to choose: leave the rates out")
+        for name in ("decay", "final_lr"):
+            if self.equal_loss and name in self.vary:
+                raise InputError(
+                    f"{name} varies, but models are compared at equal loss after training at a "
+                    "constant rate with cool-downs: leave one of the two out"
+                )
 
     def cells(self, vocab: int) -> list[Cell]:
         """Return all combinations for a vocabulary. Raises InputError naming an impossible one."""
@@ -108,15 +122,19 @@ class Grid:
             rates = self.rates or tuple(float(f"{s * train.lr:.6g}") for s in SPREAD)
             if "lr" in settings:
                 rates = (train.lr,)
-            cells.append(Cell(settings, model, train, rates, self.claims))
+            if self.equal_loss:
+                train = dataclasses.replace(train, decay="constant", final_lr=0.0)
+            ties = self.ties and len(rates) > 1
+            cells.append(Cell(settings, model, train, rates, ties, self.equal_loss, self.claims))
         return cells
 
 
 def read(name: str | Path) -> Grid:
     """Return the shipped grid of that name, or the one in a TOML file.
 
-    The file has a table [vary], and may have [model], [train], and lists `rates` and `claims`.
-    Raises InputError for a file that cannot be read, and for unknown names and values in it.
+    The file has a table [vary], and may have [model], [train], [margins], `equal_loss`, and lists
+    `rates` and `claims`. Raises InputError for a file that cannot be read, and for unknown names
+    and values in it.
     """
     path = SHIPPED / f"{name}.toml"
     if not path.is_file():
@@ -129,11 +147,11 @@ def read(name: str | Path) -> Grid:
         raise InputError(f"cannot read {path} ({error.strerror}): name another file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML ({error}): correct it") from None
-    known = ["vary", "model", "train", "rates", "claims", "about"]
+    known = ["vary", "model", "train", "margins", "rates", "equal_loss", "claims", "about"]
     for key in content.keys() - set(known):
         raise InputError(f"{path}: unknown key {key!r}{suggest(key, known)}")
     try:
-        for key in ("vary", "model", "train"):
+        for key in ("vary", "model", "train", "margins"):
             if not isinstance(content.get(key, {}), dict):
                 raise InputError(f"{key} is not a table: write [{key}]")
         vary = {}
@@ -153,7 +171,12 @@ def read(name: str | Path) -> Grid:
             model = changed(model, name, value)
         for name, value in content.get("train", {}).items():
             train = changed(train, name, value)
-        return Grid(vary, model, train, tuple(rates) if rates else None, tuple(claims))
+        rates = tuple(rates) if rates else None
+        equal_loss = content.get("equal_loss", False)
+        if not isinstance(equal_loss, bool):
+            raise InputError("equal_loss is not true or false: write equal_loss = true")
+        margins = content.get("margins", {})
+        return Grid(vary, model, train, rates, margins, equal_loss=equal_loss, claims=tuple(claims))
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

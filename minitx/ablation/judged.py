@@ -74,7 +74,7 @@ def judge_model(cell: Cell, params: Params, data: Data) -> dict[str, Any]:
     tokens_WT = windows(cell, data)
     model = Transformer.of(cell.model, jax.tree.map(np.asarray, params))
     texts = [data.config.corpus] * len(tokens_WT)
-    seen = Reading(model, tokens_WT, texts, data.tokenizer.tokens)
+    seen = Reading(model, tokens_WT, texts, data.tokenizer)
     rows = {}
     for id in cell.claims:
         row = judging.judge_claim(EVIDENCE[id], seen)

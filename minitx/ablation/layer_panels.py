@@ -1,7 +1,8 @@
-"""The figure of an ablation that shows each cell layer by layer: how long its states are."""
+"""Figures of an ablation with a panel for each cell: its states and first gradients, by layer."""
 
 import math
 import textwrap
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,29 @@ class Place(NamedTuple):
 
 
 def layers(table) -> tuple[Figure, list[list]]:
-    """Draw a panel for each cell: the median norm of the state by layer, trained and untrained.
+    """Draw a panel for each cell: the median norm of the state by layer, trained and untrained."""
+    rows: list[list] = [["cell", "seed", "layer", "trained", "untrained", "cos_prev", "null_cos"]]
+    fig = draw_cells(table, layers_panel, rows)
+    fig.suptitle("How long the state is, layer by layer", fontweight="bold")
+    fig.supylabel("median norm of the state", fontsize=10)
+    key = "blue circles: trained, a line for each seed; grey crosses: untrained"
+    fig.supxlabel(f"layer (0: the embedding)\n{key}", fontsize=9)
+    return fig, rows
+
+
+def gradients(table) -> tuple[Figure, list[list]]:
+    """Draw a panel for each cell: the norm of each block's gradient at the first step."""
+    rows: list[list] = [["cell", "seed", "layer", "gradient"]]
+    fig = draw_cells(table, gradients_panel, rows)
+    fig.suptitle("How large the first gradient is, block by block", fontweight="bold")
+    fig.supylabel("norm of the gradient", fontsize=10)
+    key = "a line for each seed, at the first step of training"
+    fig.supxlabel(f"block\n{key}", fontsize=9)
+    return fig, rows
+
+
+def draw_cells(table, draw: Callable, rows: list[list]) -> Figure:
+    """Call `draw(ax, table, m)` on a panel for each cell m, and add the numbers that it returns.
 
     All panels have the same axes, so that they can be compared.
     """
@@ -34,23 +57,23 @@ def layers(table) -> tuple[Figure, list[list]]:
     size = (2.3 * across + 1.6, 1.55 * down + 1.5)
     fig = Figure(figsize=size, dpi=130, layout="constrained")
     axes = fig.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    rows: list[list] = [["cell", "seed", "layer", "trained", "untrained", "cos_prev", "null_cos"]]
     for ax in axes.flat:
         ax.set_axis_off()
     for m, place in enumerate(places):
         ax = axes[place.row, place.column]
         ax.set_axis_on()
-        rows += layers_panel(ax, table, m)
+        rows += draw(ax, table, m)
+        ax.set_yscale("log")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        if m in table.not_learned:
+            ax.text(0.03, 0.05, "did not learn", fontsize=SMALL, color="0.3",
+                    transform=ax.transAxes)  # fmt: skip
         ax.set_title(place.top, fontsize=SMALL + 1)
         if place.side:
             ax.set_ylabel(place.side, fontsize=SMALL + 1, rotation=0, ha="right", va="center")
         tidy(ax)
-        ax.tick_params(labelsize=SMALL)
-    fig.suptitle("How long the state is, layer by layer", fontweight="bold")
-    fig.supylabel("median norm of the state", fontsize=10)
-    key = "blue circles: trained, a line for each seed; grey crosses: untrained"
-    fig.supxlabel(f"layer (0: the embedding)\n{key}", fontsize=9)
-    return fig, rows
+        ax.tick_params(labelsize=SMALL, which="both")
+    return fig
 
 
 def layers_panel(ax: Axes, table, m: int) -> list[list]:
@@ -71,10 +94,18 @@ def layers_panel(ax: Axes, table, m: int) -> list[list]:
             ax.plot(positive(last["norm_median_by_layer"]), **trained_style)
         for layer, numbers in enumerate(zip(*columns, strict=True)):
             rows.append([name_of(table.cells[m]), entry["seed"], layer, *numbers])
-    ax.set_yscale("log")
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    if not learned:
-        ax.text(0.03, 0.05, "did not learn", fontsize=SMALL, color="0.3", transform=ax.transAxes)
+    return rows
+
+
+def gradients_panel(ax: Axes, table, m: int) -> list[list]:
+    """Draw the first gradient of one cell by block; return the numbers, the embedding's first."""
+    rows: list[list] = []
+    style = {**MAIN, "linewidth": 0.9, "markersize": 3}
+    for entry in table.entries(m):
+        blocks = positive(entry["gradient_by_layer"][1:])
+        ax.plot(np.arange(1, 1 + len(blocks)), blocks, **style)
+        for layer, gradient in enumerate(entry["gradient_by_layer"]):
+            rows.append([name_of(table.cells[m]), entry["seed"], layer, gradient])
     return rows
 
 

@@ -3,7 +3,8 @@
 A measure is computed from an observation of the model, at several moments of its training: these
 moments are a seed's history. Two kinds of number are read from a history: the number at the end of
 training ("equal steps"), and the number at the moment when the model reached a given loss ("equal
-loss"). What differs between models at equal loss does not come from one being trained better.
+loss"). What differs between models at equal loss does not come from one being trained better. It
+needs a history whose models have all cooled down alike (`branches.py`).
 """
 
 import itertools
@@ -21,6 +22,7 @@ from minitx.model import Params
 
 END = "equal steps"
 EQUAL = "equal loss"
+LEAST_GRADIENT = 1e-38  # about the smallest number that float32 holds at full precision
 
 Moment = dict[str, Any]  # the step, the losses, and everything that `measure_model` returns
 Entry = dict[str, Any]  # of one seed: seed, failure, gradient_by_layer, history (its moments)
@@ -171,10 +173,14 @@ MEASURES = {
         "the same when tokens exchange the directions of their states",
         lambda o: o.direction_swap_R.mean(),
     ),
-    "gradient_ratio": Measure(
-        "norm of the first block's gradient at the first step, divided by the last block's",
+    "first_block_gradient": Measure(
+        "norm of the gradient of the first block's parameters at the first step of training",
         ratio=True,
+        inside=False,
         at_equal_loss=False,
+        remark="It is compared in all cells, because a gradient that vanishes is a reason why a "
+        "cell does not learn. The ratio to the last block's gradient would not show that: where "
+        "states vanish, both do. A gradient that is zero in float32 counts as 1e-38",
     ),
 }
 
@@ -228,16 +234,17 @@ def find_crossing(history: list[Moment], loss: str, target: float | None) -> Cro
             continue
         if after[loss] <= target < before[loss]:
             share = (before[loss] - target) / (before[loss] - after[loss])
-            step = before["step"] + share * (after["step"] - before["step"])
+            step = between(before["step"], after["step"], share, before["step"] > 0)
             return Crossing(step, before, after, share)
     return None
 
 
 def read_at_end(entry: Entry, name: str) -> float:
     """Return a measure of one seed at the end; not a number where training failed."""
-    if name == "gradient_ratio":
-        blocks = entry["gradient_by_layer"][1:]
-        return _quotient(blocks[0], blocks[-1]) if blocks else math.nan
+    if name == "first_block_gradient":
+        norms = entry["gradient_by_layer"]  # of the embedding, then of each block
+        is_known = len(norms) > 1 and norms[1] is not None
+        return max(norms[1], LEAST_GRADIENT) if is_known else math.nan
     return math.nan if entry["failure"] else _read_moment(entry["history"][-1], entry, name)
 
 
@@ -254,10 +261,15 @@ def read_at_loss(entry: Entry, name: str, loss: str, target: float | None) -> fl
         return crossing.step
     before = _read_moment(crossing.before, entry, name)
     after = _read_moment(crossing.after, entry, name)
-    if MEASURES[name].ratio and before > 0 and after > 0:
-        logarithm = (1 - crossing.share) * math.log(before) + crossing.share * math.log(after)
-        return math.exp(logarithm)
-    return (1 - crossing.share) * before + crossing.share * after
+    is_ratio = MEASURES[name].ratio and before > 0 and after > 0
+    return between(before, after, crossing.share, is_ratio)
+
+
+def between(before: float, after: float, share: float, is_ratio: bool) -> float:
+    """Return the number a share of the way between two others, of ratios by their logarithms."""
+    if is_ratio:
+        return math.exp((1 - share) * math.log(before) + share * math.log(after))
+    return (1 - share) * before + share * after
 
 
 def _read_moment(moment: Moment, entry: Entry, name: str) -> float:

@@ -191,7 +191,11 @@ def _gradient_norms(config: ModelConfig, recipe: TrainConfig, params, seed, toke
 
 
 def _norm(tree):
-    return jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
+    """Return the norm of all numbers in a tree; the squares of small ones must not become 0."""
+    leaves = jax.tree.leaves(tree)
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves]))
+    scale = jnp.where(largest > 0, largest, 1)
+    return scale * jnp.sqrt(sum(jnp.sum(jnp.square(leaf / scale)) for leaf in leaves))
 
 
 def first_gradient(config: ModelConfig, recipe: TrainConfig, params, seed: int, tokens) -> list:

@@ -3,12 +3,12 @@
 `short` fits a screen and a half; `full` adds the tables of all measures.
 """
 
-import textwrap
 from typing import NamedTuple
 
 from minitx.ablation.effects import ALPHA, LEVEL, Effect, Estimate, estimate_level
 from minitx.ablation.measures import END, EQUAL, MEASURES, three_digits
-from minitx.ablation.settings import name_all, name_of, show
+from minitx.ablation.settings import name_of, show
+from minitx.ablation.wording import bullets, count, label, legend, limits, what_ran
 from minitx.tables import markdown
 
 FIRST = ("growth", "size_effect", "length_swap")  # of what happens inside, on the short page
@@ -50,7 +50,9 @@ def full(table) -> str:
     parts = [short(table)]
     available = table.measures()
     inside = [name for name in INSIDE if name in available]
-    sections = [("after equal steps", [View(name) for name in (table.yardstick, *inside)])]
+    before = [name for name in ("first_block_gradient",) if name in available]
+    names = (table.yardstick, *before, *inside)
+    sections = [("after equal steps", [View(name) for name in names])]
     if table.target is not None:
         views = [View("steps_to_loss"), *(View(name, EQUAL) for name in inside)]
         sections.insert(0, (f"at equal loss ({table.target:.3f})", views))
@@ -64,105 +66,55 @@ def full(table) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def what_ran(table) -> str:
-    """Return the size of the grid and of its models, the text, the training, and the baseline."""
-    sizes = [record["parameters"] for record in table.records]
-    parameters = f"{min(sizes):,}" + (f" to {max(sizes):,}" if min(sizes) < max(sizes) else "")
-    rates = {rate for r in table.records for rate in r.get("rates", [r["train"]["lr"]])}
-    best_of = "best of " if any(len(r.get("rates", [])) > 1 for r in table.records) else ""
-    text = (
-        f"{count(len(table.cells), 'cell')}, {count(len(table.seeds), 'seed')} each. Models: "
-        f"width {used(table, 'model', 'width')}, depth {used(table, 'model', 'depth')}, context "
-        f"{used(table, 'model', 'context')}, {parameters} parameters. Text: {table.text}. "
-        f"Training: {used(table, 'train', 'steps')} steps of {used(table, 'train', 'batch')} "
-        f"sequences, learning rate {best_of}{', '.join(map(show, sorted(rates)))}. Baseline: a "
-        "model that knows how often each token occurs, and nothing else, has a "
-        f"{label(table.yardstick)} of {table.baseline_loss:.3f}."
-    )
-    if table.corpus_entropy is not None:
-        text += f" The corpus is generated; its entropy is {table.corpus_entropy:.3f} nats."
-    if table.yardstick == "fitted_loss":
-        text += (
-            " The cells were trained on different losses, whose values cannot be compared. They are"
-            " compared by the fitted loss: the cross-entropy of their predictions at a temperature"
-            " that is fitted on other text."
-        )
-    return fill(text)
-
-
-def limits(table) -> list[str]:
-    """Return paragraphs on what a reader must know before believing the tables."""
-    paragraphs = []
-    if len(table.seeds) < 2:
-        paragraphs.append("**With one seed there are no intervals: any difference may be chance.**")
-    failures = []
-    for cell, record in zip(table.cells, table.records, strict=True):
-        for entry in record["seeds"]:
-            if entry["failure"]:
-                step = entry["failure"]["step"]
-                failures.append(f"{name_of(cell)} (seed {entry['seed']} at step {step})")
-    if failures:
-        paragraphs.append(f"**Training diverged in {len(failures)}:** {'; '.join(failures)}.")
-    if table.not_learned and table.target is not None:
-        paragraphs.append(
-            f"**In {len(table.not_learned)} of {len(table.cells)} cells not every seed learned** "
-            f"much beyond the baseline: {name_all(table.cells, table.not_learned)}. Their losses "
-            "count. All comparisons of what happens inside leave them out, with their partners."
-        )
-    missing = unanswered(table)
-    if missing:
-        paragraphs.append("**This grid cannot answer** " + "; ".join(missing) + ".")
-    return [fill(paragraph) for paragraph in paragraphs]
-
-
-def unanswered(table) -> list[str]:
-    """Return which questions about the inside of the models this grid cannot answer, and why."""
-    steps = used(table, "train", "steps")
-    if len(table.not_learned) == len(table.cells):
-        return [f"what any switch does inside: no cell learned in {steps} steps"]
-    messages = []
-    for effect in table.effects(table.yardstick, learned_only=True):
-        if effect.kind == "main" and effect.estimate is None:
-            messages.append(
-                f"what {effect.name} does inside: no two cells that differ only in it both learned "
-                f"in {steps} steps"
-            )
-    early = [m for m in table.early if m not in table.not_learned]
-    if early:
-        messages.append(
-            f"anything at equal loss about {name_all(table.cells, early)}: the loss passed "
-            f"{table.target:.3f} before the first evaluation"
-        )
-    return messages
-
-
 def cells_table(table) -> str:
     """Return the cells with their rates, losses, and steps until the common loss."""
     has_own_loss = table.yardstick != "val_loss"
-    target = "" if table.target is None else f" {table.target:.3f}"
-    heading = ["cell", "lr", label(table.yardstick), INTERVAL, f"steps to{target}"]
+    heading = ["cell", "lr", label(table.yardstick), INTERVAL]
+    if table.target is not None:
+        heading.append(f"steps to {table.target:.3f}")
+    if table.rates > 1:
+        heading.append("nearly tied lr")
     rows = [[*heading, "own loss"] if has_own_loss else heading]
-    values = {name: table.values(name) for name in (table.yardstick, "val_loss", "steps_to_loss")}
+    values = {name: table.values(name) for name in (table.yardstick, "val_loss")}
     for m, record in enumerate(table.records):
         rates = record.get("rates", [])
         lr = record["train"]["lr"]
         is_extreme = len(rates) > 1 and lr in (min(rates), max(rates))
         loss = estimate_level(values[table.yardstick][m])
-        steps = estimate_level(values["steps_to_loss"][m], ratio=True)
         row = [
             name_of(table.cells[m]),
             f"{lr:g}{' (edge)' if is_extreme else ''}",
             "diverged" if loss is None else f"{loss.mean:.3f}{out_of(table, loss)}",
             "" if loss is None or loss.low is None else f"{loss.low:.3f} to {loss.high:.3f}",
-            "never" if steps is None else f"{steps.mean:.0f}{out_of(table, steps)}",
         ]
-        if m in table.early:
-            row[-1] = f"before {table.early[m]}"
+        if table.target is not None:
+            row.append(steps_to_target(table, m))
+        if table.rates > 1:
+            row.append(tied_rates(table, m))
         if has_own_loss:
             own_loss = estimate_level(values["val_loss"][m])
             row.append("" if own_loss is None else f"{own_loss.mean:.3f}")
         rows.append(row)
     return markdown(rows)
+
+
+def steps_to_target(table, m: int) -> str:
+    """Return after how many steps the seeds of a cell reached the common loss."""
+    if m in table.early:
+        return f"before {table.early[m]}"
+    steps = estimate_level(table.values("steps_to_loss")[m], ratio=True)
+    return "never" if steps is None else f"{steps.mean:.0f}{out_of(table, steps)}"
+
+
+def tied_rates(table, m: int) -> str:
+    """Return the nearly tied rates of a cell, each with the loss of its seeds there."""
+    losses_AE = table.values_at_rates(table.yardstick)[m]
+    texts = []
+    for training, losses_E in zip(table.trainings(m)[1:], losses_AE[1:], strict=False):
+        loss = estimate_level(losses_E)
+        size = "diverged" if loss is None else f"{loss.mean:.3f}{out_of(table, loss)}"
+        texts.append(f"{training['train']['lr']:g}: {size}")
+    return ", ".join(texts)
 
 
 def out_of(table, estimate: Estimate) -> str:
@@ -182,12 +134,23 @@ def effects_table(table, views: list[View]) -> str:
             notes = verdict(effect, name)
             if not learned_only and table.opposed(effect, name, at):
                 notes.append("(mixed)")
+            if effect.combinations > 1:
+                notes.append(range_over_rates(effect, name))
+            if judgement := table.judge(effect, name):
+                notes.append(judgement)
             if effect.left_out:
                 notes.append(f"without {count(len(effect.left_out), 'cell')}")
             star = "*" if table.is_shown(effect, name) else ""
             size = MEASURES[name].write_difference(effect.estimate.mean) + star
             rows.append([heading, effect.name, size, interval(effect, name), ", ".join(notes)])
     return markdown(rows) if len(rows) > 1 else "No change has a number."
+
+
+def range_over_rates(effect: Effect, name: str) -> str:
+    """Return the lowest and the highest estimate over all combinations of nearly tied rates."""
+    write = MEASURES[name].write_difference
+    bounds = f"{write(effect.lowest)} to {write(effect.highest)}"
+    return f"{bounds} over {effect.combinations} combinations of rates"
 
 
 def verdict(effect: Effect, name: str) -> list[str]:
@@ -251,48 +214,9 @@ def levels_table(table) -> str:
     return markdown(rows)
 
 
-def legend(table, names: list[str]) -> list[str]:
-    """Return how to read the short page."""
-    lines = [
-        "Effect: the difference between cells that differ in this change alone, seed by seed (a "
-        "seed has the same batches in every cell), averaged over the other switches and the "
-        f"seeds. x: a ratio. Intervals: Student's t over {count(len(table.seeds), 'seed')}.",
-        f"*: shown: p is below {ALPHA:g} after Holm's correction for all comparisons of that "
-        "measure, interactions included. Interaction: one change alters what another one does.",
-        "(mixed): the change has opposite effects at different values of another switch, so the "
-        "average describes neither.",
-        "Equal loss: when a seed's loss falls to the highest final loss of a seed that learned. "
-        "What differs there does not come from better training.",
-        "lr: the best of the learning rates for one more seed, which is not counted. (edge): the "
-        "smallest or the largest of them, so a better one may lie beyond.",
-    ]
-    return lines + [f"{label(name)}: {MEASURES[name].description}." for name in names]
-
-
-def used(table, part: str, field: str) -> str:
-    """Return the values of a config's field in all cells: '64', or '32 or 64'."""
-    return " or ".join(dict.fromkeys(show(record[part][field]) for record in table.records))
-
-
 def interval(effect: Effect, name: str) -> str:
     """Return the bounds of an effect; nothing for one seed."""
     if effect.estimate.low is None:
         return ""
     write = MEASURES[name].write_difference
     return f"{write(effect.estimate.low)} to {write(effect.estimate.high)}"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def label(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def fill(text: str, **indents: str) -> str:
-    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False, **indents)
-
-
-def bullets(texts) -> str:
-    return "\n".join(fill(text, initial_indent="- ", subsequent_indent="  ") for text in texts)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from minitx.ablation.dependence import claims_of
 from minitx.ablation.effects import estimate_level
-from minitx.ablation.layer_panels import layers
+from minitx.ablation.layer_panels import gradients, layers
 from minitx.ablation.measures import END, EQUAL, MEASURES
 from minitx.ablation.number_panels import numbers
 from minitx.ablation.settings import levels, name_of, show
@@ -41,7 +41,12 @@ Rows = list[list[Any]]  # of a CSV file, the heading first
 
 def figures(table) -> dict[str, tuple[Figure, Rows]]:
     """Return all figures of a table by name, each with the rows of its CSV."""
-    drawn_figures = {"switches": switches(table), "cells": cells(table), "layers": layers(table)}
+    drawn_figures = {
+        "switches": switches(table),
+        "cells": cells(table),
+        "layers": layers(table),
+        "gradients": gradients(table),
+    }
     if claims_of(table):
         drawn_figures |= {"verdicts": verdicts(table), "numbers": numbers(table)}
     return drawn_figures
@@ -265,7 +270,8 @@ def axis_label(table, name: str, at: str) -> str:
 def note(table) -> str:
     seeds = len(table.seeds)
     spread = f"black: mean and 95 % t interval over {seeds} seeds" if seeds > 1 else "one seed"
-    return f"Circles: one seed each; {spread}; dashed: the baseline that the axis names."
+    rates = " Nearly tied learning rates are not drawn." if table.rates > 1 else ""
+    return f"Circles: one seed each; {spread}; dashed: the baseline that the axis names.{rates}"
 
 
 def say_in(ax: Axes, text: str, y: float | None = None) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from minitx.ablation import cells, folder, judged
+from minitx.ablation import cells, folder, judged, one_cell
+from minitx.ablation.branches import plan_branches
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.observation import draw_sample
 from minitx.parameters import flops_per_token
@@ -30,6 +31,9 @@ class Cost(NamedTuple):
 def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:
     """Return the cells, their steps, and an estimate of all seconds that are left.
 
+    `is_most` says that cells may need less: no rate may be nearly tied. `cool_downs` is what
+    cool-downs add to the steps of a model, as a share.
+
     Two cells are tried: those with the fewest and with the most floating-point operations in a
     step. What a step and a measurement take between them is read off a line, because part of it is
     a fixed cost that small models hardly exceed. Nothing is written.
@@ -42,13 +46,15 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
             {
                 "name": cell.name,
                 "rates": list(cell.rates),
-                "steps": cells.count_steps(cell, seeds),
+                "steps": one_cell.count_steps(cell, seeds),
                 "finished": cell not in left,
             }
             for cell in planned
         ],
         "seeds": seeds,
-        "steps": sum(cells.count_steps(cell, seeds) for cell in left),
+        "cool_downs": max(one_cell.cooling_share(cell) for cell in planned),
+        "is_most": any(cell.ties for cell in left),
+        "steps": sum(one_cell.count_steps(cell, seeds) for cell in left),
         "seconds": predict(left, data, seeds) if left else 0.0,
     }
 
@@ -68,16 +74,19 @@ def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
         if program not in compiled:
             compiled.add(program)
             seconds += cost.once
-        seconds += cost.step * cells.count_steps(cell, seeds)
+        seconds += cost.step * one_cell.count_steps(cell, seeds)
         seconds += cost.moment * count_moments(cell, seeds)
         seconds += cost.judgement * judged.count_judgements(cell, len(seeds))
     return seconds
 
 
 def count_moments(cell: Cell, seeds: Sequence[int]) -> int:
-    """Return how often the models of a cell are measured: untrained, and at every evaluation."""
+    """Return how often, at most, a cell's models are measured: untrained, and at evaluations."""
     evaluations = math.ceil(cell.train.steps / cell.train.eval_every)
-    return len(seeds) * (1 + evaluations)
+    if cell.equal_loss:
+        evaluations = len(plan_branches(cell.train))
+    tied = one_cell.TIED if cell.ties and len(seeds) > 1 else 0
+    return len(seeds) * (1 + evaluations * (1 + tied))
 
 
 def cost_between(cell: Cell, small: Cell, small_cost: Cost, large: Cell, large_cost: Cost) -> Cost:
@@ -100,14 +109,15 @@ def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
     compiles a program for each.
     """
     steps = min(STEPS, cell.train.steps)
-    recipe = dataclasses.replace(cell.train, steps=steps, eval_every=max(1, steps // 2))
-    trial = cell._replace(train=recipe)
-    first = seconds_of(lambda: list(cells.train_cell(trial, data, seeds)))
-    second = seconds_of(lambda: list(cells.train_cell(trial, data, seeds)))
+    every = max(1, steps // 2)
+    recipe = dataclasses.replace(cell.train, steps=steps, warmup=0, eval_every=every)
+    trial = cell._replace(train=recipe, ties=False)
+    first = seconds_of(lambda: list(one_cell.train_cell(trial, data, seeds)))
+    second = seconds_of(lambda: list(one_cell.train_cell(trial, data, seeds)))
     params = initial_params(cell.model, 0)
     sample = draw_sample(data, cell.model)
     moment = seconds_of(
-        lambda: cells.measure_moment(cell.model, cell.train.loss, params, sample, 0, 0.0)
+        lambda: one_cell.measure_moment(cell.model, cell.train.loss, params, sample, 0, 0.0)
     )
     judgement = 0.0
     if cell.claims:
@@ -117,7 +127,7 @@ def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
     training = max(0.0, second - measuring)
     return Cost(
         once=max(0.0, first - second),
-        step=training / cells.count_steps(trial, seeds),
+        step=training / one_cell.count_steps(trial, seeds),
         moment=moment,
         judgement=judgement,
     )

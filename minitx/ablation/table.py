@@ -5,12 +5,12 @@ A record belongs to one cell: its configs, and for each seed a history of moment
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from minitx.ablation import claims_page, export, page
+from minitx.ablation import claims_page, export, margin, page
 from minitx.ablation.effects import (
     Change,
     Effect,
@@ -20,6 +20,7 @@ from minitx.ablation.effects import (
     main_effects,
     simple_effects,
 )
+from minitx.ablation.margin import Margins
 from minitx.ablation.measures import (
     END,
     EQUAL,
@@ -47,6 +48,10 @@ class Table:
     """The entropy of a generated corpus in nats per token: no cross-entropy is below it."""
     text: str = ""
     """What the models were trained on, in words."""
+    margins: Margins = field(default_factory=dict)
+    """By measure, how large a difference may be while cells count as equal."""
+    margins_remark: str = ""
+    """If results came before the margins: a remark that says so."""
 
     @property
     def cells(self) -> list[Settings]:
@@ -64,9 +69,18 @@ class Table:
         losses = {record["train"]["loss"] for record in self.records}
         return "val_loss" if len(losses) == 1 else "fitted_loss"
 
-    def entries(self, m: int) -> list[Entry]:
-        """Return the seeds of cell m, in the order of `seeds`."""
-        by_seed = {entry["seed"]: entry for entry in self.records[m]["seeds"]}
+    def trainings(self, m: int) -> list[dict[str, Any]]:
+        """Return what was trained in cell m: at the chosen rate, then at nearly tied ones."""
+        return [self.records[m], *self.records[m].get("tied", [])]
+
+    @property
+    def rates(self) -> int:
+        """The most rates A that a cell was trained at."""
+        return max(len(self.trainings(m)) for m in range(len(self.records)))
+
+    def entries(self, m: int, a: int = 0) -> list[Entry]:
+        """Return the seeds of cell m at its a-th rate, in the order of `seeds`."""
+        by_seed = {entry["seed"]: entry for entry in self.trainings(m)[a]["seeds"]}
         return [by_seed[seed] for seed in self.seeds]
 
     # --- who learned -----------------------------------------------------------------------------
@@ -75,23 +89,29 @@ class Table:
     def learning_limit(self) -> float | None:
         """The loss below which a seed has learned: a tenth of the way from the baseline to the best
         seed. None if no seed has a loss."""
-        final = self.values(self.yardstick)
+        final = self.values_at_rates(self.yardstick)
         final = final[np.isfinite(final)]
         if not final.size:
             return None
         return float(self.baseline_loss - LEARNED * (self.baseline_loss - final.min()))
 
     @functools.cached_property
-    def target(self) -> float | None:
-        """The loss for comparing at equal loss: the highest final loss of a seed that learned.
-
-        None if no seed did.
-        """
+    def learned_loss(self) -> float | None:
+        """The highest final loss of a seed that learned; None if no seed did."""
         if self.learning_limit is None:
             return None
-        final = self.values(self.yardstick)
+        final = self.values_at_rates(self.yardstick)
         learned = final[final < self.learning_limit]
         return float(learned.max()) if learned.size else None
+
+    @property
+    def target(self) -> float | None:
+        """The loss for comparing at equal loss: `learned_loss`, if models were cooled down for it.
+
+        Models whose rate has fallen to different shares of its peak cannot be compared so.
+        """
+        is_cooled = all("branches" in record for record in self.records)
+        return self.learned_loss if is_cooled else None
 
     @functools.cached_property
     def not_learned(self) -> list[int]:
@@ -100,10 +120,14 @@ class Table:
         Their losses are compared. What happens inside them is not: it describes models that do not
         work.
         """
-        if self.target is None:
-            return list(range(len(self.records)))
-        reached_ME = self.values(self.yardstick) <= self.target
-        return [m for m, reached_E in enumerate(reached_ME) if not reached_E.all()]
+        return np.flatnonzero(~self.learned_MA[:, 0]).tolist()
+
+    @functools.cached_property
+    def learned_MA(self) -> np.ndarray:
+        """Whether every seed of a cell learned, at each of its rates."""
+        if self.learned_loss is None:
+            return np.zeros((len(self.records), self.rates), bool)
+        return (self.values_at_rates(self.yardstick) <= self.learned_loss).all(axis=-1)
 
     @functools.cached_property
     def early(self) -> dict[int, int]:
@@ -127,34 +151,51 @@ class Table:
 
     def moments(self, name: str) -> tuple[str, ...]:
         """Return at which moments a measure is read."""
-        return (END, EQUAL) if MEASURES[name].at_equal_loss else (END,)
+        has_both = MEASURES[name].at_equal_loss and self.target is not None
+        return (END, EQUAL) if has_both else (END,)
 
     def values(self, name: str, at: str = END) -> np.ndarray:
-        """Return a measure of all cells and seeds, (M, E); NaN where it does not exist."""
-        rows = []
+        """Return a measure of all cells and seeds, (M, E), at the rate that each cell chose.
+
+        NaN where it does not exist.
+        """
+        return self.values_at_rates(name, at)[:, 0]
+
+    def values_at_rates(self, name: str, at: str = END) -> np.ndarray:
+        """Return a measure of all cells, rates and seeds, (M, A, E): the chosen rates first.
+
+        NaN where it does not exist, and where a cell has fewer rates than others.
+        """
+        values_MAE = np.full((len(self.records), self.rates, len(self.seeds)), np.nan)
         for m in range(len(self.records)):
-            if at == END and name != "steps_to_loss":
-                rows.append([read_at_end(entry, name) for entry in self.entries(m)])
-            else:
-                rows.append([
-                    read_at_loss(entry, name, self.yardstick, self.target)
-                    for entry in self.entries(m)
-                ])  # fmt: skip
-        return np.array(rows, float)
+            for a in range(len(self.trainings(m))):
+                for e, entry in enumerate(self.entries(m, a)):
+                    values_MAE[m, a, e] = self.read(entry, name, at)
+        return values_MAE
+
+    def read(self, entry: Entry, name: str, at: str) -> float:
+        """Return a measure of one seed at one moment."""
+        if at == END and name != "steps_to_loss":
+            return read_at_end(entry, name)
+        return read_at_loss(entry, name, self.yardstick, self.target)
 
     def learned_values(self, name: str, at: str = END) -> np.ndarray:
         """Return `values`, with internal measures set to NaN for cells that did not learn."""
-        values_ME = self.values(name, at)
+        return self.learned_at_rates(name, at)[:, 0]
+
+    def learned_at_rates(self, name: str, at: str = END) -> np.ndarray:
+        """Return `values_at_rates`, with internal measures set to NaN where not all learned."""
+        values_MAE = self.values_at_rates(name, at)
         if MEASURES[name].inside:
-            values_ME[self.not_learned] = np.nan
-        return values_ME
+            values_MAE[~self.learned_MA] = np.nan
+        return values_MAE
 
     def compared(self, name: str, at: str = END) -> np.ndarray:
-        """Return what differences are taken of: `learned_values`, for ratios their logarithms."""
-        values_ME = self.learned_values(name, at)
+        """Return what differences are taken of: `learned_at_rates`, for ratios its logarithms."""
+        values_MAE = self.learned_at_rates(name, at)
         if MEASURES[name].ratio:
-            values_ME = np.log(np.where(values_ME > 0, values_ME, np.nan))
-        return values_ME
+            values_MAE = np.log(np.where(values_MAE > 0, values_MAE, np.nan))
+        return values_MAE
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -166,10 +207,10 @@ class Table:
         """
         if name == "val_loss" and self.yardstick != "val_loss":
             return []  # the cells have different losses, which cannot be subtracted
-        values_ME = self.compared(name, at)
+        values_MAE = self.compared(name, at)
         if learned_only:
-            values_ME[self.not_learned] = np.nan
-        return holm(main_effects(self.cells, values_ME) + interactions(self.cells, values_ME))
+            values_MAE[~self.learned_MA] = np.nan
+        return holm(main_effects(self.cells, values_MAE) + interactions(self.cells, values_MAE))
 
     def simple_effects(
         self, change: Change, other: str, name: str, at: str = END
@@ -180,6 +221,10 @@ class Table:
     def is_shown(self, effect: Effect, name: str) -> bool:
         """Return whether an effect is shown after Holm's correction, and not negligible."""
         return effect.is_shown(MEASURES[name].negligible)
+
+    def judge(self, effect: Effect, name: str) -> str | None:
+        """Return how an effect stands to the margin of its measure; None if it has none."""
+        return margin.judge(effect.estimate, margin.margin_of(self.margins, name))
 
     def opposed(self, effect: Effect, name: str, at: str = END) -> list[str]:
         """Return the switches at whose values a change has opposite effects on a measure.
@@ -229,7 +274,13 @@ class Table:
         return export.to_json(self)
 
 
-def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Table:
+def make_table(
+    records: list[dict[str, Any]],
+    data: Data,
+    title: str = "",
+    margins: Margins | None = None,
+    margins_remark: str = "",
+) -> Table:
     """Return the table of finished cells that were trained on this text."""
     vocab = len(data.tokenizer)
     seen_V = np.bincount(data.train_tokens, minlength=vocab)
@@ -246,4 +297,4 @@ def make_table(records: list[dict[str, Any]], data: Data, title: str = "") -> Ta
         f"{len(data.val_tokens):,} held out, {vocab} different ones"
     )
     title = title or f"Ablation on {data.config.corpus}"
-    return Table(records, title, baseline_loss, corpus_entropy, text)
+    return Table(records, title, baseline_loss, corpus_entropy, text, margins or {}, margins_remark)

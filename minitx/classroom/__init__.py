@@ -2,10 +2,11 @@
 
 A lesson imports what it needs from here:
 
-    from minitx.classroom import Picture, check, claim, predict, quiz, real_model, verdict
+    from minitx.classroom import check, draw, finish, judge, predict, quiz, reveal
 
-Where to read first: `questions.py` (predict, quiz), `exercises.py` (check, hint), `claims.py` (the
-verdicts and their ledger), `figures.py` (pictures). These keep what they learn in `answers.py`.
+Where to read first: `questions.py` (predict, reveal, quiz), `exercises.py` (check, hint), `lab.py`
+(what lessons measure with), `figures.py` (pictures), `panels.py` (pictures that compute),
+`verdicts.py` (claims), `ending.py`. These keep what they learn in `answers.py`.
 `lessons.py` takes the files of lessons apart; `walk.py` goes through one in the terminal, and
 `notebook.py` turns one into a Jupyter notebook.
 """
@@ -14,14 +15,22 @@ import importlib
 
 _HOME = {  # public name: the module that it comes from
     "predict": "questions",
+    "reveal": "questions",
     "quiz": "questions",
+    "Question": "questions",
     "Exercise": "exercises",
     "check": "exercises",
     "hint": "exercises",
-    "claim": "claims",
-    "verdict": "claims",
+    "judge": "verdicts",
+    "judge_real_model": "verdicts",
     "Picture": "figures",
-    "real_model": "real",
+    "panel": "panels",
+    "draw": "lab",
+    "held_out": "lab",
+    "logits": "lab",
+    "over_seeds": "lab",
+    "states": "lab",
+    "finish": "ending",
 }
 __all__ = list(_HOME)
 

@@ -1,4 +1,4 @@
-"""The learner's answers on disk: L07.toml for a lesson, ledger.json for the verdicts.
+"""The learner's answers on disk: a file for each lesson, such as L08.toml.
 
 They lie in a folder `answers`, or in the one that $MINITX_ANSWERS names, and never leave the
 machine. A lesson also runs if the folder cannot be written: its answers are then kept in memory

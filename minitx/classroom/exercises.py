@@ -3,19 +3,18 @@
 A mistake is a function too: what a learner writes who misunderstands in a typical way.
 """
 
-import functools
 import inspect
-import runpy
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minitx.classroom.answers import recall, remember
 from minitx.classroom.learner import session, tell
-from minitx.classroom.lessons import lesson_of, solutions
+from minitx.classroom.lessons import from_solutions, lesson_of
+from minitx.classroom.questions import question, solution_of
 from minitx.errors import InputError, suggest
 
 TRIALS = 5  # times that a function is called, each time with other random arguments
@@ -39,7 +38,7 @@ class Exercise:
 
 
 def exercise(id: str) -> Exercise:
-    """Return the exercise of that id, such as L07.e1. Raises InputError for an unknown one."""
+    """Return the exercise of that id, such as L08.e1. Raises InputError for an unknown one."""
     lesson = lesson_of(id)
     known = exercises_of(lesson)
     if id not in known:
@@ -49,12 +48,7 @@ def exercise(id: str) -> Exercise:
 
 def exercises_of(lesson: str) -> dict[str, Exercise]:
     """Return the exercises of a lesson by id."""
-    return _read_solutions(solutions(lesson))
-
-
-@functools.cache
-def _read_solutions(path: Path) -> dict[str, Exercise]:
-    return runpy.run_path(str(path))["EXERCISES"]
+    return from_solutions(lesson, "EXERCISES")
 
 
 def check(id: str) -> Callable[[Callable], Callable]:
@@ -79,7 +73,12 @@ def check(id: str) -> Callable[[Callable], Callable]:
 
 
 def hint(id: str) -> str:
-    """Return the next hint to an exercise: a nudge, then the way, then the solution."""
+    """Return the next hint to an exercise: a nudge, then the way, then the solution.
+
+    For a question of a quiz, such as L08.q1, return its answer.
+    """
+    if re.search(r"\.q\d+$", id):
+        return f"{id}: {solution_of(question(id))}"
     wanted = exercise(id)
     lesson = lesson_of(id)
     level = min(int(recall(lesson).get(f"{id}.hints", 0)), len(wanted.hints))

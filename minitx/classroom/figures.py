@@ -1,7 +1,7 @@
 """The figures of lessons: curves with bands over seeds, baselines, and the learner's prediction.
 
 A `Picture` is drawn curve by curve. It is saved as PNG, with a CSV of all that was drawn beside
-it; in a notebook it shows itself. Curves differ in colour (Okabe and Ito's), line style and marker,
+it; a notebook shows it in place. Curves differ in colour (Okabe and Ito's), line style and marker,
 so that colour-blind people and readers of a print in grey can tell them apart.
 """
 
@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 
 from minitx import plots
 from minitx.classroom.answers import attempt, folder
-from minitx.classroom.learner import session
+from minitx.classroom.learner import in_notebook, session
 from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRAINED
 
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
 FIFTH = {"color": "#56B4E9", "linestyle": "--", "marker": "*", "linewidth": 1.5}
 STYLES = (MAIN, OTHER, THIRD, CHANCE, FOURTH, FIFTH)  # of a panel's curves, in turn
+BASELINES = (NULL, NULL | {"color": "0.4", "linestyle": ":", "marker": "^"})
 HATCHES = ("", "//", "..", "xx", "--", "oo")
 PREDICTION = "#7B3294"
 HEIGHT = 5.0  # inches
@@ -40,6 +41,7 @@ class Picture:
         self.axes: list[Axes] = list(self.figure.subplots(1, panels, squeeze=False).flat)
         self.rows: list[tuple] = []  # of the CSV
         self.curves = [0] * panels  # drawn so far in a style of STYLES
+        self.baselines = [0] * panels  # drawn so far
         self.guesses: list[tuple[Axes, str, float]] = []  # panel, axis, value
 
     def line(self, panel: int, x, y, label: str, style: dict | None = None) -> None:
@@ -52,9 +54,9 @@ class Picture:
         if len(np.atleast_2d(y)) > 1:
             ax.fill_between(x, low, high, color=style["color"], alpha=0.2, linewidth=0)
 
-    def null(self, panel: int, x, y, label: str) -> None:
-        """Draw a baseline, which chance or arithmetic alone would give: a dashed black line."""
-        self.line(panel, x, y, f"null: {label}", NULL)
+    def baseline(self, panel: int, x, y, label: str) -> None:
+        """Draw what chance or arithmetic alone would give: a dashed or dotted line."""
+        self.line(panel, x, y, f"baseline: {label}", self._next_baseline(panel))
 
     def untrained(self, panel: int, x, y, label: str = "untrained") -> None:
         """Draw the same model before training: a dashed grey line."""
@@ -95,12 +97,13 @@ class Picture:
         ax.set_xticks(range(len(mean)), names)
 
     def level(self, panel: int, y: float, label: str, axis: str = "y") -> None:
-        """Draw a baseline that is one number: a dashed line across the panel."""
+        """Draw a baseline that is one number: a dashed or dotted line across the panel."""
+        style = self._next_baseline(panel)
         self._line_across(
-            panel, y, axis, color="black", linestyle="--", linewidth=1.2, zorder=1,
-            label=f"null: {label}",
+            panel, y, axis, color=style["color"], linestyle=style["linestyle"], linewidth=1.2,
+            zorder=1, label=f"baseline: {label}",
         )  # fmt: skip
-        self._record(panel, f"null: {label}", [""], [y], [y], [y])
+        self._record(panel, f"baseline: {label}", [""], [y], [y], [y])
 
     def guess(
         self, panel: int, value: float | None, axis: str = "y", words: str = "", at=None
@@ -136,8 +139,11 @@ class Picture:
         ax.grid(axis="y", color="0.9", linewidth=0.6)
         ax.set_axisbelow(True)
 
-    def save(self) -> "Picture":
-        """Write figures/NAME.png and .csv into the folder of answers, and print the path."""
+    def save(self) -> None:
+        """Write figures/NAME.png and .csv into the folder of answers, and print the path.
+
+        A notebook shows the picture in place.
+        """
         for ax, axis, value in self.guesses:
             _bring_into_view(ax, axis, value)
         for ax in self.axes:
@@ -147,7 +153,10 @@ class Picture:
         if attempt(plots.save, self.figure, path, rows=rows):
             print(f"FIGURE {path}")
             session.figures.append(path)
-        return self
+        if in_notebook():
+            from IPython.display import display
+
+            display(self)
 
     def _repr_png_(self) -> bytes:
         """Return what a notebook shows of the picture."""
@@ -156,6 +165,11 @@ class Picture:
     def _next_style(self, panel: int) -> dict:
         style = STYLES[self.curves[panel] % len(STYLES)]
         self.curves[panel] += 1
+        return style
+
+    def _next_baseline(self, panel: int) -> dict:
+        style = BASELINES[self.baselines[panel] % len(BASELINES)]
+        self.baselines[panel] += 1
         return style
 
     def _over_seeds(self, panel: int, x, y, label: str) -> tuple:

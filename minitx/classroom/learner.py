@@ -16,6 +16,10 @@ class Session:
 
     asks: bool | None = None
     """Whether to wait for answers; None: wait if a person can type them."""
+    opens: bool = False
+    """Whether to open figures and panels, if this machine has a screen."""
+    choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """For each prediction that was asked for: what could be chosen."""
     passed: dict[str, bool] = field(default_factory=dict)
     """For each exercise that was checked: whether the answer was right."""
     figures: list[Path] = field(default_factory=list)
@@ -43,11 +47,15 @@ def tell(text: str, indent: str = "") -> None:
     print(lines)
 
 
+def in_notebook() -> bool:
+    """Return whether a notebook runs this program."""
+    return "ipykernel" in sys.modules
+
+
 def ask(prompt: str) -> str | None:
     """Return a line that the learner types, or None if nobody can type one."""
-    in_notebook = "ipykernel" in sys.modules
     if session.asks is None:
-        can_answer = in_notebook or (sys.stdin is not None and sys.stdin.isatty())
+        can_answer = in_notebook() or (sys.stdin is not None and sys.stdin.isatty())
     else:
         can_answer = session.asks
     if not can_answer:
@@ -58,6 +66,6 @@ def ask(prompt: str) -> str | None:
         print()
         return None
     except Exception:
-        if in_notebook:  # a notebook that a program runs refuses to ask, with an error of its own
+        if in_notebook():  # a notebook that a program runs refuses to ask, with an error of its own
             return None
         raise

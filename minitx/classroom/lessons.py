@@ -1,11 +1,16 @@
 """The files of lessons: where they lie, which cells they have, and how far the learner got.
 
 A lesson is a Python file in percent format. `# %%` begins a cell of code, `# %% [markdown]` a cell
-of prose, and `# %% exercise L07.e1` the stub of an exercise.
+of prose, `# %% exercise L08.e1` the stub of an exercise, `# %% folded What it does` a cell of
+measuring code that is shown on request, and `# %% quiet` a cell whose code is not worth reading,
+such as the questions of a quiz.
 """
 
+import functools
+import runpy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from minitx.classroom.answers import recall
 from minitx.errors import InputError, suggest
@@ -20,12 +25,14 @@ class Cell:
     """One cell of a lesson."""
 
     kind: str
-    """markdown, code or exercise."""
+    """markdown, code, folded, quiet or exercise."""
     text: str
     line: int
     """Where the text begins in the lesson's file; the first line is 1."""
     id: str = ""
-    """The id of an exercise, such as L07.e1."""
+    """The id of an exercise, such as L08.e1."""
+    title: str = ""
+    """What a folded cell does."""
 
 
 def paths() -> dict[str, Path]:
@@ -35,12 +42,22 @@ def paths() -> dict[str, Path]:
 
 
 def solutions(lesson: str) -> Path:
-    """Return the file with the solutions of a lesson's exercises."""
+    """Return the file with the solutions of a lesson's exercises, and with its quiz."""
     return LESSONS / "solutions" / f"{lesson.lower()}.py"
 
 
+def from_solutions(lesson: str, name: str) -> dict[str, Any]:
+    """Return the EXERCISES or the QUIZ of a lesson, by id."""
+    return _read_solutions(solutions(lesson))[name]
+
+
+@functools.cache
+def _read_solutions(path: Path) -> dict[str, Any]:
+    return runpy.run_path(str(path))
+
+
 def find(words: str) -> str:
-    """Return L07 for 7, 07, l7 or L07. Raises InputError for a lesson that does not exist."""
+    """Return L08 for 8, 08, l8 or L08. Raises InputError for a lesson that does not exist."""
     known = paths()
     digits = words.strip().lower().removeprefix("l")
     name = f"L{int(digits):02}" if digits.isdecimal() and len(digits) < 4 else words
@@ -50,7 +67,7 @@ def find(words: str) -> str:
 
 
 def lesson_of(id: str) -> str:
-    """Return L07 for L07.e1. Raises InputError for an id of no lesson."""
+    """Return L08 for L08.e1. Raises InputError for an id of no lesson."""
     lesson = id.partition(".")[0].upper()
     if not solutions(lesson).is_file():
         raise InputError(f"there is no lesson {lesson!r}{suggest(lesson, paths())}")
@@ -71,8 +88,11 @@ def cells(lesson: str) -> list[Cell]:
             found.append(Cell("markdown", "\n".join(prose).strip(), first))
             continue
         code = "\n".join(body).rstrip()
-        if mark.startswith("exercise"):
-            found.append(Cell("exercise", code, first, id=mark.split()[1]))
+        kind, _, words = mark.partition(" ")
+        if kind == "exercise":
+            found.append(Cell("exercise", code, first, id=words))
+        elif kind in ("folded", "quiet"):
+            found.append(Cell(kind, code, first, title=words))
         else:
             found.append(Cell("code", code, first))
     return found
@@ -83,18 +103,22 @@ def title(lesson: str) -> str:
     return cells(lesson)[0].text.splitlines()[0].lstrip("# ")
 
 
+def exercise_ids(lesson: str) -> list[str]:
+    """Return the ids of a lesson's exercises."""
+    return [cell.id for cell in cells(lesson) if cell.kind == "exercise"]
+
+
 def progress(lesson: str) -> str:
     """Return how far the learner got: "-", "part 3 of 20" or "done", and the exercises solved."""
     answers = recall(lesson)
     if not answers:
         return "-"
-    parts = cells(lesson)
-    exercises = [cell.id for cell in parts if cell.kind == "exercise"]
+    exercises = exercise_ids(lesson)
     solved = sum(answers.get(id) is True for id in exercises)
     if answers.get("done"):
         where = "done"
     elif "reached" in answers:
-        where = f"part {int(answers['reached']) + 1} of {len(parts)}"
+        where = f"part {int(answers['reached']) + 1} of {len(cells(lesson))}"
     else:
         where = "-"
     return f"{where:15} {solved} of {len(exercises)} exercises"

@@ -1,16 +1,34 @@
-"""Questions to the learner: a prediction before the result is seen, and a quiz after it."""
+"""Questions to the learner: a prediction before the result, what came of it, and a quiz at the end.
+
+The questions of a quiz, with their answers, stand in the file of the lesson's solutions, so that
+nobody reads an answer before the question.
+"""
 
 import contextlib
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from minitx.classroom.answers import recall, remember
-from minitx.classroom.learner import ask, tell
-from minitx.classroom.lessons import lesson_of
+from minitx.classroom.learner import ask, session, tell
+from minitx.classroom.lessons import from_solutions, lesson_of
+from minitx.errors import InputError, suggest
 
 LETTERS = "abcdefgh"
 TRIES = 3  # wrong inputs to one question, before it counts as skipped
 SKIPPED = ""  # what stands in the file of answers for a skipped question
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of a quiz."""
+
+    words: str
+    choices: tuple[str, ...]
+    answer: int
+    """The index of the right choice."""
+    why: str
+    """Why it is right, in a sentence."""
 
 
 def predict(
@@ -27,7 +45,8 @@ def predict(
     is made once: when the lesson runs again, it is shown, and the question is not asked.
     """
     lesson = lesson_of(id)
-    _pose("PREDICT", id, question, choices)
+    session.choices[id] = tuple(choices)
+    _pose("PREDICT", question, choices)
     earlier = recall(lesson).get(id, SKIPPED)
     if earlier in choices or (not choices and isinstance(earlier, (int, float))):
         print(f"  you said: {earlier} {unit}".rstrip())
@@ -41,35 +60,94 @@ def predict(
     return answer
 
 
-def quiz(id: str, question: str, choices: Sequence[str], answer: int, why: str) -> None:
-    """Ask, and say at once whether the choice was right and why; `answer` is the right index."""
-    _pose("QUIZ", id, question, choices)
-    chosen = _ask_choice("your answer", choices)
-    if chosen is None:
-        opening = "The answer is"
+def reveal(id: str, truth: float | str, because: str) -> None:
+    """Say what came out beside what the learner predicted: "You said 0.5. It is 0.95: ...".
+
+    `truth` is a number, or one of the choices in words. Raises InputError if it is neither.
+    """
+    choices = session.choices.get(id, ())
+    if choices and truth not in choices:
+        raise InputError(f"{id}: {truth!r} is not one of its choices: {', '.join(choices)}")
+    said = recall(lesson_of(id)).get(id, SKIPPED)
+    value = in_words(truth)
+    if said == SKIPPED:
+        tell(f"It is {value}: {because}")
+    elif in_words(said) == value:
+        tell(f"You said {value}, and so it is: {because}")
     else:
-        remember(lesson_of(id), {id: chosen == answer})
-        opening = "Yes:" if chosen == answer else "Not quite: it is"
-    tell(f"{opening} {LETTERS[answer]}) {choices[answer]}. {why}", "  ")
+        tell(f"You said {in_words(said)}. It is {value}: {because}")
 
 
-def _pose(kind: str, id: str, question: str, choices: Sequence[str]) -> None:
+def in_words(answer: float | str) -> str:
+    """Return a number with three significant digits, or more before the point; or words, quoted.
+
+    >>> in_words(0.94912), in_words(8192.0), in_words("it rises")
+    ('0.949', '8,192', '"it rises"')
+    """
+    if isinstance(answer, str):
+        return f'"{answer}"'
+    return f"{answer:,.0f}" if abs(answer) >= 1000 else f"{answer:.3g}"
+
+
+def quiz(lesson: str) -> None:
+    """Ask the questions of a lesson's quiz, and say at once whether each answer was right and why.
+
+    A skipped question stays open: its answer is not told.
+    """
+    for id, question in quiz_of(lesson).items():
+        _pose("QUIZ", question.words, question.choices)
+        chosen = _ask_choice("your answer", question.choices)
+        if chosen is None:
+            print(f"  skipped (the answer: minitx hint {id})")
+            continue
+        remember(lesson, {id: chosen == question.answer})
+        opening = "Yes:" if chosen == question.answer else "Not quite: it is"
+        tell(f"{opening} {solution_of(question)}", "  ")
+
+
+def quiz_of(lesson: str) -> dict[str, Question]:
+    """Return the questions of a lesson's quiz by id, such as L08.q1."""
+    return from_solutions(lesson, "QUIZ")
+
+
+def question(id: str) -> Question:
+    """Return the question of that id. Raises InputError for an unknown one."""
+    lesson = lesson_of(id)
+    known = quiz_of(lesson)
+    if id not in known:
+        raise InputError(f"{lesson} has no question {id!r}{suggest(id, known)}")
+    return known[id]
+
+
+def solution_of(question: Question) -> str:
+    """Return the right choice with its reason."""
+    letter = LETTERS[question.answer]
+    return f"{letter}) {question.choices[question.answer]}. {question.why}"
+
+
+def _pose(kind: str, question: str, choices: Sequence[str]) -> None:
     print()
-    tell(f"{kind} {id}: {question}")
+    tell(f"{kind}: {question}")
     for letter, choice in zip(LETTERS, choices, strict=False):
         tell(f"{letter}) {choice}", "  ")
 
 
 def _ask_choice(what: str, choices: Sequence[str]) -> int | None:
-    """Return the index of the choice that the learner names, or None."""
+    """Return the index of the choice that the learner names, or None.
+
+    A choice may be named by its letter, by its number from 1, or by its words.
+    """
     letters = list(LETTERS[: len(choices)])
+    names = {}
+    for place, choice in enumerate(choices):
+        names |= {choice.lower(): place, str(place + 1): place, LETTERS[place]: place}
     for _ in range(TRIES):
         typed = ask(f"  {what} ({'/'.join(letters)}, Enter skips): ")
         if not typed:
             return None
-        letter = typed.lower().rstrip(")")
-        if letter in letters:
-            return letters.index(letter)
+        place = names.get(typed.lower().rstrip(")."))
+        if place is not None:
+            return place
         print(f"  {typed[:40]!r} is not one of {', '.join(letters)}.")
     return None
 

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import sys
-import webbrowser
 from pathlib import Path
 
 from minitx.classroom import answers, lessons
@@ -13,9 +12,16 @@ from minitx.classroom.lessons import Cell
 
 OWN_FILE = "import numpy as np\n\nfrom minitx.classroom import check\n\n\n"  # how it begins
 
+PROMPTS = {  # by kind of cell: what is asked before it runs, and the letters that answer
+    "exercise": ("[Enter: check it | h: hint | s: skip | q: leave] ", ["", "h", "s", "q"]),
+    "folded": ("[Enter: run this | c: read the code | q: leave] ", ["", "c", "q"]),
+    "code": ("[Enter: run this | q: leave] ", ["", "q"]),
+}
+LETTERS = {"code": "c", "hint": "h", "skip": "s", "quit": "q"}  # for a word that is typed in full
 
-def walk(lesson: str, straight: bool = False, show: bool = False, again: bool = False) -> None:
-    """Go through a lesson: `straight` does not wait or ask, `show` opens each figure.
+
+def walk(lesson: str, straight: bool = False, opens: bool = False, again: bool = False) -> None:
+    """Go through a lesson: `straight` does not wait or ask, `opens` opens figures and panels.
 
     A lesson that was left goes on there, unless `again`: the cells before are run, but not shown.
     Raises KeyboardInterrupt on Ctrl-C, after the place was kept.
@@ -28,6 +34,7 @@ def walk(lesson: str, straight: bool = False, show: bool = False, again: bool = 
     place = _place(lesson, len(cells)) if waits and not again else 0
     namespace = {"__name__": "__main__"}
     session.asks = False if straight else None
+    session.opens = opens
     session.passed.clear()
     try:
         if place:
@@ -41,11 +48,14 @@ def walk(lesson: str, straight: bool = False, show: bool = False, again: bool = 
             if cell.kind == "markdown":
                 _print_prose(console, cell.text)
             else:
-                _print_code(console, cell.text)
-                if waits and not _ready(lesson, cell):
+                if cell.kind == "folded":
+                    _print_folded(cell)
+                elif cell.kind != "quiet":
+                    _print_code(console, cell.text)
+                if waits and cell.kind != "quiet" and not _ready(console, lesson, cell):
                     return
                 if cell.id not in session.passed:  # else the learner's own file was checked
-                    _run_and_show(lesson, cell, namespace, show)
+                    _run_and_show(lesson, cell, namespace)
             place += 1
     except KeyboardInterrupt:
         words = f"left at part {place + 1} of {len(cells)}"
@@ -53,7 +63,8 @@ def walk(lesson: str, straight: bool = False, show: bool = False, again: bool = 
         raise
     finally:
         session.asks = None
-    answers.remember(lesson, {"reached": len(cells), "done": True})
+        session.opens = False
+    answers.remember(lesson, {"reached": len(cells)})
 
 
 def _place(lesson: str, parts: int) -> int:
@@ -64,15 +75,15 @@ def _place(lesson: str, parts: int) -> int:
 
 def _catch_up(lesson: str, cells: list[Cell], namespace: dict) -> None:
     """Run cells for what later cells need of them: nothing is shown and nothing is asked."""
-    asks = session.asks
-    session.asks = False
+    asks, opens = session.asks, session.opens
+    session.asks = session.opens = False
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             for cell in cells:
                 if cell.kind != "markdown":
                     _run(lesson, cell, namespace)
     finally:
-        session.asks = asks
+        session.asks, session.opens = asks, opens
 
 
 def _print_prose(console, text: str) -> None:
@@ -93,31 +104,37 @@ def _print_code(console, text: str) -> None:
     console.print()
 
 
-def _ready(lesson: str, cell: Cell) -> bool:
+def _print_folded(cell: Cell) -> None:
+    count = len(cell.text.splitlines())
+    print(f"\n[{cell.title}: {count} lines of code]\n")
+
+
+def _ready(console, lesson: str, cell: Cell) -> bool:
     """Wait for the learner, and return whether the walk goes on."""
+    prompt, keys = PROMPTS[cell.kind]
     if cell.kind == "exercise":
         print(f"--- your turn: write it in {_own_file(cell)}, save, and come back.")
-        prompt = "[Enter: check it | h: hint | s: skip | q: leave] "
-    else:
-        prompt = "[Enter: run this | q: leave] "
     while True:
         try:
             typed = input(prompt).strip().lower()
         except EOFError:
             return False
-        if typed in ("q", "quit"):
+        typed = LETTERS.get(typed, typed)
+        if typed not in keys:
+            print(f"Press Enter, or type one of: {', '.join(keys[1:])}.")
+        elif typed == "q":
             print(f"left; `minitx lesson {int(lesson[1:])}` goes on here")
             return False
-        if cell.kind != "exercise":
-            return True
-        if typed == "h":
+        elif typed == "c":
+            _print_code(console, cell.text)
+        elif typed == "h":
             print(hint(cell.id))
-        elif typed in ("s", "skip"):
+        elif typed == "s" or cell.kind != "exercise":
             return True
-        elif typed:
-            print("Enter, h, s or q?")
-        elif not _try_own_file(cell) or session.passed.get(cell.id):
-            return True
+        else:
+            has_file = _try_own_file(cell)
+            if session.passed.get(cell.id) or not has_file:
+                return True
 
 
 def _own_path(cell: Cell) -> Path:
@@ -153,16 +170,15 @@ def _run(lesson: str, cell: Cell, namespace: dict) -> None:
     _execute(blank_lines + cell.text, lessons.paths()[lesson], namespace)
 
 
-def _run_and_show(lesson: str, cell: Cell, namespace: dict, show: bool) -> None:
-    """Run a cell, and open the figures that it saved if `show`."""
+def _run_and_show(lesson: str, cell: Cell, namespace: dict) -> None:
+    """Run a cell, and open the figures that it saved, if figures are to be opened."""
+    from minitx.page import browser
+
     before = len(session.figures)
     _run(lesson, cell, namespace)
-    for path in session.figures[before:] if show else ():
-        opened = False
-        with contextlib.suppress(Exception):  # no display or no browser; the path was printed
-            opened = webbrowser.open(path.absolute().as_uri())
-        if not opened:
-            print(f"  this figure cannot be opened from here: open {path} yourself")
+    if session.opens:
+        for path in session.figures[before:]:
+            browser.open_page(path)
 
 
 def _execute(source: str, path: Path, namespace: dict) -> None:

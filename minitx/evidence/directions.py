@@ -4,20 +4,15 @@ import itertools
 
 import numpy as np
 
-from minitx import measure
+from minitx import geometry, measure
 from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
 
 
 def turned_at_random(x_TD, cosine_T, rng: np.random.Generator) -> np.ndarray:
     """Return states turned in random directions until they have these cosines with x_TD."""
-    length_T1 = measure.norms(x_TD)[:, None]
-    unit_TD = x_TD / length_T1
-    across_TD = rng.standard_normal(x_TD.shape)
-    across_TD -= np.sum(across_TD * unit_TD, axis=1, keepdims=True) * unit_TD
-    across_TD /= measure.norms(across_TD)[:, None]
-    cosine_T1 = np.clip(cosine_T, -1, 1)[:, None]
-    return length_T1 * (cosine_T1 * unit_TD + np.sqrt(1 - cosine_T1**2) * across_TD)
+    distance_T1 = np.sqrt(2 - 2 * np.clip(cosine_T, -1, 1))[:, None]
+    return geometry.turned(x_TD, rng.standard_normal(x_TD.shape), distance_T1)
 
 
 def a9(cosine, right_angle_growth, right_angle_step, with_embedding):
@@ -53,7 +48,7 @@ def measure_a9(reading: Reading, window: int) -> dict[str, float]:
     return {
         "cosine": mean_of_medians(measure.cosines(after_NTD, before_NTD)),
         "right_angle_growth": mean_of_medians(measure.orthogonal_null(growth_NT)),
-        "right_angle_step": mean_of_medians(1 / np.sqrt(1 + step_NT**2)),
+        "right_angle_step": mean_of_medians(geometry.step_null(step_NT)),
         "with_embedding": float(np.median(measure.cosines(states_LTD[-1], states_LTD[0]))),
     }
 

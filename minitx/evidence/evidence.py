@@ -1,4 +1,4 @@
-"""What evidence for a claim consists of, and the list of all claims that one model can settle.
+"""What evidence for a claim consists of, and the list of all claims.
 
 A rule is written before its result. Its docstring says it in words, with the reason for each
 threshold. It gets numbers by name and returns one of `RULINGS`.
@@ -6,7 +6,7 @@ threshold. It gets numbers by name and returns one of `RULINGS`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 RULINGS = ("supported", "qualified", "refuted", "by algebra")
 # What judging adds to them: the windows or the texts do not agree; the claim was not judged.
@@ -19,19 +19,30 @@ class Untestable(Exception):
 
 @dataclass(frozen=True)
 class Evidence:
-    """How one claim is judged on one model."""
+    """How one claim is judged."""
 
     id: str
     measure: Callable[..., dict[str, float]]
-    """From a `Reading` and a window's number to numbers by name; from the `Reading` alone if the
-    numbers are those of the weights. Raises Untestable."""
+    """Returns numbers by name. Its arguments depend on `of`. Raises Untestable."""
     rule: Callable[..., str]
     baseline: str
     """What would be measured if there were nothing to find, in words."""
     sentence: str
     """What was measured, for a layman; {name} stands for a number."""
-    is_of_weights: bool = False
-    """Whether the weights alone decide, so that no text and no interval is involved."""
+    of: Literal["windows", "model", "families", "mathematics"] = "windows"
+    """What the claim is about, and so what is measured:
+    windows: a model that reads; called with a `Reading` and a window's number;
+    model: a model's weights or tokenizer alone, so that no interval is involved; called with a
+        `Reading`;
+    families: several trained models; called with a seed's number and the families of `species`;
+    mathematics: no model at all; called without arguments."""
+    species: tuple[str, ...] = ("fables",)
+    """The species of the zoo to judge the claim on. A claim that one model can settle is judged on
+    the models of the first."""
+
+    @property
+    def needs_one_model(self) -> bool:
+        return self.of in ("windows", "model")
 
     @property
     def rule_in_words(self) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minitx import measure
+from minitx import geometry, measure
 from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
 
@@ -20,16 +20,6 @@ def median_norms(reading: Reading, window: int) -> np.ndarray:
 def step_sizes(reading: Reading, window: int) -> np.ndarray:
     """Return the median norm of the change that each block makes, step_N."""
     return np.median(measure.norms(np.diff(reading.states_LTD(window), axis=0)), axis=1)
-
-
-def rank_correlation(a, b) -> float:
-    """Return Spearman's rank correlation of two lists of distinct numbers.
-
-    >>> rank_correlation([1, 2, 5], [10, 20, 30]), rank_correlation([1, 2, 5], [3, 2, 1])
-    (1.0, -1.0)
-    """
-    ranks = [np.argsort(np.argsort(values)) for values in (a, b)]
-    return round(float(np.corrcoef(*ranks)[0, 1]), 12)
 
 
 def straightness(x, y) -> float:
@@ -76,7 +66,7 @@ def measure_a10(reading: Reading, window: int) -> dict[str, float]:
         raise Untestable("with fewer than 3 blocks there is no trend")
     step_N = step_sizes(reading, window)
     return {
-        "rank_with_layer": rank_correlation(np.arange(len(step_N)), step_N),
+        "rank_with_layer": geometry.spearman(np.arange(len(step_N)), step_N) or 0.0,
         "share_larger": float(np.mean(step_N[1:] > step_N[:-1])),
     }
 
@@ -132,11 +122,7 @@ def measure_a13(reading: Reading, window: int) -> dict[str, float]:
     config = reading.config
     if not config.depth or not config.residual or config.norm_place == "post":
         raise Untestable("its last state is not the sum of the updates")
-    trace = reading.trace
-    start_TD = np.asarray(trace.stream_RBTD[0, window, 1:], np.float64)
-    end_TD = np.asarray(trace.stream_RBTD[-1, window, 1:], np.float64)
-    square_T = measure.norms(start_TD) ** 2
-    for update_NBTD in (trace.attention_update_NBTD, trace.mlp_update_NBTD):
-        square_T = square_T + (measure.norms(update_NBTD[:, window, 1:]) ** 2).sum(axis=0)
-    by_adding = float(np.mean(square_T / measure.norms(end_TD) ** 2))
+    stations_RBTD = reading.trace.stream_RBTD[:, window : window + 1]
+    shares = geometry.accounts(stations_RBTD)
+    by_adding = shares["share_embedding"] + shares["share_updates"]
     return {"by_adding": by_adding, "by_alignment": 1 - by_adding}

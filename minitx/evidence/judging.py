@@ -1,73 +1,124 @@
-"""From measurements to verdicts: means over windows, bootstrap intervals, and what makes one sure.
+"""From measurements to verdicts on one model: means over windows, and what makes a verdict sure.
 
 A verdict stands if the rule gives it for the means, for nearly all resamples of the windows, and
 for each text alone. Otherwise it is "undecided": another sample could give another verdict.
 """
 
+import importlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minitx.errors import InputError, suggest
-from minitx.evidence import directions, growth, lens, readout, size, weights  # noqa: F401 (they register)
-from minitx.evidence.evidence import EVIDENCE, RULINGS, Evidence, Untestable
-from minitx.evidence.reading import Reading
+from minitx.evidence.evidence import EVIDENCE, Evidence, Untestable
+from minitx.evidence.reading import Reading, hash_of_weights, in_words
+from minitx.evidence.rulings import Numbers, measure_windows, ruled
+from minitx.evidence.verdicts import Judged, rules_hash
+from minitx.runs.run import Run
+
+SUBJECTS = (
+    "growth",
+    "directions",
+    "size",
+    "readout",
+    "lens",
+    "channels",
+    "planes",
+    "weights",
+    "gradients",
+    "training",
+    "heads",
+    "token_sizes",
+    "tying",
+    "inverses",
+    "meaning",
+    "analogies",
+    "sphere",
+    "tokens",
+    "rare_words",
+    "pipeline",
+    "positions",
+    "passes",
+)
+for subject in SUBJECTS:  # each puts its claims into EVIDENCE
+    importlib.import_module(f"minitx.evidence.{subject}")
 
 RESAMPLES = 1000
 AGREEMENT = 0.95  # of resamples that must give the verdict of the means
 LOW, HIGH = 0.025, 0.975  # quantiles that bound the interval
 
 
-def judge(reading: Reading, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield each claim's id and its row as plain JSON, as soon as it is judged."""
-    for id in ids:
-        yield id, judge_claim(EVIDENCE[id], reading)
+def judge_run(run: Run, seen: Reading, ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each claim's id and its row for a model, as soon as it is judged and kept.
+
+    Verdicts that were kept before, on the same weights and texts, are not judged again.
+    """
+    name = Path(run.name).name
+    origin = str(run.folder.absolute()) if run.recipe else run.name
+    judged = Judged(name, origin, hash_of_weights(seen), in_words(seen), rules_hash())
+    judged.take_over()
+    return judged.judge(ids, lambda claim: judge_claim(claim, seen))
 
 
 def judge_claim(claim: Evidence, reading: Reading) -> dict[str, Any]:
     """Return the verdict on one claim: with its numbers, their intervals, and a sentence."""
     try:
-        numbers_W = measure(claim, reading)
+        if claim.of == "model":
+            return row_of(claim, claim.measure(reading))
+        numbers_W = measure_windows(claim, reading)
+        row = row_of(claim, {name: float(values.mean()) for name, values in numbers_W.items()})
     except Untestable as reason:
-        return {"verdict": "untested", "sentence": f"It cannot be asked of this model: {reason}."}
-    means = {name: float(values.mean()) for name, values in numbers_W.items()}
-    ruling = ruled(claim, means)
-    row = {
-        "verdict": ruling,
-        "sentence": claim.in_words(means),
-        "numbers": {name: {"mean": mean} for name, mean in means.items()},
-        "rule": claim.rule_in_words,
-        "baseline": claim.baseline,
-    }
-    if claim.is_of_weights:
-        return row
+        return untested(f"It cannot be asked of this model: {reason}.")
     by_text = rulings_by_text(claim, numbers_W, reading.text_W)
     resampled = resample(numbers_W, reading.text_W)
-    agreement = np.mean([ruled(claim, one) == ruling for one in resampled])
-    for name in means:
-        values = [one[name] for one in resampled]
-        low, high = np.quantile(values, [LOW, HIGH])
-        row["numbers"][name] |= {"low": float(low), "high": float(high)}
-    row |= {"windows": len(reading.text_W), "texts": by_text, "agreement": float(agreement)}
-    if agreement < AGREEMENT or len(set(by_text.values())) > 1:
+    row |= {"windows": len(reading.text_W), "texts": by_text}
+    add_intervals(row, resampled)
+    settle(row, claim, resampled)
+    if len(set(by_text.values())) > 1:
         row["verdict"] = "undecided"
+        row["why"] = "texts disagree: " + named(by_text)
     return row
 
 
-def measure(claim: Evidence, reading: Reading) -> dict[str, np.ndarray]:
-    """Return the numbers of a claim over windows W; one value each if they are of the weights."""
-    if claim.is_of_weights:
-        return {name: np.array([value]) for name, value in claim.measure(reading).items()}
-    rows = [claim.measure(reading, window) for window in range(len(reading.text_W))]
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+def row_of(claim: Evidence, numbers: Numbers) -> dict[str, Any]:
+    """Return what the rule says of these numbers, as a row without intervals.
+
+    Raises Untestable if a number is not finite.
+    """
+    for name, number in numbers.items():
+        if not np.isfinite(number):
+            raise Untestable(f"{name.replace('_', ' ')} comes out as {number}")
+    return {
+        "verdict": ruled(claim, numbers),
+        "sentence": claim.in_words(numbers),
+        "numbers": {name: {"mean": float(number)} for name, number in numbers.items()},
+        "rule": claim.rule_in_words,
+        "baseline": claim.baseline,
+    }
 
 
-def ruled(claim: Evidence, numbers: dict[str, float]) -> str:
-    """Return what the rule says of these numbers."""
-    ruling = claim.rule(**numbers)
-    assert ruling in RULINGS, f"{claim.id}: {ruling!r} is not a ruling"
-    return ruling
+def untested(sentence: str) -> dict[str, Any]:
+    """Return the row of a claim that was not judged."""
+    return {"verdict": "untested", "sentence": sentence}
+
+
+def add_intervals(row: dict[str, Any], resampled: list[Numbers]) -> None:
+    """Add to each number of a row the bounds of its 95 % interval."""
+    for name, number in row["numbers"].items():
+        low, high = np.quantile([numbers[name] for numbers in resampled], [LOW, HIGH])
+        number |= {"low": float(low), "high": float(high)}
+
+
+def settle(row: dict[str, Any], claim: Evidence, resampled: list[Numbers]) -> None:
+    """Make a verdict undecided that too few resamples agree with; `why` says so."""
+    verdict = row["verdict"]
+    agreement = float(np.mean([ruled(claim, numbers) == verdict for numbers in resampled]))
+    row["agreement"] = agreement
+    if agreement < AGREEMENT:
+        row["verdict"] = "undecided"
+        row["why"] = f"the means say {verdict}, but only {agreement:.0%} of the resamples do"
 
 
 def rulings_by_text(claim, numbers_W: dict[str, np.ndarray], text_W: list[str]) -> dict[str, str]:
@@ -79,7 +130,7 @@ def rulings_by_text(claim, numbers_W: dict[str, np.ndarray], text_W: list[str]) 
     return found
 
 
-def resample(numbers_W: dict[str, np.ndarray], text_W: list[str]) -> list[dict[str, float]]:
+def resample(numbers_W: dict[str, np.ndarray], text_W: list[str]) -> list[Numbers]:
     """Return the means over windows drawn with replacement, from each text as many as it has."""
     rng = np.random.default_rng(0)
     groups = [np.flatnonzero(np.array(text_W) == text) for text in dict.fromkeys(text_W)]
@@ -90,21 +141,31 @@ def resample(numbers_W: dict[str, np.ndarray], text_W: list[str]) -> list[dict[s
     return means
 
 
-def chosen_claims(words: str | None, known: Sequence[str]) -> list[str]:
-    """Return the ids in "A9,B37", or all claims that one model can settle.
+def named(rulings: dict[str, str]) -> str:
+    """Return rulings with the name of their source.
 
-    Raises InputError for an unknown id, and for a claim that needs more than one model.
+    >>> named({"fables": "refuted", "errands": "qualified"})
+    'fables refuted, errands qualified'
     """
+    return ", ".join(f"{name} {ruling}" for name, ruling in rulings.items())
+
+
+def chosen_claims(words: str | None, known: Sequence[str], zoo: bool = False) -> list[str]:
+    """Return the ids in "A9,B37", or all claims: those that one model can settle, or the zoo.
+
+    Raises InputError for an unknown id, and for a claim that one model cannot settle.
+    """
+    possible = [id for id in known if id in EVIDENCE and (zoo or EVIDENCE[id].needs_one_model)]
     if words is None:
-        return [id for id in known if id in EVIDENCE]
+        return possible
     ids = [id.strip().upper() for id in words.split(",") if id.strip()]
     for id in ids:
         if id not in known:
             raise InputError(f"there is no claim {id!r}{suggest(id, known)}")
-        if id not in EVIDENCE:
+        if id not in possible:
             raise InputError(
-                f"{id} cannot be judged on one model yet: its lesson judges it on a family of "
-                "trained models; see `minitx ledger`"
+                f"{id} needs more than one model: judge it on the family of trained models that "
+                f"minitx makes, with `minitx judge zoo --claims {id}`"
             )
     if not ids:
         raise InputError(f"no claim is named in {words!r}: name some, for example A9,B37")

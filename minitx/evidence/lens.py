@@ -1,12 +1,16 @@
 """What does the unembedding see in states that are not the last?"""
 
+import functools
+
 import numpy as np
 
-from minitx import measure
+from minitx import compiled, measure
+from minitx.evidence import linear_maps
 from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
 
 LAYERS = 6  # of a deep model that are read, spread evenly
+COMPARED = 16  # states of a window that are compared with all rows of a table
 
 
 def b36(share_of_layers, at_half_depth, mean_prediction):
@@ -43,3 +47,80 @@ def measure_b36(reading: Reading, window: int) -> dict[str, float]:
         "at_half_depth": kl_by_layer[half],
         "mean_prediction": mean_prediction,
     }
+
+
+def b35(cosine_input, rotated_input, input_left, cosine_output, rotated_output, output_reached):
+    """How near the states at half depth are to the rows of each table, where 100 % is what the
+    table has at its own end of the model, and 0 % what a rotated table has. The mean row, which
+    tells no token from another, is left out. The states have left
+    the input space and not reached the output space if both are below 90 %. They are in between if
+    both are above 10 %, so that something of both spaces is there. Refuted if one is 90 % or more:
+    then states midway are still, or already, at home."""
+    has_both = min(input_left, output_reached) > 0.1
+    return three_way(supported=has_both, refuted=max(input_left, output_reached) >= 0.9)
+
+
+@evidence(
+    "B35",
+    rule=b35,
+    baseline="the same tables, randomly rotated: 0 %",
+    sentence="At half depth the cosine with the nearest row of the embedding is {cosine_input:.2f} "
+    "(rotated table: {rotated_input:.2f}), which is {input_left:.0%} of what it is at the start, "
+    "counted from the rotated table. With the nearest row of the unembedding it is "
+    "{cosine_output:.2f} (rotated: {rotated_output:.2f}), {output_reached:.0%} of what it is at "
+    "the end.",
+)
+def measure_b35(reading: Reading, window: int) -> dict[str, float]:
+    depth = reading.config.depth
+    if depth < 2:
+        raise Untestable("with fewer than 2 blocks no state is midway")
+    places_T = np.unique(np.linspace(1, reading.tokens_WT.shape[1] - 1, COMPARED).astype(int))
+    states_LTD = reading.trace.states_LBTD[:, window, places_T]
+    read_LTD = compiled.final_norm(reading.model, states_LTD)
+    token_mean_D = reading.embedding_VD.mean(axis=0) * reading.model.embedding_scale
+    token_LTD = states_LTD - reading.trace.position_BTD[window, places_T] - token_mean_D
+    turn_DD = linear_maps.rotation(states_LTD.shape[-1], reading.random(window))
+
+    def compare(midway_TD, own_end_TD, unit_VD) -> list[float]:
+        midway, rotated, at_end, rotated_at_end = (
+            nearest_cosine(x_TD, unit_VD)
+            # Turning the states gives the same cosines as turning the table the other way.
+            for x_TD in (midway_TD, midway_TD @ turn_DD, own_end_TD, own_end_TD @ turn_DD)
+        )
+        return [midway, rotated, (midway - rotated) / (at_end - rotated_at_end)]
+
+    half = depth // 2
+    cosine_input, rotated_input, input_left = compare(
+        token_LTD[half], token_LTD[0], unit_rows(reading, "embedding_VD")
+    )
+    cosine_output, rotated_output, output_reached = compare(
+        read_LTD[half], read_LTD[-1], unit_rows(reading, "unembedding_VD")
+    )
+    return {
+        "cosine_input": cosine_input,
+        "rotated_input": rotated_input,
+        "input_left": input_left,
+        "cosine_output": cosine_output,
+        "rotated_output": rotated_output,
+        "output_reached": output_reached,
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def unit_rows(reading: Reading, table: str) -> np.ndarray:
+    """Return the rows of a table without their mean, each made a vector of length 1, as float32.
+
+    What all rows share does not tell one token from another: in the unembedding it moves all logits
+    alike, and so no prediction.
+    """
+    rows_VD = getattr(reading, table)
+    rows_VD = rows_VD - rows_VD.mean(axis=0)
+    length_V = measure.norms(rows_VD)
+    return (rows_VD / np.where(length_V > 0, length_V, np.inf)[:, None]).astype(np.float32)
+
+
+def nearest_cosine(x_TD, unit_VD) -> float:
+    """Return the mean over states of the cosine with the nearest row, for rows of length 1."""
+    length_T = measure.norms(x_TD)
+    unit_TD = x_TD / np.where(length_T > 0, length_T, np.inf)[:, None]
+    return float(np.mean(np.max(unit_TD.astype(np.float32) @ unit_VD.T, axis=1)))

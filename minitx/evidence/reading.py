@@ -3,8 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,12 +13,12 @@ from minitx.model import Transformer
 from minitx.parameters import named_arrays
 from minitx.runs import run as runs
 from minitx.runs.run import Run
+from minitx.runs.zoo import Family
 from minitx.text import corpus
 
 WINDOWS = 20  # of all texts together; enough for a bootstrap
 WINDOW_TOKENS = 64  # at most; SmolLM2 then reads its windows in seconds
 GENERATED_WORDS = 4000
-ROOM = Path(__file__).parent
 
 
 class Passage(NamedTuple):
@@ -32,8 +31,7 @@ class Passage(NamedTuple):
 class Reading:
     """The windows tokens_WT of some texts, and what happened inside the model as it read them.
 
-    `text_W` names the text of each window; `strings_V` are the tokens as text, if they are known.
-    Arrays of the trace have W for their batch.
+    `text_W` names the text of each window. Arrays of the trace have W for their batch.
     """
 
     def __init__(
@@ -41,13 +39,18 @@ class Reading:
         model: Transformer,
         tokens_WT: np.ndarray,
         text_W: Sequence[str],
-        strings_V: Sequence[str] = (),
+        tokenizer: Any = None,
     ):
-        self.strings_V = list(strings_V)
+        self.tokenizer = tokenizer
         self.model = model
         self.config = model.config
         self.tokens_WT = np.asarray(tokens_WT)
         self.text_W = list(text_W)
+
+    @property
+    def strings_V(self) -> list[str]:
+        """The tokens as text; empty if the tokenizer is not known."""
+        return list(self.tokenizer.tokens) if self.tokenizer else []
 
     @functools.cached_property
     def trace(self):
@@ -83,24 +86,21 @@ class Reading:
         return np.random.default_rng(window)
 
 
-def fingerprint(reading: Reading) -> str:
-    """Return a hash of the weights, the windows and the code that judges, 12 characters."""
+def hash_of_weights(reading: Reading) -> str:
+    """Return a hash of the model's weights, 12 characters."""
     digest = hashlib.sha256()
     for name, array in sorted(named_arrays(reading.model.params()).items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(reading.tokens_WT.tobytes())
-    digest.update(hash_rules().encode())
     return digest.hexdigest()[:12]
 
 
-@functools.cache
-def hash_rules() -> str:
-    """Return a hash of the code that judges."""
-    digest = hashlib.sha256()
-    for path in sorted(ROOM.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def in_words(reading: Reading) -> str:
+    """Return what was read, with a hash of its tokens."""
+    count, length = reading.tokens_WT.shape
+    texts = ", ".join(dict.fromkeys(reading.text_W))
+    digest = hashlib.sha256(reading.tokens_WT.tobytes()).hexdigest()[:8]
+    return f"{count} windows of {length} tokens of {texts} ({digest})"
 
 
 def to_float32(x_TD) -> np.ndarray:
@@ -126,7 +126,15 @@ def read(run: Run, names: Sequence[str] = (), windows: int = WINDOWS) -> Reading
         windows_WT = windows_of(source, share, length)
         tokens.append(windows_WT)
         text_W += [source.name] * len(windows_WT)
-    return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer.tokens)
+    return Reading(run.model, np.concatenate(tokens), text_W, run.tokenizer)
+
+
+def read_held_out(model: Transformer, family: Family) -> Reading:
+    """Return a model that has read windows of the held-out text of a family of the zoo."""
+    length = min(family.config.context, WINDOW_TOKENS)
+    tokens_WT = report.sequences(family.data.val_tokens, length, WINDOWS * length)
+    text_W = [family.data.config.corpus] * len(tokens_WT)
+    return Reading(model, tokens_WT, text_W, family.data.tokenizer)
 
 
 def windows_of(source: Passage, count: int, length: int) -> np.ndarray:

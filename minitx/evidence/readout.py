@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from minitx import compiled, measure
+from minitx import compiled, geometry, measure
 from minitx.evidence.evidence import Untestable, evidence, three_way
-from minitx.evidence.growth import rank_correlation
 from minitx.evidence.reading import Reading, to_float32
 from minitx.evidence.size import read_state
 
@@ -39,7 +38,7 @@ def agreement(by: dict[str, np.ndarray], rule: str) -> float:
 def mean_rank_correlation(by: dict[str, np.ndarray], rule: str) -> float:
     """Return how near a rule's order of all tokens is to that of the dot products, over states."""
     pairs = zip(by["dot"], by[rule], strict=True)
-    return float(np.mean([rank_correlation(dot_V, rule_V) for dot_V, rule_V in pairs]))
+    return float(np.mean([geometry.spearman(dot_V, rule_V) or 0.0 for dot_V, rule_V in pairs]))
 
 
 def b2(cosine, nearest, nearest_at_random):

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from minitx import measure
+from minitx import geometry, measure
 from minitx.evidence.evidence import evidence, three_way
-from minitx.evidence.growth import rank_correlation
 from minitx.evidence.reading import Reading
 
 COLD = 1 / 20  # a temperature, as a share of the lead of the best token: others get exp(-20)
@@ -134,7 +133,7 @@ def b29(short_of_uniform):
     baseline="none: without biases it holds for any weights",
     sentence="A last state of zeros gives an entropy {short_of_uniform:z.4f} nats below that of "
     "equal chances.",
-    is_of_weights=True,
+    of="model",
 )
 def measure_b29(reading: Reading) -> dict[str, float]:
     logits_1V = reading.readout(np.zeros((1, reading.config.width)))
@@ -159,8 +158,9 @@ def b31(rank_with_entropy, entropy_fall_before_norm):
 )
 def measure_b31(reading: Reading, window: int) -> dict[str, float]:
     norm_T = measure.norms(last_state(reading, window))
+    entropy_T = measure.entropy(reading.logits_TV(window))
     return {
-        "rank_with_entropy": rank_correlation(norm_T, measure.entropy(reading.logits_TV(window))),
+        "rank_with_entropy": geometry.spearman(norm_T, entropy_T) or 0.0,
         "entropy_fall_before_norm": fall_before_norm(reading, window),
     }
 
@@ -201,26 +201,9 @@ def measure_b37(reading: Reading, window: int) -> dict[str, float]:
     return {
         "share_with_length": float(1 - of_direction**2),
         "kl_longer": effect((1 + MOVE) * x_TD),
-        "kl_turned": effect(turned(x_TD, others_TD, MOVE)),
-        "kl_turned_at_random": effect(turned(x_TD, noise_TD, MOVE)),
+        "kl_turned": effect(geometry.turned(x_TD, others_TD, MOVE)),
+        "kl_turned_at_random": effect(geometry.turned(x_TD, noise_TD, MOVE)),
     }
-
-
-def turned(x_TD, towards_TD, distance: float) -> np.ndarray:
-    """Return states turned towards others until they have moved by a distance; lengths are kept.
-
-    The distance is a share of the norm: a turn by an angle a moves a state by 2 sin(a / 2). A state
-    that is turned towards itself stays.
-    """
-    angle = 2 * np.arcsin(distance / 2)
-    length_T1 = measure.norms(x_TD)[:, None]
-    unit_TD = x_TD / length_T1
-    across_TD = towards_TD - np.sum(towards_TD * unit_TD, axis=1, keepdims=True) * unit_TD
-    across_T1 = measure.norms(across_TD)[:, None]
-    is_other_T1 = across_T1 > 1e-6 * measure.norms(towards_TD)[:, None]
-    across_TD = across_TD / np.where(is_other_T1, across_T1, 1)
-    turned_TD = length_T1 * (np.cos(angle) * unit_TD + np.sin(angle) * across_TD)
-    return np.where(is_other_T1, turned_TD, x_TD)
 
 
 def c3(kl_of_shift):

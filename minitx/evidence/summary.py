@@ -6,8 +6,10 @@ from typing import Any
 from minitx import tables
 from minitx.evidence.evidence import VERDICTS
 
+Rows = dict[str, dict[str, Any]]  # by claim: what was found
 
-def counts(rows: dict[str, dict[str, Any]]) -> str:
+
+def counts(rows: Rows) -> str:
     """Return how many claims have each verdict, in words.
 
     >>> counts({"A8": {"verdict": "refuted"}, "A9": {"verdict": "refuted"}})
@@ -17,45 +19,61 @@ def counts(rows: dict[str, dict[str, Any]]) -> str:
     return ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
 
 
-def listing(words: dict[str, str], rows: dict[str, dict[str, Any]]) -> str:
-    """Return each claim with its verdict and its sentence, for a terminal."""
-    return "\n".join(entry(id, words[id], row) for id, row in rows.items())
-
-
 def entry(id: str, words: str, row: dict[str, Any]) -> str:
     """Return one claim with its verdict and its sentence."""
-    return f"{id:4}{row['verdict'].upper():12}{words}\n{'':16}{row['sentence']}"
+    return f"{id:4}{row['verdict'].upper():12}{words}\n{'':16}{in_words(row)}"
 
 
-def side_by_side(words: dict[str, str], judged: dict[str, dict[str, dict]]) -> list[list[str]]:
+def in_words(row: dict[str, Any]) -> str:
+    """Return what was measured, and why that does not suffice if the verdict is undecided.
+
+    >>> in_words({"sentence": "It is 3.", "why": "seeds disagree: seed 0 refuted"})
+    'It is 3. (Seeds disagree: seed 0 refuted.)'
+    """
+    if "why" not in row:
+        return row["sentence"]
+    why = row["why"][0].upper() + row["why"][1:]
+    return f"{row['sentence']} ({why}.)"
+
+
+def claims_of(judged: dict[str, Rows]) -> list[str]:
+    """Return the claims that any of the models was judged on."""
+    return list(dict.fromkeys(id for rows in judged.values() for id in rows))
+
+
+def side_by_side(words: dict[str, str], judged: dict[str, Rows]) -> list[list[str]]:
     """Return a table of claims and models: the verdict in each cell, a heading first."""
-    ids = dict.fromkeys(id for rows in judged.values() for id in rows)
     table = [["claim", *judged, ""]]
-    for id in ids:
+    for id in words:
         verdicts = [rows[id]["verdict"] if id in rows else "" for rows in judged.values()]
-        table.append([id, *verdicts, words[id]])
+        if any(verdicts):
+            table.append([id, *verdicts, words[id]])
     return table
 
 
-def markdown(words: dict[str, str], judged: dict[str, dict[str, dict]]) -> str:
+def one_claim(id: str, words: str, judged: dict[str, Rows]) -> str:
+    """Return all that is known of a claim as Markdown: rule, baseline, verdicts, numbers."""
+    rows = {model: rows[id] for model, rows in judged.items() if id in rows}
+    parts = [f"## {id}: {words}"]
+    measured = [row for row in rows.values() if "rule" in row]
+    if measured:
+        parts.append(f"Rule: {measured[0]['rule']}")
+        parts.append(f"Baseline: {measured[0]['baseline']}.")
+    for model, row in rows.items():
+        parts.append(f"**{model}: {row['verdict']}.** {in_words(row)}")
+    if measured:
+        parts.append(tables.markdown(numbers_table(rows)))
+    return "\n\n".join(parts)
+
+
+def markdown(words: dict[str, str], judged: dict[str, Rows]) -> str:
     """Return a page in Markdown: the table, then each claim with rule, baseline and numbers."""
     parts = ["# Claims, judged", tables.markdown(side_by_side(words, judged))]
-    for id in dict.fromkeys(id for rows in judged.values() for id in rows):
-        parts.append(f"## {id}: {words[id]}")
-        rows = {model: rows[id] for model, rows in judged.items() if id in rows}
-        measured = [row for row in rows.values() if "rule" in row]
-        if measured:
-            parts.append(f"Rule: {measured[0]['rule']}")
-            parts.append(f"Baseline: {measured[0]['baseline']}.")
-        parts += [
-            f"**{model}: {row['verdict']}.** {row['sentence']}" for model, row in rows.items()
-        ]
-        if measured:
-            parts.append(tables.markdown(numbers_table(rows)))
+    parts += [one_claim(id, words[id], judged) for id in claims_of(judged)]
     return "\n\n".join(parts) + "\n"
 
 
-def numbers_table(rows: dict[str, dict[str, Any]]) -> list[list[str]]:
+def numbers_table(rows: Rows) -> list[list[str]]:
     """Return the numbers of a claim by model, with their 95 % intervals."""
     names = dict.fromkeys(name for row in rows.values() for name in row.get("numbers", {}))
     table = [["", *rows]]

@@ -1,42 +1,116 @@
-"""The verdicts on a model as a file, so that an interrupted `judge` goes on, and a ledger can show.
+"""Verdicts on disk: a file for each model that was judged on this machine, in the cache.
 
-The file belongs to one model, one set of windows and one version of this code: if one of them has
-changed, nothing of the file is taken over.
+An interrupted `judge` goes on from its file, and the ledger shows all files. A file belongs to the
+weights, the windows and the rules that its verdicts came from; if one of them has changed, nothing
+of the file is taken over.
 """
 
+import functools
+import hashlib
 import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from minitx import files
 from minitx.errors import InputError
+from minitx.evidence.evidence import EVIDENCE, Evidence
+from minitx.text.corpus import cache_folder
+
+ZOO = "zoo"
+# They show verdicts and keep them, but do not decide them.
+PRESENTATION = {"__init__.py", "claims.py", "ledger_page.py", "summary.py", "verdicts.py"}
 
 
-def read_kept(path: Path, mark: str) -> dict[str, dict[str, Any]]:
-    """Return the rows in a file that were judged under the same mark; none if there are no such.
+@dataclass
+class Judged:
+    """A model with the verdicts on it."""
 
-    Raises InputError for a file that is something else.
-    """
-    if not path.exists():
-        return {}
-    kept = read(path)
-    return kept["claims"] if kept["mark"] == mark else {}
+    model: str
+    """Its name for people."""
+    origin: str
+    """Where it came from: a folder, a file, or the name of a pulled model. One file for each."""
+    weights: str
+    """A hash of its weights; for the zoo, of everything that decides them."""
+    measured_on: str
+    """What it read, in words, with a hash."""
+    rules: str
+    """A hash of the code that judged."""
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """A row for each claim, by its id."""
+
+    @property
+    def label(self) -> str:
+        """The name with the first letters of the weights' hash."""
+        return f"{self.model} {self.weights[:8]}"
+
+    @property
+    def path(self) -> Path:
+        if self.origin == ZOO:
+            return folder() / f"{ZOO}.json"
+        mark = hashlib.sha256(self.origin.encode()).hexdigest()[:8]
+        return folder() / f"{self.model}-{mark}.json"
+
+    def take_over(self) -> None:
+        """Read the verdicts that are on disk, if they came from the same weights, text and rules.
+
+        Raises InputError for a file that is something else.
+        """
+        if not self.path.exists():
+            return
+        kept = read(self.path)
+        if asdict(kept) | {"claims": {}} == asdict(self) | {"claims": {}}:
+            self.claims = kept.claims
+
+    def judge(
+        self, ids: Sequence[str], judge_claim: Callable[[Evidence], dict[str, Any]]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield each claim's id and its row, as soon as it is judged and on disk.
+
+        A claim that has a verdict already is not judged again.
+        """
+        for id in ids:
+            if id not in self.claims:
+                self.claims[id] = judge_claim(EVIDENCE[id])
+                self.write()
+            yield id, self.claims[id]
+
+    def write(self) -> None:
+        """Write the verdicts so far. Raises InputError if that is impossible."""
+        files.write(self.path, self.as_text())
+
+    def as_text(self) -> str:
+        return json.dumps(asdict(self), indent=1, allow_nan=False) + "\n"
 
 
-def read(path: Path) -> dict[str, Any]:
+def folder() -> Path:
+    """Return the folder of all verdicts on this machine."""
+    return cache_folder() / "judged"
+
+
+def read(path: Path) -> Judged:
     """Return a file of verdicts. Raises InputError for a file that is something else."""
-    kept = files.read_json(path)
-    if not isinstance(kept, dict) or not {"model", "mark", "claims"} <= kept.keys():
-        raise InputError(f"{path} contains no verdicts of minitx: restore it, or delete it")
-    return kept
+    content = files.read_json(path)
+    names = set(Judged.__dataclass_fields__)
+    if not isinstance(content, dict) or content.keys() != names:
+        raise InputError(f"{path} contains no verdicts of this version of minitx: delete it")
+    return Judged(**content)
 
 
-def read_all(folder: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the rows of each model that has a file of verdicts in a folder, by its name."""
-    return {path.stem: read(path)["claims"] for path in sorted(folder.glob("*.json"))}
+def read_all() -> list[Judged]:
+    """Return all models that were judged on this machine, the zoo first."""
+    judged = [read(path) for path in sorted(folder().glob("*.json"))]
+    return sorted(judged, key=lambda one: one.origin != ZOO)
 
 
-def keep(path: Path, model: str, mark: str, rows: dict[str, dict[str, Any]]) -> None:
-    """Write the rows so far. Raises InputError if that is impossible."""
-    content = {"model": model, "mark": mark, "claims": rows}
-    files.write(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+@functools.cache
+def rules_hash() -> str:
+    """Return a hash of the code that measures and judges, 12 characters."""
+    room = Path(__file__).parent
+    judging = [path for path in sorted(room.glob("*.py")) if path.name not in PRESENTATION]
+    shared = [room.parent / name for name in ("measure.py", "geometry.py")]
+    digest = hashlib.sha256()
+    for path in [*judging, *shared]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -23,7 +23,12 @@ HOW_TO_GET_ONE = "pip install 'minitx[browser]', and Chromium by `apt install ch
 
 
 def open_page(path: Path) -> bool:
-    """Open a page where a person sits at a screen; return whether that was possible.
+    """Open a file where a person sits at a screen; return whether that was possible."""
+    return open_address(path.absolute().as_uri())
+
+
+def open_address(address: str) -> bool:
+    """Open an address where a person sits at a screen; return whether that was possible.
 
     In CI, over SSH and without a display, nothing is opened.
     """
@@ -31,7 +36,9 @@ def open_page(path: Path) -> bool:
     has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if hidden or (sys.platform.startswith("linux") and not has_display):
         return False
-    return webbrowser.open(path.absolute().as_uri())
+    with contextlib.suppress(Exception):  # a browser that does not start: the address was printed
+        return webbrowser.open(address)
+    return False
 
 
 def find_chromium() -> str | None:

@@ -1,7 +1,8 @@
-"""What of a model travels in a page: its config, its weights as float16, its tokenizer, some text.
+"""What a page contains of a model: its config, weights as float16, tokenizer and some text.
 
-The weights are rounded to float16, which halves the page and changes predictions in the fourth
-digit or so. Everything else is JSON.
+Rounding the weights to float16 halves the page. It changes no probability of the demo by more than
+0.002, and the largest KL is 1.1e-5 nats (11136 predictions on the text that the demo held out,
+`compiled.trace` with and without `rounded`, 2026-11-25). Everything else is JSON.
 """
 
 import base64

@@ -21,13 +21,11 @@ PANELS = (
     "next", "dial", "attention", "growth", "compass", "turn", "silence", "lens", "arrow",
 )  # fmt: skip
 
-# In the order in which they use each other. They share one scope, because a browser loads no
-# modules from a file on disk.
+# In the order in which they use each other, before the panels. They share one scope, because a
+# browser loads no modules from a file on disk.
 SCRIPTS = (
     "measure.js", "layers.js", "model.js", "tokenizers.js",
     "svg.js", "heatmap.js", "plots.js", "view.js", "lab.js", "prompt.js", "panel.js",
-    *(f"panels/{name}.js" for name in PANELS),
-    "start.js",
 )  # fmt: skip
 
 
@@ -79,19 +77,43 @@ def check_size(models: Sequence[Run], untrained: bool) -> None:
         )
 
 
-def page(models: Sequence[Contents]) -> str:
-    """Return the HTML of a page with these models."""
+def one_panel(run: Run, panel: str, view: dict[str, str | float]) -> str:
+    """Return the HTML of a page with one model and one panel, to be shown inside another page.
+
+    `view` is what it shows at first. Raises InputError as `write` does, but for one model.
+    """
+    check_size([run], untrained=False)
+    prompt = view.get("prompt")
+    return page([contents(run, prompt, untrained=False)], (panel,), view)
+
+
+def page(
+    models: Sequence[Contents],
+    panels: Sequence[str] = PANELS,
+    view: dict[str, str | float] | None = None,
+) -> str:
+    """Return the HTML of a page with these models and panels.
+
+    `view` is what the page shows at first, if its address says nothing else.
+    """
     names = [model.facts["name"] for model in models]
     return string.Template(source("page.html")).substitute(
         title=html.escape(f"{', '.join(names)}: inside a transformer"),
         heading=html.escape(" and ".join(names)),
         style=source("style.css"),
         facts=facts_table(models),
-        contents="\n".join(contents_line(name) for name in PANELS),
-        panels="\n".join(source(f"panels/{name}.html") for name in PANELS),
+        kind="whole" if len(panels) > 1 else "single",
+        view=as_json(view or {}),
+        contents="\n".join(contents_line(name) for name in panels),
+        panels="\n".join(source(f"panels/{name}.html") for name in panels),
         models="\n".join(model_scripts(number, model) for number, model in enumerate(models)),
-        scripts="\n".join(script(name) for name in SCRIPTS),
+        scripts="\n".join(script(name) for name in scripts(panels)),
     )
+
+
+def scripts(panels: Sequence[str]) -> list[str]:
+    """Return the scripts of a page with these panels, in the order in which they use each other."""
+    return [*SCRIPTS, *(f"panels/{name}.js" for name in panels), "start.js"]
 
 
 def contents_line(panel: str) -> str:
@@ -112,13 +134,17 @@ def script(name: str) -> str:
 
 def model_scripts(number: int, model: Contents) -> str:
     """Return a model as elements that a browser keeps as text and never runs."""
-    # A text of the model may contain "</script>"; in JSON, "<" can be written so that it does not.
-    facts = json.dumps(model.facts, allow_nan=False).replace("<", "\\u003c")
+    facts = as_json(model.facts)
     parts = [f'<script type="application/json" data-model="{number}">{facts}</script>']
     for kind, weights in (("weights", model.weights), ("untrained", model.untrained)):
         if weights:
             parts.append(f'<script type="text/plain" id="{kind}-{number}">{weights}</script>')
     return "\n".join(parts)
+
+
+def as_json(value) -> str:
+    """Return a value as JSON that can stand in a script, even if it contains "</script>"."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
 def facts_table(models: Sequence[Contents]) -> str:

@@ -6,6 +6,7 @@ included: after a change, they are trained again.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import sys
@@ -41,11 +42,16 @@ class Species:
 MAIN = ModelConfig(width=96, depth=6, heads=4, context=64)
 SMALL = dataclasses.replace(MAIN, width=64, depth=2)
 WORDS = ModelConfig(width=32, depth=1, heads=4, context=32)
+HEADS = ModelConfig(width=48, depth=2, heads=4, context=32)
+TABLES = dataclasses.replace(WORDS, norm="none", positions="none")
 LONG = TrainConfig(
     steps=200, batch=12, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0, warmup=20,
     decay="linear", final_lr=0.0, eval_every=50,
 )  # fmt: skip
 SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
+SIZES = dataclasses.replace(SHORT, steps=300, weight_decay=0.0, eval_every=100)
+PAIRS = dataclasses.replace(SHORT, lr=0.02, weight_decay=0.0, eval_every=100)
+QUICK = dataclasses.replace(LONG, steps=100, batch=8, warmup=10, eval_every=100)
 
 ZOO = {
     "fables": Species("the model that most lessons look into: 6 pre-LN blocks", MAIN, LONG),
@@ -86,10 +92,43 @@ ZOO = {
         )
         for name in ("tied", "untied")
     },
+    **{
+        f"head-{head}-{norm}": Species(
+            f"logits by {head}, norm {norm}",
+            dataclasses.replace(HEADS, head=head, norm=norm),
+            QUICK,
+        )
+        for head in ("dot", "cosine", "distance")
+        for norm in ("none", "layernorm")
+    },
+    **{
+        f"chain-{depth}-{name}": Species(
+            f"a Markov chain; blocks: {depth}, no norms, no positions, {name} embeddings",
+            dataclasses.replace(TABLES, depth=depth, tied=name == "tied"),
+            PAIRS,
+            corpus="chain",
+        )
+        for depth in (0, 1)
+        for name in ("tied", "untied")
+    },
+    **{
+        f"sizes-{name}": Species(
+            f"tokens that follow Zipf's law, and some that never occur: {name}",
+            dataclasses.replace(WORDS, tied=name.endswith("-tied")),
+            recipe,
+            corpus="zipf",
+        )
+        for name, recipe in (
+            ("adam-tied", SIZES),
+            ("adam-untied", SIZES),
+            ("decay-tied", dataclasses.replace(SIZES, weight_decay=1.0)),
+            ("sgd-untied", dataclasses.replace(SIZES, optimizer="sgd", lr=0.2)),
+        )
+    },
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Family:
     """A trained species: one model for each seed, and how they got there."""
 
@@ -116,12 +155,7 @@ def load(name: str) -> Family:
 
     Raises InputError for an unknown name, an unusable cache, and training that broke down.
     """
-    if name not in ZOO:
-        raise InputError(f"the zoo has no {name!r}{suggest(name, ZOO)}")
-    species = ZOO[name]
-    recipe = species.train
-    data = prepare(species.corpus, species.tokenizer, species.model.vocab)
-    config = dataclasses.replace(species.model, vocab=len(data.tokenizer))
+    config, recipe, data = prepare_species(name)
     digest = hash_of(config, recipe, data)
     path = cache_folder() / "zoo" / f"{name}-{digest}.safetensors"
     if not path.exists():
@@ -142,6 +176,21 @@ def load(name: str) -> Family:
         val_losses=val_losses,
         data=data,
     )
+
+
+def prepare_species(name: str) -> tuple[ModelConfig, TrainConfig, Data]:
+    """Return what a species is trained with. Raises InputError for an unknown name."""
+    if name not in ZOO:
+        raise InputError(f"the zoo has no {name!r}{suggest(name, ZOO)}")
+    species = ZOO[name]
+    data = _prepare(species.corpus, species.tokenizer, species.model.vocab)
+    return dataclasses.replace(species.model, vocab=len(data.tokenizer)), species.train, data
+
+
+@functools.lru_cache(maxsize=8)
+def _prepare(corpus: str, tokenizer: str, vocab: int) -> Data:
+    """Return a corpus as tokens; species that share one share its arrays."""
+    return prepare(corpus, tokenizer, vocab)
 
 
 def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
@@ -169,15 +218,16 @@ def train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> di
     """Train all seeds, and return their parameters and their losses at each evaluation.
 
     `stages` has a list of parameters, one for each seed, by step; `losses` has the axes training
-    or validation, seed, evaluation. A terminal shows a progress line.
+    or validation, seed, evaluation. A terminal or a notebook shows a progress line.
     """
     from tqdm import tqdm
 
+    hides_bar = False if "ipykernel" in sys.modules else None  # None: unless it is a terminal
     stages = {}
     losses = []
     with tqdm(
         total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
-        leave=False, disable=None, file=sys.stderr, dynamic_ncols=True,
+        leave=False, disable=hides_bar, file=sys.stderr, dynamic_ncols=True,
     ) as bar:  # fmt: skip
         states = [init_state(config, recipe, seed) for seed in SEEDS]
         for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):

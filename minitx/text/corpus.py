@@ -59,8 +59,8 @@ ABOUT = {
     "chain-cyclic": "a Markov chain that goes round and round",
     "chain-reversible": "a Markov chain that looks the same backwards",
     "kingdom": "sentences about people of every rank, gender and age",
-    "errands": "who gave what to whom: the last name follows from the others",
-    "zipf": "independent draws by a Zipf law, and tokens that never occur",
+    "errands": "who gave what to whom while others pass by: the last name follows",
+    "zipf": "a Markov chain whose tokens follow Zipf's law, and tokens that never occur",
 }
 
 

@@ -1,9 +1,11 @@
-"""Sentences about people of known rank, gender and age, in which analogies are exact."""
+"""Sentences about people of known rank, gender and age, for analogies such as king and queen."""
 
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import product
+
+import numpy as np
 
 from minitx.errors import InputError
 from minitx.text.phrases import evenly, unfold
@@ -48,25 +50,39 @@ class Kingdom(Source):
     attributes: dict[str, dict[str, str]] = field(kw_only=True, repr=False)
     """The attributes of each person noun: attributes["king"]["rank"] is "royal"."""
     contexts: dict[str, dict[str, str]] = field(kw_only=True, repr=False)
-    """For each context word, its one attribute and the value that makes the word likely."""
+    """For each context word, its one attribute and the value that makes the word likely.
+
+    A noun's taste can outweigh that: see `kingdom`.
+    """
     decoys: tuple[str, ...] = field(kw_only=True, repr=False)
     """Nouns without attributes: animals, which do everything that people do, and things."""
 
 
-def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdom:
-    """Return sentences in which each context word depends on only one attribute of the noun.
+def kingdom(
+    seed: int = 0, held_out: Collection[tuple[str, str]] = (), taste: float = 0.6
+) -> Kingdom:
+    """Return sentences in which each context word depends on one attribute of the noun, and taste.
 
     Rank, gender and age are fully crossed, and the context words are independent given the noun.
-    Therefore log p(word | noun) is a sum of one term per attribute. So is log p(noun | words
-    before), up to a term that all nouns share: king - man + woman = queen is exact in both.
+    Two things make analogies hard. Nouns follow Zipf's law, whatever their attributes: the most
+    frequent is 24 times as frequent as the rarest. And each noun has a taste of its own: each
+    log p(word | noun) is off by a normal draw with standard deviation `taste`.
 
-    `seed` draws how frequent nouns and words are. A pair (noun, context word) in `held_out` never
-    meets in a sentence: the other words of that slot take over its probability, and sums that need
-    the pair fail. Raises InputError for a pair that is not a noun and a context word.
+    With `taste=0`, log p(word | noun) is a sum of one term per attribute: there king - man + woman
+    = queen is exact. It is exact in log p(noun | words before) - log p(noun), too, but not in
+    log p(noun | words before), where each noun adds its own frequency. With a taste, none of these
+    is exact: each misses by a few draws.
+
+    `seed` draws tastes, and how frequent nouns and words are. A pair (noun, context word) in
+    `held_out` never meets in a sentence: the other words of that slot take over its probability,
+    and sums that need the pair fail. Raises InputError for a pair that is not a noun and a context
+    word, and for a taste that is negative or above 3.
     """
+    if not 0 <= taste <= 3:
+        raise InputError(f"no kingdom has taste={taste}: choose a number between 0 and 3")
     random = seeded(seed)
     attributes, prior = _draw_nouns(random)
-    contexts, words_of, given = _draw_context_words(random, attributes, prior)
+    contexts, words_of, given = _draw_context_words(random, attributes, prior, taste)
     _take_out(held_out, words_of, given)
 
     def believe(heard):
@@ -138,24 +154,23 @@ def kingdom(seed: int = 0, held_out: Collection[tuple[str, str]] = ()) -> Kingdo
 
 def _draw_nouns(random) -> tuple[dict[str, dict[str, str]], dict[str, float]]:
     """Return the attributes of each person, and the probability of each noun, animals too."""
-    chance = {}  # value of an attribute: its probability
-    for values in VALUES.values():
-        chance |= zip(values, random.dirichlet([20] * len(values)).tolist(), strict=True)
     attributes = {}
-    prior = {}  # noun: its probability before any word is heard
     for rank, nouns in zip(VALUES["rank"], NOUNS, strict=True):
         crossed = product(VALUES["age"], VALUES["gender"])
         for noun, (age, gender) in zip(nouns.split(), crossed, strict=True):
             attributes[noun] = {"rank": rank, "gender": gender, "age": age}
-            prior[noun] = 0.8 * chance[rank] * chance[gender] * chance[age]
+    weights = 1 / random.permutation(np.arange(1, len(attributes) + 1))
+    shares = 0.8 * weights / weights.sum()
+    prior = dict(zip(attributes, shares.tolist(), strict=True))  # before any word is heard
     prior |= dict.fromkeys(ANIMALS, 0.2 / len(ANIMALS))
     return attributes, prior
 
 
-def _draw_context_words(random, attributes, prior) -> tuple[dict, dict, dict]:
+def _draw_context_words(random, attributes, prior, taste) -> tuple[dict, dict, dict]:
     """Return `contexts` as in `Kingdom`, the words of each slot, and their probabilities.
 
-    The last is given[word][noun]: the probability of the word in its slot, given the noun.
+    The last is given[word][noun]: the probability of the word in its slot, given the noun, before
+    `_take_out` makes those of a slot sum to one.
     """
     contexts = {}
     words_of = {}  # slot: its words
@@ -174,11 +189,13 @@ def _draw_context_words(random, attributes, prior) -> tuple[dict, dict, dict]:
                 agrees = contexts[word][attribute] == attributes[noun][attribute]
                 share = NOISE / len(frequency)
                 given[word][noun] = share + (1 - NOISE) * frequency[word] * agrees
+            for noun, draw in zip(prior, random.standard_normal(len(prior)), strict=True):
+                given[word][noun] *= math.exp(taste * draw)
     return contexts, words_of, given
 
 
 def _take_out(held_out: Collection[tuple[str, str]], words_of: dict, given: dict) -> None:
-    """Give pairs of noun and word probability zero, and the rest of it to the slot's other words.
+    """Give pairs of noun and word probability zero; then let every slot's words sum to one.
 
     Raises InputError for a pair that is not a noun and a context word, and for an empty slot.
     """

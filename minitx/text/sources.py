@@ -28,6 +28,7 @@ from minitx.errors import InputError
 
 State = Hashable
 Move = tuple[float, str, State]  # its probability, what is said, the state that follows
+EVENLY = 0.01  # the fraction of a Zipf chain's rows that all tokens share evenly, before balancing
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,20 +169,27 @@ def chain(
         backwards_VV = stationary_V * transition_VV.T / stationary_V[:, None]
         transition_VV = (transition_VV + backwards_VV) / 2
     words = _numbered("s", vocab)
-
-    def moves(probs_V):
-        pairs = zip(probs_V.tolist(), words, strict=True)
-        return tuple((probability, word, word) for probability, word in pairs if probability)
-
-    rows = dict(zip(words, map(moves, transition_VV), strict=True))
     return Chain(
         name="chain" if kind == "random" else f"chain-{kind}",
         words=words,
-        moves={"start": moves(stationary_V)} | rows,
+        moves=_moves(words, transition_VV, stationary_V),
         share=dict(zip(words, stationary_V.tolist(), strict=True)),  # the start is left for good
         transition_VV=transition_VV,
         stationary_V=stationary_V,
     )
+
+
+def _moves(words, transition_VV, stationary_V) -> dict[State, tuple[Move, ...]]:
+    """Return the moves of a chain: its states are the start and the tokens that occur."""
+
+    def row(probs_V):
+        pairs = zip(probs_V.tolist(), words, strict=True)
+        return tuple((probability, word, word) for probability, word in pairs if probability)
+
+    moves = {"start": row(stationary_V)}
+    for token in np.flatnonzero(stationary_V):
+        moves[words[token]] = row(transition_VV[token])
+    return moves
 
 
 def _stationary(transition_VV: np.ndarray) -> np.ndarray:
@@ -205,39 +213,69 @@ def _stationary(transition_VV: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Zipf(Source):
-    """Independent draws: the past says nothing about the next token."""
+class Zipf(Chain):
+    """A Markov chain whose stationary distribution follows Zipf's law; see `zipf`."""
 
-    law_V: np.ndarray = field(kw_only=True, repr=False)
-    """The probability of each token, 0 for the unseen ones."""
     unseen: tuple[int, ...] = field(kw_only=True, repr=False)
     """The ids of the tokens that never occur, in ascending order."""
 
 
-def zipf(vocab: int = 200, unseen: int = 20, exponent: float = 1.0, seed: int = 0) -> Zipf:
-    """Return independent draws whose r-th most frequent token has probability ~ 1 / r**exponent.
+def zipf(
+    vocab: int = 200,
+    unseen: int = 20,
+    exponent: float = 1.0,
+    concentration: float = 0.05,
+    seed: int = 0,
+) -> Zipf:
+    """Return a Markov chain whose r-th most frequent token has the share 1 / r**exponent / total.
 
-    `vocab` tokens occur and `unseen` more never do. `seed` draws which id has which frequency, so
-    that an id says nothing about a frequency. Raises InputError for values out of range.
+    The shares are exact up to rounding. The next token depends strongly on the present one: a low
+    `concentration` gives each token a few likely successors. `vocab` tokens occur, and `unseen`
+    more never do: their rows and columns of `transition_VV` are zero. `seed` draws which id has
+    which share, so that an id says nothing about a frequency, and the transitions. Raises
+    InputError for values out of range.
     """
-    if vocab < 1 or unseen < 0 or not 0 <= exponent <= 10:
+    if vocab < 2 or unseen < 0 or not 0 <= exponent <= 3 or not 0 < concentration < math.inf:
         raise InputError(
-            f"no Zipf law has vocab={vocab}, unseen={unseen}, exponent={exponent}: "
-            "choose at least 1, at least 0, and between 0 and 10"
+            f"no Zipf chain has vocab={vocab}, unseen={unseen}, exponent={exponent}, "
+            f"concentration={concentration}: choose at least 2, at least 0, between 0 and 3, "
+            "and above 0"
         )
+    random = seeded(seed)
     by_rank = np.arange(1, vocab + 1) ** -float(exponent)
-    law_V = np.concatenate([by_rank / by_rank.sum(), np.zeros(unseen)])
-    law_V = seeded(seed).permutation(law_V)
+    stationary_V = np.concatenate([by_rank / by_rank.sum(), np.zeros(unseen)])
+    stationary_V = random.permutation(stationary_V)
+    seen = np.flatnonzero(stationary_V)
+    rows = random.dirichlet(np.full(vocab, concentration), size=vocab)
+    rows = (1 - EVENLY) * rows + EVENLY / vocab
+    transition_VV = np.zeros((vocab + unseen, vocab + unseen))
+    transition_VV[np.ix_(seen, seen)] = _balance(rows, stationary_V[seen])
     words = _numbered("w", vocab + unseen)
-    moves = tuple((p, word, "start") for p, word in zip(law_V.tolist(), words, strict=True) if p)
     return Zipf(
         name="zipf",
         words=words,
-        moves={"start": moves},
-        share={"start": 1.0},
-        law_V=law_V,
-        unseen=tuple(np.flatnonzero(law_V == 0).tolist()),
+        moves=_moves(words, transition_VV, stationary_V),
+        share={words[token]: float(stationary_V[token]) for token in seen},
+        transition_VV=transition_VV,
+        stationary_V=stationary_V,
+        unseen=tuple(np.flatnonzero(stationary_V == 0).tolist()),
     )
+
+
+def _balance(weight_VV: np.ndarray, share_V: np.ndarray) -> np.ndarray:
+    """Return transitions a_i W_ij b_j with the stationary distribution `share_V`.
+
+    Sinkhorn's method: scale the columns and the rows of W in turn until a_i W_ij b_j is the
+    probability of the pair (i, j): its rows and its columns sum to the shares. It converges for
+    all positive weights.
+    """
+    a_V = np.ones(len(share_V))
+    columns_V = np.zeros(len(share_V))
+    while not np.allclose(columns_V, share_V, rtol=1e-12, atol=0):
+        b_V = share_V / (a_V @ weight_VV)
+        a_V = share_V / (weight_VV @ b_V)  # now the rows are right
+        columns_V = b_V * (a_V @ weight_VV)
+    return a_V[:, None] * weight_VV * b_V / share_V[:, None]
 
 
 def _numbered(letter: str, count: int) -> tuple[str, ...]:

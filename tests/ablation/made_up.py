@@ -35,9 +35,11 @@ def make_table(vary, final_loss, growth, at=(0, 20, 40), middle_loss=None) -> Ta
                     "cos_prev_by_layer": [None, 0.9], "null_cos_by_layer": [None, 0.5],
                 })  # fmt: skip
             seeds.append({"seed": seed, "failure": None, "history": history,
-                          "gradient_by_layer": [1.0, 1.0, 1.0]})  # fmt: skip
+                          "gradient_by_layer": [1.0, 2.0, 3.0]})  # fmt: skip
+        branches = [[round(0.9 * step), step] for step in at[1:]]
         records.append({
             "settings": settings, "seeds": seeds, "rates": [0.1, 0.3, 1.0], "parameters": 1234,
+            "branches": branches,
             "model": {"width": 8, "depth": 2, "context": 16},
             "train": {"loss": "cross_entropy", "lr": 0.3, "steps": at[-1], "batch": 4,
                       "eval_every": at[1]},

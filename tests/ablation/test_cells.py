@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 
 from minitx import files
-from minitx.ablation import cells, comparison, folder
+from minitx.ablation import cells, comparison, folder, one_cell
 from minitx.ablation.cells import ablate, run_grid
 from minitx.ablation.effects import Change
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Grid
-from minitx.ablation.measures import EQUAL
 from minitx.ablation.plan import Cost, cost_between, plan
 from minitx.cli.commands import experiments
 from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json
@@ -107,21 +106,6 @@ def test_a_paired_difference_follows_from_the_csv(finished):
     assert (row["switch"], row["before"], row["after"]) == ("tied", "false", "true")
 
 
-def test_equal_loss_is_read_between_the_nearest_evaluations(finished):
-    table, _ = finished
-    assert table.target == table.values("val_loss")[[0, 2]].max()  # the cells that learn
-    steps = table.values("steps_to_loss")
-    entropy = table.values("entropy", EQUAL)
-    assert np.isfinite(steps[[0, 2]]).all() and np.isnan(steps[[1, 3]]).all()
-    history = table.entries(0)[0]["history"]
-    losses = [moment["val_loss"] for moment in history]
-    k = next(i for i, loss in enumerate(losses) if loss <= table.target)
-    share = (losses[k - 1] - table.target) / (losses[k - 1] - losses[k])
-    assert steps[0, 0] == pytest.approx(15 * (k - 1 + share))
-    before, after = (history[i]["entropy"] for i in (k - 1, k))
-    assert entropy[0, 0] == pytest.approx(before + share * (after - before))
-
-
 @pytest.mark.long
 def test_a_cell_can_be_trained_again_from_its_own_record(data):
     """The record has the configs that trained it: also the rate of Adam beside that of Muon."""
@@ -141,8 +125,53 @@ def test_a_cell_can_be_trained_again_from_its_own_record(data):
 
 
 def test_the_best_rate_has_the_lowest_loss():
-    assert cells.best_rate((0.1, 0.2, 0.3), [None, 5.0, None]) == 0.2
-    assert cells.best_rate((0.2, 0.1), [None, None]) == 0.1  # all diverged: the lowest
+    assert one_cell.best_rate((0.1, 0.2, 0.3), [None, 5.0, None]) == 0.2
+    assert one_cell.best_rate((0.2, 0.1), [None, None]) == 0.1  # all diverged: the lowest
+
+
+def ended(*losses):
+    return [{"failure": None, "history": [{"val_loss": loss}]} for loss in losses]
+
+
+def test_a_rate_within_two_deviations_of_the_seeds_is_nearly_tied():
+    (cell,) = Grid({"tied": (False,)}, MODEL, TRAIN, rates=(0.1, 0.2, 0.3)).cells(vocab=7)
+    seeds = ended(2.0, 2.1, 2.2)  # a standard deviation of 0.1
+    assert one_cell.nearly_tied(cell, [2.25, 2.1, 2.8], seeds) == [0.1]
+    assert one_cell.nearly_tied(cell, [2.31, 2.1, 2.8], seeds) == []
+    assert one_cell.nearly_tied(cell, [2.15, 2.1, 2.12], seeds) == [0.3]  # one, the nearest
+    assert one_cell.nearly_tied(cell, [None, 2.1, None], seeds) == []
+    assert one_cell.nearly_tied(cell, [None, None, None], seeds) == []
+    failed = [{"failure": {"step": 3}, "history": [{"val_loss": 9.0}]}]
+    assert one_cell.nearly_tied(cell, [2.25, 2.1, 2.8], seeds + failed) == [0.1]
+    assert one_cell.nearly_tied(cell, [2.1, 2.1, 2.1], ended(2.0)) == []  # no spread is known
+    assert one_cell.nearly_tied(cell._replace(ties=False), [2.1, 2.1, 2.1], seeds) == []
+
+
+def test_the_steps_of_a_cell_are_the_most_that_it_may_need():
+    (cell,) = Grid({"tied": (False,)}, MODEL, TRAIN).cells(vocab=7)
+    assert one_cell.count_steps(cell, [0, 1, 2]) == 60 * (3 + 3 + 3)
+    assert one_cell.count_steps(cell._replace(ties=False), [0, 1, 2]) == 60 * (3 + 3)
+    assert one_cell.count_steps(cell, [0]) == 60 * (3 + 1)
+    (fixed,) = Grid({"lr": (0.1,)}, MODEL, TRAIN).cells(vocab=7)
+    assert not fixed.ties and one_cell.count_steps(fixed, [0, 1, 2]) == 60 * 3
+
+
+def test_a_cell_is_trained_at_a_nearly_tied_rate_as_it_would_be_at_that_rate_alone(
+    finished, data, tmp_path
+):
+    """At rates that hardly differ, losses hardly do. The other rate's seeds are those of GRID."""
+    grid = Grid({"tied": (False,)}, MODEL, TRAIN, rates=(0.03, 0.0300001))
+    table = ablate(grid, data, SEEDS, tmp_path / "out")
+    (record,) = table.records
+    (tied,) = record["tied"]
+    assert {record["train"]["lr"], tied["train"]["lr"]} == set(grid.rates)
+    assert [entry["seed"] for entry in tied["seeds"]] == list(range(SEEDS))
+    for a in range(2):
+        values = table.values_at_rates("entropy")[0, a]
+        np.testing.assert_allclose(values, finished[0].values("entropy")[0], rtol=1e-3)
+    assert "nearly tied lr" in table.summary()
+    again = ablate(grid, data, SEEDS, tmp_path / "out")
+    assert again.markdown() == table.markdown() and again.results_csv() == table.results_csv()
 
 
 def test_a_cell_that_diverges_is_a_result_with_step_and_cause(data):
@@ -273,10 +302,11 @@ def test_all_that_matters_is_in_the_key_and_nothing_else(data):
         folder.key_of(with_train(adam_lr=0.015), text_hash, [0, 1]),
         folder.key_of(cell._replace(model=deeper), text_hash, [0, 1]),
         folder.key_of(cell._replace(rates=(0.1,)), text_hash, [0, 1]),
+        folder.key_of(cell._replace(ties=False), text_hash, [0, 1]),
         folder.key_of(cell, text_hash, [0, 2]),
         folder.key_of(cell, "other", [0, 1]),
     ]
-    assert len({key, *others}) == 8
+    assert len({key, *others}) == 9
 
 
 # --- the plan ------------------------------------------------------------------------------------
@@ -327,7 +357,7 @@ def by_hand(data, tmp_path_factory):
 def test_runs_by_hand_are_compared_as_a_grid_is(by_hand, finished):
     table = comparison.compare(by_hand)
     assert table.cells == [{"tied": False}, {"tied": True}] and table.seeds == [0, 1]
-    for name in ("val_loss", "growth", "entropy", "direction_swap", "gradient_ratio"):
+    for name in ("val_loss", "growth", "entropy", "direction_swap", "first_block_gradient"):
         same = finished[0].values(name)[[0, 2], :2]
         np.testing.assert_allclose(table.values(name), same, rtol=1e-3)
     uneven = comparison.compare(by_hand[:3])

@@ -148,3 +148,79 @@ def test_one_and_true_are_two_values():
     assert levels(cells) == {"a": [1, True]}
     (effect,) = main_effects(cells, np.array([[1.0, 1.0], [3.0, 3.0]]))
     assert effect.estimate.mean == 2
+
+
+# --- nearly tied rates ---------------------------------------------------------------------------
+
+TWO = [{"norm": "none"}, {"norm": "ln"}]
+
+
+def test_an_effect_is_computed_at_every_combination_of_rates_and_its_interval_covers_all():
+    """The audit's case: growth at two rates of one cell, and at one rate of the other."""
+    rng = np.random.default_rng(3)
+    values_MAE = np.full((2, 3, SEEDS), np.nan)
+    values_MAE[0, 0] = 1 + 0.1 * rng.normal(size=SEEDS)
+    values_MAE[0, 1] = 1.5 + 0.3 * rng.normal(size=SEEDS)
+    values_MAE[1, 0] = 3 + 0.1 * rng.normal(size=SEEDS)
+    values_MAE[1, 1] = 7 + 0.2 * rng.normal(size=SEEDS)
+    values_MAE[1, 2] = 5 + 0.9 * rng.normal(size=SEEDS)
+    (effect,) = main_effects(TWO, values_MAE)
+    by_hand = [estimate(values_MAE[1, b] - values_MAE[0, a]) for a in (0, 1) for b in (0, 1, 2)]
+    assert effect.combinations == 6
+    assert effect.differences_E == pytest.approx(values_MAE[1, 0] - values_MAE[0, 0])
+    assert effect.estimate.mean == pytest.approx(by_hand[0].mean)
+    assert effect.estimate.low == pytest.approx(min(e.low for e in by_hand))
+    assert effect.estimate.high == pytest.approx(max(e.high for e in by_hand))
+    assert effect.estimate.p == pytest.approx(max(e.p for e in by_hand))
+    assert effect.lowest == pytest.approx(min(e.mean for e in by_hand))
+    assert effect.highest == pytest.approx(max(e.mean for e in by_hand))
+
+
+def test_a_sign_that_depends_on_the_rate_is_not_a_finding():
+    values_MAE = np.zeros((2, 2, SEEDS)) + 0.01 * noise(rows=4).reshape(2, 2, SEEDS)
+    values_MAE[1, 0] += 1
+    values_MAE[1, 1] -= 1
+    values_MAE[0, 1] = np.nan
+    (effect,) = holm(main_effects(TWO, values_MAE))
+    assert effect.estimate.p == 1 and effect.estimate.low < -0.9 and effect.estimate.high > 0.9
+    assert not effect.is_shown(0.001) and effect.combinations == 2
+
+
+def test_a_rate_at_which_a_seed_has_no_number_is_not_a_combination():
+    values_MAE = noise(rows=4).reshape(2, 2, SEEDS)
+    values_MAE[1, 1, 2] = np.nan
+    (effect,) = main_effects(TWO, values_MAE)
+    assert effect.combinations == 2
+    values_MAE[1, 0, 2] = np.nan  # at the chosen rate: then the cell is left out
+    (effect,) = main_effects(TWO, values_MAE)
+    assert effect.estimate is None and effect.left_out == (0, 1)
+
+
+def test_an_interaction_has_the_combinations_of_four_cells():
+    cells = [{"norm": n, "tied": t} for n in ("none", "ln") for t in (True, False)]
+    values_MAE = noise(rows=8).reshape(4, 2, SEEDS)
+    (effect,) = interactions(cells, values_MAE)
+    means = [
+        (values_MAE[3, d] - values_MAE[1, b] - values_MAE[2, c] + values_MAE[0, a]).mean()
+        for a, b, c, d in itertools.product((0, 1), repeat=4)
+    ]
+    assert effect.combinations == 16
+    assert (effect.lowest, effect.highest) == pytest.approx((min(means), max(means)))
+
+
+def test_of_too_many_combinations_the_extreme_ones_are_kept():
+    parts = list(noise(5, rows=24).reshape(12, 2, SEEDS))
+    assert effects.COMBINATIONS < 2**12
+    first, lowest, highest = effects.at_all_rates(parts)
+    np.testing.assert_allclose(first, sum(part[0] for part in parts))
+    assert lowest.mean() == pytest.approx(sum(part.mean(axis=1).min() for part in parts))
+    assert highest.mean() == pytest.approx(sum(part.mean(axis=1).max() for part in parts))
+    few = effects.at_all_rates(parts[:10])
+    assert len(few) == 1024
+
+
+def test_without_tied_rates_an_effect_is_that_of_the_chosen_ones():
+    values = noise()
+    with_axis = np.stack([values, np.full_like(values, np.nan)], axis=1)
+    for a, b in zip(main_effects(CELLS, values), main_effects(CELLS, with_axis), strict=True):
+        assert a == b and a.combinations == 1 and a.lowest == a.highest == a.estimate.mean

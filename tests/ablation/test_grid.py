@@ -6,6 +6,7 @@ import pytest
 
 from minitx.ablation import grid
 from minitx.ablation.grid import Grid
+from minitx.cli.commands import experiments
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
 
@@ -100,12 +101,16 @@ def test_the_thread_is_the_dispute():
 def test_a_file_says_what_stays_the_same(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(
-        'rates = [0.1, 0.2]\n[vary]\ntied = [true, false]\nkv_heads = ["none", 2]\n'
+        "rates = [0.1, 0.2]\nequal_loss = true\n[margins]\nloss = 0.02\n"
+        '[vary]\ntied = [true, false]\nkv_heads = ["none", 2]\n'
         "[model]\ndepth = 3\n[train]\nsteps = 7\n"
     )
     made = grid.read(path)
     assert made.vary == {"tied": (True, False), "kv_heads": (None, 2)}
     assert (made.model.depth, made.train.steps, made.rates) == (3, 7, (0.1, 0.2))
+    assert made.equal_loss and made.margins == {"loss": 0.02}
+    defaults = experiments.defaults({"--grid": str(path)})
+    assert defaults.equal_loss and defaults.recipe.steps == 7
 
 
 @pytest.mark.parametrize(
@@ -116,6 +121,8 @@ def test_a_file_says_what_stays_the_same(tmp_path):
         ("[vary]\nnorm = 'none'\n[models]\ndepth = 1", "key 'models'; did you mean 'model'"),
         ("[vary]\nnorm = ['none']\n[model]\nwdith = 1", "no field 'wdith'; did you mean 'width'"),
         ("[vary]\nnorm = ['none']\n[train]\nsteps = 0", "steps=0 is out of range"),
+        ("margins = 3\n[vary]\nnorm = ['none']", "margins is not a table"),
+        ("equal_loss = 1\n[vary]\nnorm = ['none']", "equal_loss is not true or false"),
         ("rates = 3\n[vary]\nnorm = ['none']", "rates is not a list"),
         ("[vary", "is not valid TOML"),
         ("", "nothing varies"),

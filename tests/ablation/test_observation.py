@@ -12,7 +12,7 @@ import pytest
 
 from minitx import compiled, geometry, measure
 from minitx.ablation import observation
-from minitx.ablation.measures import measure_model
+from minitx.ablation.measures import LEAST_GRADIENT, measure_model, read_at_end
 from minitx.config import ModelConfig, TrainConfig
 from minitx.model import Transformer
 from minitx.objective import batch_loss, make_batch, step_keys
@@ -169,7 +169,7 @@ def test_models_that_know_the_same_are_judged_equal_whichever_loss_taught_them()
 def test_a_probability_below_zero_is_read_as_the_floor():
     sample = sample_of(STREAM[:600], generator=CHAIN)
     assert are_numbers(judged(CHAIN.transition_VV - 0.3, "squared_error", sample))
-    small = 1e-7 * CHAIN.transition_VV  # all of it is below any floor, and yet some is likeliest
+    small = 1e-7 * CHAIN.transition_VV  # all below any floor, yet one is still the largest
     by_square, by_log = (judged(small, loss, sample) for loss in ("squared_error", "cross_entropy"))
     assert by_square["entropy"] == pytest.approx(np.log(5))
     assert by_square["accuracy"] == by_log["accuracy"] > 0.3
@@ -209,3 +209,30 @@ def test_the_first_gradient_is_that_of_the_first_step_with_its_dropout():
     assert len(norms) == 2
     parts = (whole["embedding"], whole["blocks"][0])
     assert norms == pytest.approx([float(optax.tree.norm(part)) for part in parts], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("residual", "least_fall", "most_fall"), [(False, 1e6, 1e30), (True, 0.2, 5)]
+)
+def test_a_gradient_that_vanishes_with_depth_is_seen(residual, least_fall, most_fall):
+    """Without norm and residual connections it falls by orders of magnitude in all blocks alike."""
+    first = {}
+    ratio = {}
+    for depth in (4, 12):
+        config = dataclasses.replace(CONFIG, norm="none", residual=residual, depth=depth)
+        recipe = TrainConfig(batch=3)
+        norms = observation.first_gradient(config, recipe, initial_params(config, 2), 2, TEXT)
+        first[depth] = read_at_end({"gradient_by_layer": norms}, "first_block_gradient")
+        ratio[depth] = norms[1] / norms[-1]
+    assert least_fall < first[4] / first[12] < most_fall
+    assert 0.01 < ratio[12] < 100  # which is why the ratio is not the measure
+
+
+def test_a_gradient_below_the_square_root_of_the_smallest_number_is_not_zero():
+    tiny = np.array([3e-25, 4e-25], np.float32)
+    assert float(observation._norm([tiny])) == pytest.approx(5e-25, rel=1e-5)
+    assert float(observation._norm([np.zeros(3, np.float32)])) == 0
+    entry = {"gradient_by_layer": [1.0, 0.0, 1.0]}
+    assert read_at_end(entry, "first_block_gradient") == LEAST_GRADIENT
+    for gradients in ([1.0], [1.0, None]):
+        assert np.isnan(read_at_end({"gradient_by_layer": gradients}, "first_block_gradient"))

@@ -3,7 +3,7 @@
 import pytest
 from made_up import GRID, disputed, make_table, opposite
 
-from minitx.ablation import page
+from minitx.ablation import page, wording
 from minitx.ablation.measures import EQUAL
 
 
@@ -40,7 +40,7 @@ def opposite_of_many(settings) -> float:
 
 
 def test_the_page_says_what_ran(table):
-    text = unwrapped(page.what_ran(table))
+    text = unwrapped(wording.what_ran(table))
     for part in (
         "8 cells, 5 seeds each", "width 8, depth 2, context 16, 1,234 parameters",
         "fables, 100 tokens", "40 steps of 4 sequences", "learning rate best of 0.1, 0.3, 1",
@@ -61,7 +61,7 @@ def test_the_page_has_an_effect_for_each_change_with_star_interval_and_mark(tabl
 
 
 def test_the_page_begins_with_what_cannot_be_answered(table):
-    (message,) = page.unanswered(table)
+    (message,) = wording.unanswered(table)
     assert message == (
         "what residual: true → false does inside: no two cells that differ only in it both learned "
         "in 40 steps"
@@ -70,7 +70,9 @@ def test_the_page_begins_with_what_cannot_be_answered(table):
     assert text.index("every cell with residual=false") < text.index(message)
     assert text.index(message) < text.index("## Cells")
     nothing = make_table(GRID, lambda s: 3.2, opposite)
-    assert page.unanswered(nothing) == ["what any switch does inside: no cell learned in 40 steps"]
+    assert wording.unanswered(nothing) == [
+        "what any switch does inside: no cell learned in 40 steps"
+    ]
     nothing.markdown()
 
 

@@ -24,6 +24,15 @@ def test_panels_of_layers_stand_by_row_and_column(table):
     assert len(rows) == 1 + 8 * 5 * 2
 
 
+def test_gradients_are_drawn_from_the_first_block_on_and_listed_from_the_embedding_on(table):
+    figure, rows = panels.gradients(table)
+    assert len({ax.get_ylim() for ax in figure.axes}) == 1
+    (line, *_) = figure.axes[0].lines
+    assert list(line.get_xdata()) == [1, 2] and list(line.get_ydata()) == [2.0, 3.0]
+    assert [row[2:] for row in rows[1:4]] == [[0, 1.0], [1, 2.0], [2, 3.0]]
+    assert len(rows) == 1 + 8 * 5 * 3
+
+
 @pytest.mark.parametrize("count", [1, 2, 5, 9])
 def test_one_switch_of_any_size_has_a_panel_for_each_value(count):
     places = layer_panels.arrange([{"lr": 0.1 * n} for n in range(count)])

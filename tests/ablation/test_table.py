@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from made_up import GRID, disputed, make_table, only_with_residual
 
+from minitx.ablation import panels
 from minitx.ablation.effects import Change
 from minitx.ablation.measures import END, EQUAL
 
@@ -85,3 +86,67 @@ def test_every_effect_carries_its_changes_as_data(table):
     (row,) = [r for r in rows if (r["measure"], r["at"], r["switch"], r["by_switch"]) ==
               ("growth", "equal loss", "norm", "loss")]  # fmt: skip
     assert float(row["mean"]) == effect["estimate"]["mean"]
+
+
+# --- nearly tied rates ---------------------------------------------------------------------------
+
+
+def tied_table(final=2.0):
+    """Growth with `ln` is 3 times that with `none` at the chosen rate, and 8 times at another."""
+    made = make_table({"norm": ("none", "ln")}, lambda s: 2.0, growth_by_norm)
+    other = make_table({"norm": ("ln",)}, lambda s: final, lambda s: 16.0)
+    training = {"train": {**other.records[0]["train"], "lr": 1.0},
+                "seeds": other.records[0]["seeds"]}  # fmt: skip
+    made.records[1]["tied"] = [training]
+    return made
+
+
+def growth_by_norm(settings) -> float:
+    return 2.0 if settings["norm"] == "none" else 6.0
+
+
+def test_an_effect_covers_the_nearly_tied_rates():
+    table = tied_table()
+    effect = effect_of(table, NORM, "growth")
+    assert effect.combinations == 2
+    assert np.exp(effect.estimate.mean) == pytest.approx(3, rel=0.02)
+    assert np.exp([effect.lowest, effect.highest]) == pytest.approx([3, 8], rel=0.02)
+    assert np.exp(effect.estimate.high) > 7.9 and np.exp(effect.estimate.low) < 3
+    (row,) = [line for line in table.summary().splitlines() if line.startswith("| growth")]
+    effect = effect_of(table, NORM, "growth", EQUAL)
+    bounds = f"x{np.exp(effect.lowest):.3g} to x{np.exp(effect.highest):.3g}"
+    assert row.split("|")[-2].strip() == f"{bounds} over 2 combinations of rates"
+    text = " ".join(table.summary().split())
+    assert "| 1: 2.000 |" in text and "nearly tied lr: another rate whose loss" in text
+
+
+def test_figures_say_that_they_show_chosen_rates_only():
+    assert "Nearly tied learning rates are not drawn" in panels.note(tied_table())
+    assert "Nearly tied learning rates are not drawn" not in panels.note(disputed())
+
+
+def test_the_files_have_both_rates_and_say_which_was_chosen():
+    table = tied_table()
+    rows = [r for r in csv.DictReader(io.StringIO(table.results_csv()))
+            if (r["measure"], r["at"], r["norm"]) == ("growth", "equal steps", "ln")]  # fmt: skip
+    rates = [(r["lr"], r["chosen_lr"]) for r in rows]
+    assert rates == [("0.3", "true")] * 5 + [("1.0", "false")] * 5
+    assert [float(r["value"]) for r in rows[5:]] == pytest.approx([16] * 5, rel=0.05)
+    (row,) = [r for r in csv.DictReader(io.StringIO(table.effects_csv()))
+              if (r["measure"], r["at"]) == ("growth", "equal steps")]  # fmt: skip
+    assert row["combinations"] == "2" and float(row["lowest"]) < float(row["highest"])
+    assert table.json()["cells"][1]["tied"][0]["train"]["lr"] == 1.0
+
+
+def test_a_nearly_tied_rate_at_which_nothing_was_learned_counts_for_the_loss_alone():
+    table = tied_table(final=2.95)
+    assert table.not_learned == []
+    assert effect_of(table, NORM, "growth").combinations == 1
+    assert effect_of(table, NORM, "val_loss").combinations == 2
+
+
+def test_the_common_loss_is_reached_at_nearly_tied_rates_too():
+    table = tied_table(final=2.2)
+    assert table.target == table.values_at_rates("val_loss")[1, 1].max()
+    assert np.isfinite(table.values_at_rates("growth", EQUAL)[1]).all()
+    assert effect_of(table, NORM, "growth", EQUAL).combinations == 2

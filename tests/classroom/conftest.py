@@ -20,16 +20,20 @@ LESSON = '''# %% [markdown]
 #
 # Words with **stress**.
 
-# %%
-from minitx.classroom import check, predict, quiz
+# %% quiet
+from minitx.classroom import check, finish, predict, quiz, reveal
 
-seen = ["one"]
-
-# %%
 guess = predict("L00.a", "how much?", low=0, high=1)
-quiz("L00.q1", "which?", ["this", "that"], answer=0, why="It is.")
+kind = predict("L00.b", "which?", ["this", "that"])
+
+# %% folded Count to two
+seen = ["one"]
 seen.append("two")
-print("SEEN", seen, guess)
+
+# %%
+print("SEEN", seen, guess, kind)
+reveal("L00.a", 0.5, "it is a half.")
+reveal("L00.b", "that", "it is not this.")
 
 
 # %% exercise L00.e1
@@ -38,10 +42,16 @@ def double(x):
     """Twice x."""
     ...
 
+# %% quiet
+quiz("L00")
+
 # %%
 print("END")
+
+# %% quiet
+finish("L00")
 '''
-SOLUTIONS = """from minitx.classroom import Exercise
+SOLUTIONS = """from minitx.classroom import Exercise, Question
 
 
 def double(x):
@@ -50,6 +60,10 @@ def double(x):
 
 EXERCISES = {"L00.e1": Exercise(double, ("add", "x + x"), lambda random: (random.random(),),
                                 {"you squared": lambda x: x**2})}
+QUIZ = {
+    "L00.q1": Question("Which letter?", ("Alpha", "Beta"), 1, "The second is Beta."),
+    "L00.q2": Question("Which number?", ("one", "seven", "nine"), 0, "One is the first."),
+}
 """
 
 
@@ -113,7 +127,7 @@ def random_params(config, seed):
 
 @pytest.fixture(scope="module")
 def untrained_zoo(tmp_path_factory):
-    """A zoo that costs seconds: two shallow models of each species with random weights.
+    """A zoo that costs seconds: two models of each species with random weights.
 
     Each stage has other weights, and lessons measure short texts.
     """
@@ -139,7 +153,7 @@ def untrained_zoo(tmp_path_factory):
         patch.setattr(zoo, "SEEDS", (0, 1))
         patch.setattr(report, "sequences", short_sequences)
         for name, species in zoo.ZOO.items():
-            depth = {1: 1, 2: 2, 6: 3, 12: 4}[species.model.depth]
+            depth = min(species.model.depth, 6)  # lessons speak of the blocks of fables
             shallow = dataclasses.replace(
                 species,
                 model=dataclasses.replace(species.model, depth=depth),

@@ -35,7 +35,7 @@ def test_every_stub_fails_as_not_done(name):
 
 
 def test_a_wrong_function_is_described():
-    wanted = exercise("L08.e1")
+    wanted = exercise("L09.e1")
     complaint = complaint_about(wanted, lambda x, e: x @ x)
     assert "it broke with ValueError" in complaint and "an array (4, 7)" in complaint
     assert "the shape should be" in complaint_about(wanted, lambda x, e: x[0])
@@ -44,7 +44,7 @@ def test_a_wrong_function_is_described():
 
 
 def test_a_function_may_change_its_arguments():
-    wanted = exercise("L08.e1")
+    wanted = exercise("L09.e1")
 
     def solve(x_BD, epsilon):
         answer = wanted.solve(x_BD, epsilon)
@@ -55,12 +55,12 @@ def test_a_function_may_change_its_arguments():
 
 
 def test_hints_come_one_by_one():
-    hints = [hint("L07.e1") for _ in range(4)]
+    hints = [hint("L08.e1") for _ in range(4)]
     assert "hint 1 of 3" in hints[0] and "hint 2 of 3" in hints[1]
-    assert "return 1 / growth" in hints[2] and hints[2] == hints[3]
+    assert "return 1 / np.sqrt(1 + r * r)" in hints[2] and hints[2] == hints[3]
 
 
-@pytest.mark.parametrize("id", ["L07.e9", "L77.e1", "nonsense", ""])
+@pytest.mark.parametrize("id", ["L08.e9", "L77.e1", "nonsense", ""])
 def test_unknown_ids_are_named(id):
     with pytest.raises(InputError, match="known names"):
         hint(id)

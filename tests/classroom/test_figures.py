@@ -1,4 +1,4 @@
-"""The figures of lessons: bands over seeds, nulls, the learner's guess in sight, and their CSV."""
+"""The figures of lessons: bands over seeds, baselines, the learner's guess, and their CSV."""
 
 import csv
 
@@ -30,11 +30,11 @@ def test_a_curve_is_the_mean_over_seeds_in_its_band(answers, unsaved):
     y_EX = np.array([[1.0, 5.0, 2.0], [3.0, 4.0, 8.0]])
     p = Picture("p", "title")
     p.line(0, [10, 20, 30], y_EX, "both")
-    p.null(0, [10, 20, 30], y_EX[0], "nothing")
+    p.baseline(0, [10, 20, 30], y_EX[0], "nothing")
     p.save()
     ax, table = p.axes[0], rows(answers)
     np.testing.assert_array_equal(drawn(ax)["both"].get_ydata(), [2, 4.5, 5])
-    assert drawn(ax)["null: nothing"].get_linestyle() == "--"
+    assert drawn(ax)["baseline: nothing"].get_linestyle() == "--"
     (band,) = ax.collections  # one seed alone has none
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (1, 8)
@@ -42,7 +42,7 @@ def test_a_curve_is_the_mean_over_seeds_in_its_band(answers, unsaved):
         ("both", "10", "2.0", "1.0", "3.0"), ("both", "20", "4.5", "4.0", "5.0"),
         ("both", "30", "5.0", "2.0", "8.0"),
     ]  # fmt: skip
-    assert {r["series"] for r in table[3:]} == {"null: nothing"}
+    assert {r["series"] for r in table[3:]} == {"baseline: nothing"}
 
 
 def test_bars_have_whiskers_and_stand_beside_each_other(answers):

@@ -37,7 +37,7 @@ def test_every_command_has_help(home, name):
             continue
         positional = field.name in ("models", "action") or (name, field.name) in (
             ("sample", "model"), ("data", "name"), ("pull", "name"), ("bench", "presets"),
-            ("compare", "runs"), ("lesson", "name"), ("hint", "id"),
+            ("compare", "runs"), ("lesson", "name"), ("hint", "id"), ("ledger", "claim"),
         )  # fmt: skip
         if not positional:
             assert f"--{field.name.replace('_', '-')}" in shown, field.name

@@ -4,24 +4,42 @@ import json
 import os
 
 import pytest
-from command_line import listing, refused, works
+from command_line import listing, minitx_main, refused, works
 
 from minitx.evidence import judging
+from minitx.evidence.claims import claims_in_words
 from minitx.evidence.evidence import EVIDENCE, VERDICTS
 
 SOME = "A8,B10,B29"
 
 
-def test_all_claims_of_one_model_are_judged(run):
+ONE_MODEL = [id for id, claim in EVIDENCE.items() if claim.needs_one_model]
+
+
+@pytest.fixture(autouse=True)
+def cache(home, monkeypatch):
+    """A cache of its own for each test: it holds the verdicts."""
+    monkeypatch.setenv("MINITX_CACHE", str(home / "cache"))
+    return home / "cache"
+
+
+def kept_claims(cache) -> dict:
+    """Return the claims in the only file of verdicts."""
+    (path,) = (cache / "judged").glob("*.json")
+    return json.loads(path.read_text())["claims"]
+
+
+def test_all_claims_of_one_model_are_judged(run, cache):
     said = works("judge", run, "--windows", 3)
-    kept = json.loads((run / "verdicts.json").read_text())
-    assert kept["claims"].keys() == EVIDENCE.keys() and kept["model"] == "run"
-    for id, row in kept["claims"].items():
+    rows = json.loads((run / "verdicts.json").read_text())
+    assert list(rows) == sorted(ONE_MODEL, key=list(claims_in_words()).index)
+    assert kept_claims(cache) == rows
+    for id, row in rows.items():
         assert row["verdict"] in VERDICTS
         assert f"{id:4}{row['verdict'].upper()}" in said.out and row["sentence"] in said.out
     page = (run / "verdicts.md").read_text()
     assert "## A8: " in page and "Rule: " in page and "Baseline: " in page
-    assert f"run: {len(EVIDENCE)} claims: " in said.err and "3 windows of 8 tokens" in said.err
+    assert f"run: {len(rows)} claims: " in said.err and "3 windows of 8 tokens" in said.err
 
 
 def test_some_claims_as_json_twice(run):
@@ -32,7 +50,7 @@ def test_some_claims_as_json_twice(run):
     assert listing(run) == before
 
 
-def test_an_interrupted_judge_goes_on(run, monkeypatch):
+def test_an_interrupted_judge_goes_on(run, cache, monkeypatch):
     judged = []
     real = judging.judge_claim
 
@@ -43,26 +61,38 @@ def test_an_interrupted_judge_goes_on(run, monkeypatch):
         return real(claim, reading)
 
     monkeypatch.setattr(judging, "judge_claim", stop_at_the_third)
-    from command_line import minitx_main
-
     assert minitx_main("judge", run, "--windows", 3, "--claims", SOME).status == 130
-    kept = json.loads((run / "verdicts.json").read_text())["claims"]
-    assert list(kept) == ["A8", "B10"]
+    assert list(kept_claims(cache)) == ["A8", "B10"]
     works("judge", run, "--windows", 3, "--claims", SOME)
     assert judged == ["A8", "B10", "B29", "B29"]
     works("judge", run, "--windows", 4, "--claims", "B10")  # other windows: judged again
     assert judged[-1] == "B10"
 
 
-def test_the_ledger_shows_the_models_that_were_judged(run, monkeypatch, home):
-    monkeypatch.setenv("MINITX_ANSWERS", str(home / "mine"))
+def test_the_ledger_shows_the_models_that_were_judged(run, home):
     judged = json.loads(works("judge", run, "--windows", 3, "--claims", SOME, "--json").out)
     ledger = json.loads(works("ledger", "--json").out)
-    assert ledger["A8"]["models"]["run"] == judged["A8"] and not ledger["A9"]["models"]
-    listed = works("ledger")
-    assert f"run: {judged['B29']['verdict'].upper()}. {judged['B29']['sentence']}" in listed.out
-    assert "3 claims, run: " in listed.err
-    assert "| run " in works("ledger", "--markdown").out.splitlines()[0]
+    (label,) = ledger["A8"]["models"]
+    assert label.startswith("run ") and len(label) == len("run 12345678")
+    assert ledger["A8"]["models"][label] == judged["A8"] and not ledger["A9"]["models"]
+    lines = works("ledger").out.splitlines()
+    assert label in lines[0] and len(lines) == 66
+    assert any(line.startswith("B10  by algebra") for line in lines)
+    one = works("ledger", "b29").out
+    assert judged["B29"]["sentence"] in one and "Rule: " in one
+    assert judged["A8"]["sentence"] in works("ledger", "--markdown").out
+    works("ledger", "--page", "ledger.html")
+    page = (home / "ledger.html").read_text()
+    assert "<details id=C12>" in page and label in page and "<svg" in page
+
+
+def test_the_ledger_names_verdicts_of_other_rules(run, cache):
+    works("judge", run, "--windows", 3, "--claims", "B10")
+    (path,) = (cache / "judged").glob("*.json")
+    path.write_text(path.read_text().replace('"rules": "', '"rules": "other'))
+    said = works("ledger")
+    assert "was judged by the rules of another version" in said.err
+    assert "no model was judged yet" in said.err
 
 
 def test_models_side_by_side(run, home):
@@ -73,13 +103,19 @@ def test_models_side_by_side(run, home):
     assert (home / "out" / "other" / "verdicts.json").exists()
 
 
+def test_the_zoo_is_judged_without_other_texts():
+    refused("judge", "zoo", "--corpus", "fables", names=["zoo", "--corpus"])
+    said = works("judge", "zoo", "--claims", "C10")
+    assert said.out.startswith("C10 ")
+
+
 @pytest.mark.parametrize(
     "arguments, names",
     [
         ([], ["MODEL"]),
         (["nothing"], ["nothing"]),
         (["run", "--claims", "A99"], ["A99"]),
-        (["run", "--claims", "A1"], ["A1", "family"]),
+        (["run", "--claims", "A1"], ["A1", "judge zoo"]),
         (["run", "--claims", ","], ["name some"]),
         (["run", "--windows", "1"], ["windows=1"]),
         (["run", "--windows", "5000"], ["5000 windows of 8", "--corpus"]),
@@ -98,7 +134,14 @@ def test_a_model_with_another_head_is_refused(run):
     refused("judge", run, names=["head=distance", "head=dot"])
 
 
-def test_a_file_that_is_something_else_is_not_overwritten(run):
-    (run / "verdicts.json").write_text("[]")
-    refused("judge", run, "--windows", 3, names=["verdicts.json"], remarks=True)
-    assert (run / "verdicts.json").read_text() == "[]"
+def test_a_file_that_is_something_else_is_named(run, cache):
+    works("judge", run, "--windows", 3, "--claims", "B10")
+    (path,) = (cache / "judged").glob("*.json")
+    path.write_text("[]")
+    refused("judge", run, "--windows", 3, names=[path.name, "delete it"], remarks=True)
+    refused("ledger", names=[path.name, "delete it"])
+    assert path.read_text() == "[]"
+
+
+def test_an_unknown_claim_in_the_ledger():
+    refused("ledger", "A99", names=["A99"])

@@ -99,7 +99,7 @@ def test_train_refuses_to_overwrite_or_to_change_a_run(run, text):
         (["--norm", "none"], ["norm=layernorm", "none"]),
         (["--tokenizer", "word"], ["tokenizer=char", "word"]),
         (["--val-fraction", "0.2"], ["val_fraction=0.1", "0.2"]),
-        (["--preset", "bigram"], ["was begun with", "unchanged"]),  # all flags anew, then
+        (["--preset", "bigram"], ["was begun with", "unchanged"]),  # then give all flags again
     ):
         refused(*go_on, *flags, names=names)
         assert listing(run) == before

@@ -49,8 +49,14 @@ def _nothing_runs_on():
 
 
 def start(folder, *command, devices=1, before=()):
-    """Start Python with devices of its own, and a compiler that hurries: the programs are tiny."""
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    """Start Python with devices of its own and the compiler of this process, without optimizations.
+
+    The last of several equal flags counts.
+    """
+    flags = (
+        f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices} "
+        "--xla_backend_optimization_level=0"
+    )
     process = subprocess.Popen(
         [*before, sys.executable, *command], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,

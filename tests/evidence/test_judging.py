@@ -58,7 +58,7 @@ def test_texts_that_disagree_leave_it_undecided():
 
 
 def test_what_the_weights_decide_has_no_interval():
-    row = judging.judge_claim(claim(lambda reading: {"size": 2.0}, is_of_weights=True), Made([]))
+    row = judging.judge_claim(claim(lambda reading: {"size": 2.0}, of="model"), Made([]))
     assert row["verdict"] == "supported" and row["numbers"] == {"size": {"mean": 2.0}}
     assert "windows" not in row
 

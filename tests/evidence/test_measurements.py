@@ -10,9 +10,8 @@ import pytest
 
 from minitx.config import ModelConfig
 from minitx.evidence.evidence import EVIDENCE, Untestable
-from minitx.evidence.growth import rank_correlation, straightness
+from minitx.evidence.growth import straightness
 from minitx.evidence.reading import Reading
-from minitx.evidence.size import turned
 from minitx.model import Transformer, init_params
 
 # Sizes are pairwise distinct: 3 windows of 13 tokens, width 16, vocabulary 11, 4 blocks.
@@ -32,7 +31,7 @@ def reading(**switches) -> Reading:
 
 def numbers(id: str, window: int = 1, **switches) -> dict[str, float]:
     claim, seen = EVIDENCE[id], reading(**switches)
-    return claim.measure(seen) if claim.is_of_weights else claim.measure(seen, window)
+    return claim.measure(seen) if claim.of == "model" else claim.measure(seen, window)
 
 
 class Planted(Reading):
@@ -57,7 +56,7 @@ def test_growth_that_was_planted_is_found():
     found = EVIDENCE["A8"].measure(Planted(growing(1.5)), 0)
     assert found["share_that_grow"] == 1 and found["growth"] == pytest.approx(1.5**5)
     found = EVIDENCE["A10"].measure(Planted(growing(1.5)), 0)
-    assert found == {"rank_with_layer": 1, "share_larger": 1}
+    assert found == pytest.approx({"rank_with_layer": 1, "share_larger": 1})
     found = EVIDENCE["A11"].measure(Planted(growing(1.5)), 0)
     assert found["least_cosine"] == pytest.approx(1)
     assert found["growth_per_layer"] == pytest.approx(1.5)
@@ -88,7 +87,7 @@ def test_the_accounts_of_the_squared_length_add_up():
     crossed_T = sum(
         (a * b).sum(-1) for i, a in enumerate(parts) for j, b in enumerate(parts) if i != j
     )
-    expected = np.mean(crossed_T / (end_TD**2).sum(-1))
+    expected = crossed_T.sum() / (end_TD**2).sum()
     assert found["by_alignment"] == pytest.approx(expected, rel=1e-3)
 
 
@@ -146,7 +145,7 @@ def test_a_table_with_fewer_tokens_than_channels_has_an_exact_inverse():
 
 @pytest.mark.parametrize("lengths_differ", [True, False])
 def test_the_share_of_length_is_what_was_planted(lengths_differ):
-    """States that differ in length alone, but for a little noise; and states of one length."""
+    """States that differ in length, with a little noise; and states of one length."""
     rng = np.random.default_rng(0)
     noise_TD = rng.standard_normal((300, 5))
     x_TD = 1 + 1e-4 * noise_TD if lengths_differ else noise_TD
@@ -158,16 +157,6 @@ def test_the_share_of_length_is_what_was_planted(lengths_differ):
     )  # fmt: skip
     share = EVIDENCE["B37"].measure(made, 0)["share_with_length"]
     assert share > 0.95 if lengths_differ else abs(share) < 1e-9
-
-
-def test_a_turn_moves_by_its_distance_and_keeps_the_length():
-    rng = np.random.default_rng(4)
-    x_TD, other_TD = rng.standard_normal((2, 5, 7))
-    moved_TD = turned(x_TD, other_TD, 0.5)
-    np.testing.assert_allclose(np.linalg.norm(moved_TD, axis=1), np.linalg.norm(x_TD, axis=1))
-    way = np.linalg.norm(moved_TD - x_TD, axis=1) / np.linalg.norm(x_TD, axis=1)
-    np.testing.assert_allclose(way, 0.5)
-    np.testing.assert_array_equal(turned(x_TD, 3 * x_TD, 0.5), x_TD)
 
 
 def test_equal_rows_make_all_rules_alike():
@@ -185,7 +174,6 @@ def test_equal_rows_make_all_rules_alike():
 
 
 def test_statistics():
-    assert rank_correlation([1, 2, 3, 4], [1, 3, 2, 4]) == pytest.approx(0.8)
     assert straightness([0, 1, 2], [5, 3, 1]) == pytest.approx(1)
 
 
@@ -194,6 +182,7 @@ def test_statistics():
     [
         ("A8", {"depth": 0}), ("A9", {"depth": 0}), ("A10", {"depth": 2}), ("A11", {"depth": 3}),
         ("A13", {"residual": False}), ("A13", {"norm_place": "post"}), ("B4", {}), ("B12", {}),
+        ("B13", {}), ("B13", {"tied": True}), ("B20", {}),
         ("B36", {"depth": 1}),
         ("B16", {"norm": "none"}), ("A14", {"depth": 0}),
     ],
@@ -203,9 +192,17 @@ def test_what_a_model_cannot_be_asked(id, switches):
         numbers(id, **switches)
 
 
-@pytest.mark.parametrize("id", EVIDENCE)
+@pytest.mark.parametrize("id", [id for id, claim in EVIDENCE.items() if claim.needs_one_model])
 def test_every_claim_is_measured_on_a_tied_model(id):
-    if id == "B12":  # which needs words: see above
+    if id in {
+        "B5",
+        "B6",
+        "B7",
+        "B8",
+        "B12",
+        "B13",
+        "B32",
+    }:  # words, or more tokens than channels, needed
         return
     found = numbers(id, tied=True)
     assert all(np.isfinite(value) for value in found.values())

@@ -4,8 +4,10 @@ MINITX_NEEDS_BROWSER is set, as in CI."""
 import os
 
 import kept_programs
+import pages
 import pytest
 
+from minitx import compiled
 from minitx.errors import InputError
 from minitx.page import browser as browsers
 
@@ -19,6 +21,38 @@ def browser():
         if os.environ.get("MINITX_NEEDS_BROWSER"):
             raise
         pytest.skip(str(error))
+
+
+# One model and one page for all tests that only look at them. They are made once in a session, and
+# a test that needs another model or another page makes its own. The arrays of a trace cannot be
+# written to.
+
+
+@pytest.fixture(scope="session")
+def run():
+    """A model with the sizes of `pages.BASE`."""
+    return pages.run_of()
+
+
+@pytest.fixture(scope="session")
+def trace(run, tmp_path_factory):
+    """The trace of the run's model on `pages.TOKENS`."""
+    with kept_programs.kept_in(kept_programs.folder(tmp_path_factory)):
+        return compiled.trace(run.model, [pages.TOKENS])
+
+
+@pytest.fixture(scope="session")
+def untrained_trace(run, tmp_path_factory):
+    """The trace of the same model before training."""
+    with kept_programs.kept_in(kept_programs.folder(tmp_path_factory)):
+        return compiled.trace(pages.untrained_model(run), [pages.TOKENS])
+
+
+@pytest.fixture(scope="session")
+def path(run, tmp_path_factory):
+    """A page with the run and its untrained model, which reads `pages.PROMPT`."""
+    with kept_programs.kept_in(kept_programs.folder(tmp_path_factory)):
+        return pages.write_page(tmp_path_factory.mktemp("shared") / "page.html", run)
 
 
 @pytest.fixture
@@ -47,6 +81,6 @@ def shared_tab(browser):
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs_are_kept(tmp_path_factory):
-    """All files measure the same few models: what one has compiled serves the others."""
+    """Share compiled programs: all files measure the same few models."""
     with kept_programs.kept_in(kept_programs.folder(tmp_path_factory)):
         yield

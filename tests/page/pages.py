@@ -54,6 +54,12 @@ def settle(tab) -> None:
     )
 
 
+def open_panel(tab, path: Path, panel: str, fragment: str = "") -> None:
+    """Open a page and skip the question that hides a panel's figures."""
+    open_page(tab, path, fragment)
+    skip_prediction(tab, panel)
+
+
 def look_at(tab, panel: str) -> None:
     """Bring a panel into view: it is not redrawn before."""
     tab.locator(f"#{panel} h2").scroll_into_view_if_needed()

@@ -8,15 +8,14 @@ from pages import (
     LETTERS,
     TOKENS,
     open_page,
+    open_panel,
     press,
     run_of,
     sentence,
     series,
     settle,
     shown,
-    skip_prediction,
     until,
-    untrained_model,
     write_page,
 )
 
@@ -24,21 +23,6 @@ from minitx import compiled, measure
 from minitx.model import Transformer
 
 TOKEN = 7
-
-
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def path(run, tmp_path_factory):
-    return write_page(tmp_path_factory.mktemp("arrow") / "page.html", run)
-
-
-@pytest.fixture(scope="module")
-def trace(run):
-    return compiled.trace(run.model, [TOKENS])
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +47,7 @@ def nearness(x_D, rows_VD, kind: str):
 
 @pytest.mark.parametrize("kind", ["dot", "cosine", "distance"])
 def test_the_neighbours_are_those_of_python(tab, path, rows, kind):
-    open_page(tab, path, f"arrow-token={TOKEN}&measure={kind}")
-    skip_prediction(tab, "arrow")
+    open_panel(tab, path, "arrow", f"arrow-token={TOKEN}&measure={kind}")
     press(tab, "[id='stretch']", "ArrowLeft", 6)  # from twice as long in quarters: to 2 ** -0.5
     c = 2**-0.5
     spec = shown(tab, "arrow", "neighbours")
@@ -85,8 +68,7 @@ def test_the_neighbours_are_those_of_python(tab, path, rows, kind):
 
 
 def test_ranks_from_the_state_are_those_of_python(tab, path, rows, trace):
-    open_page(tab, path, f"arrow-token={TOKEN}&position=3")
-    skip_prediction(tab, "arrow")
+    open_panel(tab, path, "arrow", f"arrow-token={TOKEN}&position=3")
     x_D = trace.after_final_norm_BTD[0, 3]
     stretches = shown(tab, "arrow", "ranks")["x"]
     assert stretches[0] == 1 / 4 and stretches[-1] == 4
@@ -104,12 +86,10 @@ def test_ranks_from_the_state_are_those_of_python(tab, path, rows, trace):
     assert len(set(series(tab, "arrow", "ranks", labels["dot"]))) > 1
 
 
-def test_the_probabilities_are_those_of_python(tab, path, run, rows, trace):
+def test_the_probabilities_are_those_of_python(tab, path, rows, trace, untrained_trace):
     t = 2
-    open_page(tab, path, f"arrow-token={TOKEN}&position={t}")
-    skip_prediction(tab, "arrow")
-    twin = untrained_model(run)
-    twin_logits = compiled.trace(twin, [TOKENS]).logits_BTV[0, t]
+    open_panel(tab, path, "arrow", f"arrow-token={TOKEN}&position={t}")
+    untrained_logits = untrained_trace.logits_BTV[0, t]
     logits = trace.logits_BTV[0, t]
     x_D = trace.after_final_norm_BTD[0, t]
     lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
@@ -118,7 +98,7 @@ def test_the_probabilities_are_those_of_python(tab, path, run, rows, trace):
     factors[:, TOKEN] = shown(tab, "arrow", "curve")["x"]
     for label, values in (
         ("“h”", measure.softmax(logits * factors)[:, TOKEN]),
-        ("“h”, untrained model", measure.softmax(twin_logits * factors)[:, TOKEN]),
+        ("“h”, untrained model", measure.softmax(untrained_logits * factors)[:, TOKEN]),
         ("baseline: all rows of one length", [equal[TOKEN]] * 17),
     ):
         np.testing.assert_allclose(series(tab, "arrow", "curve", label), values, rtol=1e-3)
@@ -150,8 +130,7 @@ def with_scale(run, scale: float):
 def test_under_another_head_the_probabilities_and_the_rank_are_those_of_python(tab, tmp_path, head):
     t, run = 2, with_scale(run_of(head=head), 6.0)
     path = write_page(tmp_path / "page.html", run, untrained=False)
-    open_page(tab, path, f"arrow-token={TOKEN}&position={t}")
-    skip_prediction(tab, "arrow")
+    open_panel(tab, path, "arrow", f"arrow-token={TOKEN}&position={t}")
     params = run.model.params()
     rows_VD = np.asarray(params["unembedding"]["table"])
     x_D = compiled.trace(run.model, [TOKENS]).after_final_norm_BTD[0, t]
@@ -205,7 +184,6 @@ def test_the_question_names_the_top_token_and_the_prediction_is_drawn(tab, path,
 
 def test_a_tied_model_says_what_is_stretched(tab, tmp_path):
     run = run_of(tied=True, depth=1)
-    open_page(tab, write_page(tmp_path / "page.html", run, untrained=False))
-    skip_prediction(tab, "arrow")
+    open_panel(tab, write_page(tmp_path / "page.html", run, untrained=False), "arrow")
     assert "the same row also embeds the token" in sentence(tab, "arrow")
     assert len(shown(tab, "arrow", "curve")["series"]) == 2  # without the untrained model

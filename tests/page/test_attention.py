@@ -5,44 +5,26 @@ import pytest
 from pages import (
     TOKENS,
     open_page,
+    open_panel,
     press,
     run_of,
     sentence,
     series,
     settle,
     shown,
-    skip_prediction,
-    untrained_model,
     write_page,
 )
 
-from minitx import compiled
-
 
 @pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def path(run, tmp_path_factory):
-    return write_page(tmp_path_factory.mktemp("attention") / "page.html", run)
-
-
-@pytest.fixture(scope="module")
-def patterns(run):
+def patterns(trace, untrained_trace):
     """Weights (heads of all blocks, positions, attended positions): trained and untrained."""
-    twin = untrained_model(run)
-    return [
-        np.concatenate(compiled.trace(model, [TOKENS]).pattern_NBHTS[:, 0])
-        for model in (run.model, twin)
-    ]
+    return [np.concatenate(each.pattern_NBHTS[:, 0]) for each in (trace, untrained_trace)]
 
 
 def test_the_patterns_are_those_of_python(tab, path, patterns):
     t = 4
-    open_page(tab, path, f"position={t}")
-    skip_prediction(tab, "attention")
+    open_panel(tab, path, "attention", f"position={t}")
     for pattern_HTS in patterns:
         spec = shown(tab, "attention", "pattern")
         assert spec["rows"][0] == "uniform" and spec["rows"][7] == "block 2 head 3"

@@ -10,14 +10,13 @@ from pages import (
     PROMPT,
     TOKENS,
     open_page,
+    open_panel,
     press,
     run_of,
     sentence,
     series,
     settle,
     shown,
-    skip_prediction,
-    untrained_model,
     write_page,
 )
 
@@ -27,20 +26,9 @@ T = 4  # the position that the reader chose: neither the first nor the last
 OWN = f"position {T}: “{PROMPT[T]}”"
 
 
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def trace(run):
-    return compiled.trace(run.model, [TOKENS])
-
-
 @pytest.fixture
-def panel(tab, run, tmp_path):
-    open_page(tab, write_page(tmp_path / "page.html", run), f"position={T}")
-    skip_prediction(tab, "compass")
+def panel(tab, path):
+    open_panel(tab, path, "compass", f"position={T}")
     return tab
 
 
@@ -70,7 +58,7 @@ def check_edited_curves(panel, x_RD, label):
     close(steps[1:], norm_R[0] / np.sqrt(norm_R[0] ** 2 + np.cumsum(step_R**2)))
 
 
-def test_the_curves_are_those_of_python(panel, run, trace):
+def test_the_curves_are_those_of_python(panel, trace, untrained_trace):
     x_RTD = trace.stream_RBTD[:, 0]
     check_edited_curves(panel, states_at(x_RTD), OWN)
     pairs = series(panel, "compass", "before", "states at different positions")
@@ -84,8 +72,7 @@ def test_the_curves_are_those_of_python(panel, run, trace):
         series(panel, "compass", "embedding", "states at different positions"),
         [measure.random_pair_cosine(x_RTD[r, 1:], x_RTD[0, 1:]) for r in range(R)],
     )
-    twin = untrained_model(run)
-    y_RD = states_at(compiled.trace(twin, [TOKENS]).stream_RBTD[:, 0])
+    y_RD = states_at(untrained_trace.stream_RBTD[:, 0])
     untrained = series(panel, "compass", "before", "the untrained model")
     close(untrained[1:], measure.cosines(y_RD[1:], y_RD[:-1]))
     untrained = series(panel, "compass", "embedding", "the untrained model")
@@ -156,16 +143,17 @@ def test_a_gain_is_set_by_keyboard_and_by_mouse(panel, run, trace):
 def test_the_gain_respects_post_norms(tab, tmp_path):
     run = run_of(norm_place="post", norm="layernorm")
     trace = compiled.trace(run.model, [TOKENS])
-    open_page(tab, write_page(tmp_path / "page.html", run), f"position={T}&writer=1&gain=1.5")
-    skip_prediction(tab, "compass")
+    open_panel(
+        tab, write_page(tmp_path / "page.html", run), "compass", f"position={T}&writer=1&gain=1.5"
+    )
     stream_TD = edited(run, trace, 1, 1.5)
     cosines = series(tab, "compass", "before", f"{OWN}, edited")
     close(cosines[1], measure.cosines(stream_TD[T], trace.stream_RBTD[0][0, T]))
     check_sentence(tab, trace, logits_after(run, 1, stream_TD))
 
 
-def test_the_prediction_is_drawn_beside_the_truth(tab, run, trace, tmp_path):
-    open_page(tab, write_page(tmp_path / "page.html", run), f"position={T}")
+def test_the_prediction_is_drawn_beside_the_truth(tab, path, trace):
+    open_page(tab, path, f"position={T}")
     tab.fill("#compass-guess", "-0.25")
     tab.click("#compass .prediction [type=submit]")
     settle(tab)
@@ -186,8 +174,7 @@ def test_every_kind_of_model_and_the_shortest_text(tab, tmp_path):
         run_of("tied", tied=True, norm="none"),
     ]
     path = write_page(tmp_path / "page.html", *runs, prompt="dk", untrained=False)
-    open_page(tab, path, "position=0&writer=2&gain=0.5")
-    skip_prediction(tab, "compass")
+    open_panel(tab, path, "compass", "position=0&writer=2&gain=0.5")
     for number, run in enumerate(runs):
         for figure in ("before", "embedding"):
             spec = shown(tab, "compass", figure, number)

@@ -5,13 +5,12 @@ import pytest
 from pages import (
     PROMPT,
     TOKENS,
-    open_page,
+    open_panel,
     press,
     run_of,
     sentence,
     series,
     shown,
-    skip_prediction,
     until,
     write_page,
 )
@@ -19,20 +18,13 @@ from pages import (
 from minitx import compiled, measure
 
 
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
 @pytest.fixture
-def panel(tab, run, tmp_path):
-    open_page(tab, write_page(tmp_path / "page.html", run))
+def panel(tab, path):
+    open_panel(tab, path, "dial")
     return tab
 
 
-def test_the_curves_are_those_of_python(panel, run):
-    skip_prediction(panel, "dial")
-    trace = compiled.trace(run.model, [TOKENS])
+def test_the_curves_are_those_of_python(panel, run, trace):
     c = np.array(shown(panel, "dial", "entropy")["x"])
     assert c[0] == 1 / 8 and c[-1] == 8
     before = compiled.readout(run.model, c[:, None, None] * trace.before_final_norm_BTD[0, -1:])
@@ -49,8 +41,7 @@ def test_the_curves_are_those_of_python(panel, run):
 @pytest.mark.parametrize("head", ["cosine", "distance"])
 def test_under_another_head_the_curves_are_those_of_python(tab, tmp_path, head):
     run = run_of(head=head)
-    open_page(tab, write_page(tmp_path / "page.html", run, untrained=False))
-    skip_prediction(tab, "dial")
+    open_panel(tab, write_page(tmp_path / "page.html", run, untrained=False), "dial")
     after_D = compiled.trace(run.model, [TOKENS]).after_final_norm_BTD[0, -1]
     c = np.array(shown(tab, "dial", "entropy")["x"])
     logits = compiled.unembed(run.model, c[:, None, None] * after_D[None, None])[:, 0]
@@ -59,9 +50,8 @@ def test_under_another_head_the_curves_are_those_of_python(tab, tmp_path, head):
     assert (np.ptp(found) < 1e-4) == (head == "cosine")
 
 
-def test_the_dial_is_moved_by_keyboard_and_by_mouse(panel, run):
-    skip_prediction(panel, "dial")
-    logits = compiled.trace(run.model, [TOKENS]).logits_BTV[0, -1]
+def test_the_dial_is_moved_by_keyboard_and_by_mouse(panel, trace):
+    logits = trace.logits_BTV[0, -1]
     press(panel, "[id='c']", "ArrowRight", 4)  # from c = 1 in quarters of a doubling: to 2
     ids = np.argsort(-logits)[:8]
     p = series(panel, "dial", "probabilities", "scaled after the norm")

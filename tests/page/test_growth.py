@@ -1,37 +1,22 @@
 """Growth: its curves against Python."""
 
 import numpy as np
-import pytest
 from pages import (
-    TOKENS,
     open_page,
+    open_panel,
     press,
     run_of,
     sentence,
     series,
     shown,
-    skip_prediction,
-    untrained_model,
     write_page,
 )
 
-from minitx import compiled, measure
+from minitx import measure
 
 
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def path(run, tmp_path_factory):
-    return write_page(tmp_path_factory.mktemp("growth") / "page.html", run)
-
-
-def test_the_norms_are_those_of_python(tab, run, path):
-    open_page(tab, path, "position=3")
-    skip_prediction(tab, "growth")
-    trace = compiled.trace(run.model, [TOKENS])
+def test_the_norms_are_those_of_python(tab, path, trace, untrained_trace):
+    open_panel(tab, path, "growth", "position=3")
     norm_RT = measure.norms(trace.stream_RBTD[:, 0])
     close = lambda label, values: np.testing.assert_allclose(  # noqa: E731
         series(tab, "growth", "norms", label), values, rtol=1e-4
@@ -43,9 +28,7 @@ def test_the_norms_are_those_of_python(tab, run, path):
     square_NU = np.stack([measure.norms(u[:, 0, 3]) ** 2 for u in updates], axis=1)
     right_angles = np.sqrt(norm_RT[0, 3] ** 2 + np.concatenate([[0], square_NU.ravel().cumsum()]))
     close("baseline: the same updates at right angles", right_angles)
-    twin = untrained_model(run)
-    norms = measure.norms(compiled.trace(twin, [TOKENS]).stream_RBTD[:, 0, 3])
-    close("the untrained model", norms)
+    close("the untrained model", measure.norms(untrained_trace.stream_RBTD[:, 0, 3]))
     growth = norm_RT[-1, 3] / norm_RT[0, 3]
     assert f"x {float(f'{growth:.3f}'):g}" in sentence(tab, "growth")
 
@@ -61,8 +44,7 @@ def test_the_prediction_is_drawn(tab, path):
 
 
 def test_the_axis_is_chosen_with_the_keyboard_and_the_position_with_the_mouse(tab, path):
-    open_page(tab, path)
-    skip_prediction(tab, "growth")
+    open_panel(tab, path, "growth")
     press(tab, "#axis", "ArrowDown")
     assert shown(tab, "growth", "norms")["yAxis"] == {"label": "norm", "min": 0}
     tab.locator(".chip").nth(2).click()
@@ -71,6 +53,5 @@ def test_the_axis_is_chosen_with_the_keyboard_and_the_position_with_the_mouse(ta
 
 def test_without_a_sum_the_baseline_is_left_out(tab, tmp_path):
     run = run_of(norm_place="post")
-    open_page(tab, write_page(tmp_path / "page.html", run, untrained=False))
-    skip_prediction(tab, "growth")
+    open_panel(tab, write_page(tmp_path / "page.html", run, untrained=False), "growth")
     assert not [s for s in shown(tab, "growth", "norms")["series"] if s["style"] == "baseline"]

@@ -6,13 +6,12 @@ from pages import (
     LETTERS,
     TOKENS,
     open_page,
+    open_panel,
     press,
-    run_of,
     sentence,
     series,
     settle,
     shown,
-    skip_prediction,
     untrained_model,
     write_page,
 )
@@ -25,22 +24,16 @@ COUNTS = [5, 0, 9, 1, 40, 2, 3, 8, 6, 0, 4]  # of tokens in a training text
 
 
 @pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def lenses(run):
+def lenses(run, trace, untrained_trace):
     """The logits of the lens, (stations, positions, vocabulary): trained and untrained."""
-    twin = untrained_model(run)
-    return [
-        compiled.readout(model, compiled.trace(model, [TOKENS]).stream_RBTD[:, 0])
-        for model in (run.model, twin)
-    ]
+    models = run.model, untrained_model(run)
+    streams = trace.stream_RBTD[:, 0], untrained_trace.stream_RBTD[:, 0]
+    return [compiled.readout(*pair) for pair in zip(models, streams, strict=True)]
 
 
 @pytest.fixture(scope="module")
 def path(run, tmp_path_factory):
+    """A page whose model comes with counts of the tokens in its text."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(contents, "frequencies", lambda run: COUNTS)
         return write_page(tmp_path_factory.mktemp("lens") / "page.html", run)
@@ -58,8 +51,7 @@ def settled(logits_RTV, t: int) -> int:
 
 
 def test_the_map_shows_top_tokens_of_both_models(tab, path, lenses):
-    open_page(tab, path)
-    skip_prediction(tab, "lens")
+    open_panel(tab, path, "lens")
     for logits_RTV in lenses:
         spec = shown(tab, "lens", "map")
         assert spec["texts"] == tops(logits_RTV)
@@ -67,7 +59,7 @@ def test_the_map_shows_top_tokens_of_both_models(tab, path, lenses):
             spec["values"], measure.softmax(logits_RTV).max(axis=-1), rtol=1e-3, atol=1e-5
         )
         assert spec["marked"]["column"] == len(TOKENS) - 1
-        # The same in the picture, which is filled anew and not drawn anew.
+        # The picture shows the same, although its cells stay and only their contents change.
         drawn = tab.locator(f"{MAP} > g:first-child text").all_text_contents()
         assert drawn == [text for row in spec["texts"] for text in row]
         opacity = tab.locator(f"{MAP} .cell").evaluate_all(
@@ -80,8 +72,7 @@ def test_the_map_shows_top_tokens_of_both_models(tab, path, lenses):
 
 def test_the_curves_are_those_of_python(tab, path, lenses):
     t = 4
-    open_page(tab, path, f"position={t}")
-    skip_prediction(tab, "lens")
+    open_panel(tab, path, "lens", f"position={t}")
     for logits_RTV, kl_label, label in (
         (lenses[0], "trained", "trained"),
         (lenses[1], "untrained, from its own final prediction",
@@ -119,8 +110,7 @@ def test_a_prediction_is_drawn_beside_the_truth(tab, path, lenses):
 
 
 def test_a_cell_is_read_by_keyboard_and_chosen_by_click(tab, path):
-    open_page(tab, path)
-    skip_prediction(tab, "lens")
+    open_panel(tab, path, "lens")
     press(tab, MAP, "ArrowRight", 3)  # to column 2
     cell = shown(tab, "lens", "map")
     said = tab.locator("#lens figure .reading").first.inner_text()

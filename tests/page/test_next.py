@@ -1,40 +1,25 @@
 """The next token: probabilities, temperature, sampling."""
 
 import numpy as np
-import pytest
 from pages import (
     LETTERS,
     PROMPT,
     TOKENS,
     open_page,
+    open_panel,
     press,
-    run_of,
     sentence,
     series,
     settle,
     shown,
-    skip_prediction,
-    write_page,
 )
 
 from minitx import compiled, measure
 
 
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def path(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("next")
-    return write_page(folder / "page.html", run, untrained=False)
-
-
-def test_the_probabilities_are_those_of_python(tab, run, path):
-    open_page(tab, path, "position=2")
-    skip_prediction(tab, "next")
-    logits_V = compiled.trace(run.model, [TOKENS]).logits_BTV[0, 2]
+def test_the_probabilities_are_those_of_python(tab, path, trace):
+    open_panel(tab, path, "next", "position=2")
+    logits_V = trace.logits_BTV[0, 2]
     ids = np.argsort(-logits_V)[:10]
     names = [LETTERS[id] for id in ids]
     assert shown(tab, "next", "probabilities")["names"] == names
@@ -51,8 +36,7 @@ def test_the_probabilities_are_those_of_python(tab, run, path):
 
 
 def test_at_temperature_0_sampling_takes_the_largest_logit(tab, run, path):
-    open_page(tab, path, "temperature=0")
-    skip_prediction(tab, "next")
+    open_panel(tab, path, "next", "temperature=0")
     tokens = list(TOKENS)
     tab.click("text=Sample one token")
     settle(tab)
@@ -79,8 +63,7 @@ def test_a_seed_fixes_the_sample(tab, path):
         settle(tab)
         return tuple(tokens)
 
-    open_page(tab, path, "prompt=ab&temperature=2")
-    skip_prediction(tab, "next")
+    open_panel(tab, path, "next", "prompt=ab&temperature=2")
     first = sampled()
     assert len(first) == 9 and sampled() == first
     others = set()

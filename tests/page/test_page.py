@@ -8,6 +8,7 @@ from pages import (
     PROMPT,
     TOKENS,
     open_page,
+    open_panel,
     press,
     run_of,
     series,
@@ -104,8 +105,7 @@ def test_the_page_is_used_with_the_keyboard_alone(tab, path):
 
 
 def test_values_are_read_by_pointing(tab, path):
-    open_page(tab, path)
-    skip_prediction(tab, "growth")
+    open_panel(tab, path, "growth")
     box = tab.locator("#growth figure svg[role=img]").first.bounding_box()
     tab.mouse.move(box["x"] + box["width"] - 15, box["y"] + 50)
     norms = series(tab, "growth", "norms", "position 0")
@@ -115,8 +115,7 @@ def test_values_are_read_by_pointing(tab, path):
 
 
 def test_two_models_read_the_same_prompt(tab, path):
-    open_page(tab, path)
-    skip_prediction(tab, "dial")
+    open_panel(tab, path, "dial")
     for number, run in enumerate((run_of("one"), run_of("two", norm="none", depth=1))):
         logits = compiled.trace(run.model, [TOKENS]).logits_BTV[0, -1]
         p = np.sort(measure.softmax(logits))[::-1][:8]
@@ -169,8 +168,7 @@ def test_an_address_with_nonsense_does_no_harm(tab, path):
     ],
 )
 def test_a_prompt_that_cannot_be_read_is_said_and_nothing_is_lost(tab, path, prompt, words):
-    open_page(tab, path)
-    skip_prediction(tab, "growth")
+    open_panel(tab, path, "growth")
     before = shown(tab, "growth", "norms")
     tab.fill("#prompt", prompt)
     settle(tab)

@@ -9,6 +9,7 @@ from pages import (
     TOKENS,
     look_at,
     open_page,
+    open_panel,
     press,
     run_of,
     sentence,
@@ -25,22 +26,6 @@ WHOLE = ["attention 1", "MLP 1", "attention 2", "MLP 2"]
 HEADS = [f"block 2 head {head}" for head in (1, 2, 3, 4)]
 
 
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def trace(run):
-    return compiled.trace(run.model, [TOKENS])
-
-
-@pytest.fixture(scope="module")
-def path(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("silence")
-    return write_page(folder / "page.html", run, untrained=False)
-
-
 def wait(tab, model: int = 0) -> None:
     """Wait until every writer in the picture is measured."""
     look_at(tab, "silence")
@@ -48,9 +33,8 @@ def wait(tab, model: int = 0) -> None:
     until(tab, f"!{seat}.sentence.textContent.startsWith('Computing')")
 
 
-def open_panel(tab, path, fragment):
-    open_page(tab, path, fragment)
-    tab.click("#silence .skip")
+def open_silence(tab, path, fragment=""):
+    open_panel(tab, path, "silence", fragment)
     wait(tab)
 
 
@@ -94,7 +78,7 @@ def states_without(run, trace, station, head, replacement):
 @pytest.mark.parametrize("replacement", ["zero", "mean"])
 @pytest.mark.parametrize("heads", [False, True], ids=["whole", "heads"])
 def test_effects_are_those_of_python(tab, run, trace, path, heads, replacement):
-    open_panel(tab, path, f"position={T}&silenced={'3.1' if heads else '3'}")
+    open_silence(tab, path, f"position={T}&silenced={'3.1' if heads else '3'}")
     if replacement == "mean":
         tab.select_option("#replacement", "mean")
         wait(tab)
@@ -123,7 +107,7 @@ def test_effects_are_those_of_python(tab, run, trace, path, heads, replacement):
 
 
 def test_the_baseline_moves_states_as_far_in_random_directions(tab, run, trace, path):
-    open_panel(tab, path, "silenced=2")
+    open_silence(tab, path, "silenced=2")
     moved = tab.evaluate(
         """() => {
           const lab = page.labs[0];
@@ -150,7 +134,7 @@ def test_the_baseline_moves_states_as_far_in_random_directions(tab, run, trace, 
 
 
 def test_a_writer_is_chosen_by_keyboard(tab, path):
-    open_panel(tab, path, "")
+    open_silence(tab, path)
     press(tab, "#silenced", "ArrowDown", 3)
     wait(tab)
     assert sentence(tab, "silence").startswith("MLP 2, replaced by zero,")
@@ -176,8 +160,8 @@ def test_the_prediction_is_drawn_and_ranked(tab, path):
     assert rank == 1 or f"number {rank} of 4" in answer
 
 
-def test_another_text_is_measured_anew(tab, path):
-    open_panel(tab, path, "")
+def test_another_text_is_measured_too(tab, path):
+    open_silence(tab, path)
     before = series(tab, "silence", "kl", "replaced by zero")
     tab.fill("#prompt", "dkahhca")
     wait(tab)

@@ -3,16 +3,13 @@
 import numpy as np
 import pytest
 from pages import (
-    TOKENS,
     look_at,
     open_page,
     press,
-    run_of,
     sentence,
     series,
     shown,
     until,
-    write_page,
 )
 
 from minitx import compiled, measure
@@ -23,17 +20,6 @@ LABELS = {
     "shorter": "made shorter",
     "turned": "turned towards another token's state",
 }
-
-
-@pytest.fixture(scope="module")
-def run():
-    return run_of()
-
-
-@pytest.fixture(scope="module")
-def path(run, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("turn")
-    return write_page(folder / "page.html", run, untrained=False)
 
 
 @pytest.fixture
@@ -62,8 +48,7 @@ def moved(x_D, target_D, change, distance):
     return np.linalg.norm(x_D) * (np.cos(angle) * unit + np.sin(angle) * across)
 
 
-def kl_of(run, change, distance):
-    trace = compiled.trace(run.model, [TOKENS])
+def kl_of(run, trace, change, distance):
     x_BTD = trace.stream_RBTD[STATION].copy()
     before_D = x_BTD[0, T].copy()
     x_BTD[0, T] = moved(before_D, x_BTD[0, TARGET], change, distance)
@@ -74,13 +59,13 @@ def kl_of(run, change, distance):
 
 
 @pytest.mark.parametrize("change", LABELS)
-def test_the_curves_are_those_of_python(panel, run, change):
+def test_the_curves_are_those_of_python(panel, run, trace, change):
     values = series(panel, "turn", "kl", LABELS[change])
     for i, distance in ((0, 0.0), (3, 0.6), (5, 1.0), (9, 1.8)):
         if change == "shorter" and distance > 1:
             assert np.isnan(values[i])
         else:
-            expected = kl_of(run, change, distance)
+            expected = kl_of(run, trace, change, distance)
             np.testing.assert_allclose(values[i], expected, rtol=2e-3, atol=1e-6)
 
 
@@ -99,15 +84,15 @@ def test_the_baseline_turns_by_the_same_angle(panel):
     assert values[0] == pytest.approx(0, abs=1e-6) and (values[1:] > 0).all()
 
 
-def test_every_control_moves_the_picture(panel, run):
+def test_every_control_moves_the_picture(panel, run, trace):
     press(panel, "#distance", "ArrowLeft", 4)  # from 1 in steps of 0.05: to 0.8
     now = shown(panel, "turn", "kl")["marks"][0]
     assert now["x"] == pytest.approx(0.8)
-    np.testing.assert_allclose(now["y"], kl_of(run, "turned", 0.8), rtol=2e-3)
+    np.testing.assert_allclose(now["y"], kl_of(run, trace, "turned", 0.8), rtol=2e-3)
     panel.select_option("#change", "longer")
     until(panel, "page.view.get('change') === 'longer'")
     now = shown(panel, "turn", "kl")["marks"][0]
-    np.testing.assert_allclose(now["y"], kl_of(run, "longer", 0.8), rtol=2e-3)
+    np.testing.assert_allclose(now["y"], kl_of(run, trace, "longer", 0.8), rtol=2e-3)
     assert "1.8 times as long" in sentence(panel, "turn")
     panel.select_option("#change", "shorter")
     press(panel, "#distance", "End")

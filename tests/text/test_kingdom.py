@@ -1,4 +1,4 @@
-"""The kingdom: analogies are exact, and each context word depends on one attribute."""
+"""The kingdom: without taste analogies are exact; each context word depends on one attribute."""
 
 import itertools
 import math
@@ -46,8 +46,8 @@ def test_rank_gender_and_age_are_fully_crossed():
     assert PEOPLE["monk"] == {"rank": "holy", "gender": "male", "age": "young"}
 
 
-def test_context_words_follow_one_attribute_of_the_noun_and_no_other():
-    source = get_stream("kingdom").source
+def test_without_taste_context_words_follow_one_attribute_of_the_noun_and_no_other():
+    source = get_stream("kingdom without taste").source
     axis = {"rank": 0, "gender": 1, "age": 2}
     met = set()
     for ending in AFTER:
@@ -77,7 +77,7 @@ def slot_words():
 
 
 def test_every_context_word_speaks_for_its_value():
-    source = get_stream("kingdom").source
+    source = get_stream("kingdom without taste").source
     for context in source.contexts.values():
         ((attribute, value),) = context.items()
         assert value in VALUES[attribute]
@@ -91,13 +91,70 @@ def test_every_context_word_speaks_for_its_value():
     assert all(0 < p < 1 for p in source.next_probs([source.words.index("the")])[0] if p)
 
 
-def test_nouns_given_the_words_before_them_make_parallelograms_too():
-    source = get_stream("kingdom").source
+@pytest.mark.parametrize("name", ["kingdom", "kingdom without taste"])
+def test_nouns_follow_the_law_of_zipf(name):
+    row = after(get_stream(name).source, "the")
+    of_people = np.array([row[noun] for noun in PEOPLE])
+    by_rank = np.sort(of_people / of_people.sum())[::-1]
+    weights = 1 / np.arange(1, 25)
+    np.testing.assert_allclose(by_rank, weights / weights.sum(), rtol=1e-12)
+    assert parallelogram_error(cube(get_stream(name).source, row.get)) > 0.5  # no sum of terms
+
+
+def test_without_taste_what_words_say_of_nouns_makes_parallelograms_too():
+    """What the words before add to log p(noun): the noun's own frequency is left out."""
+    source = get_stream("kingdom without taste").source
+    none = after(source, "the")
     for beginning in BEFORE:
         row = after(source, beginning)
-        assert parallelogram_error(cube(source, row.get)) < 1e-12
-        king_and_woman = row["king"] * row["woman"]
-        assert king_and_woman == pytest.approx(row["man"] * row["queen"], rel=1e-12)
+        ratio = {noun: row[noun] / none[noun] for noun in PEOPLE}
+        assert parallelogram_error(cube(source, ratio.get)) < 1e-12
+        king_and_woman = ratio["king"] * ratio["woman"]
+        assert king_and_woman == pytest.approx(ratio["man"] * ratio["queen"], rel=1e-12)
+
+
+def taste_of(taste):
+    """What `taste` adds to log p(word | noun) in four places: an array of nouns and words each."""
+    tasty, plain = kingdom(seed=3, taste=taste), kingdom(seed=3, taste=0)
+    tables = []
+    for ending, slot in (
+        ("", "mood"), (" wore a", "clothes"), (" sighed and took", "owner"),
+        (" sighed and went to the", "place"),
+    ):  # fmt: skip
+        rows = [
+            [after(source, f"the {noun}{ending}") for noun in (*PEOPLE, *ANIMALS)]
+            for source in (tasty, plain)
+        ]
+        log_p = np.log([[[row[word] for word in slot_words()[slot]] for row in of] for of in rows])
+        tables.append(log_p[0] - log_p[1])
+    return tables
+
+
+def test_taste_is_a_normal_draw_for_each_noun_and_word():
+    """Differences of two words in a slot: the slot's sum cancels, and sqrt(2) taste is left."""
+    draws = np.concatenate([np.diff(table, axis=1)[:, ::2].ravel() for table in taste_of(0.6)])
+    assert len(draws) == 32 * (3 + 2 + 1 + 6)
+    z = draws / (math.sqrt(2) * 0.6)
+    assert abs(z.mean()) < 4 / math.sqrt(len(z))
+    assert abs(z.std() - 1) < 4 / math.sqrt(2 * len(z))
+    for small, large in zip(taste_of(0.5), taste_of(1.5), strict=True):
+        np.testing.assert_allclose(np.diff(large, axis=1), 3 * np.diff(small, axis=1), atol=1e-9)
+
+
+def test_with_taste_no_analogy_is_exact():
+    source = get_stream("kingdom").source
+    for ending, word in ((" wore a", "gown"), (" sighed and took", "his"), ("", "reigned")):
+        rows = {noun: after(source, f"the {noun}{ending}")[word] for noun in PEOPLE}
+        assert parallelogram_error(cube(source, rows.get)) > 0.3
+    none, row = after(source, "the"), after(source, "in the palace , the")
+    ratio = {noun: row[noun] / none[noun] for noun in PEOPLE}
+    assert parallelogram_error(cube(source, ratio.get)) > 0.3
+
+
+def test_no_such_taste():
+    for wrong in (-0.1, 3.1, math.nan):
+        with pytest.raises(InputError, match="choose a number between 0 and 3"):
+            kingdom(taste=wrong)
 
 
 def test_words_are_independent_given_the_noun():
@@ -129,7 +186,7 @@ def test_an_adjective_knows_what_the_place_said_of_the_noun():
 
 def test_bayes_in_the_sample():
     """Counted, not looked up: how often a garment of one gender goes with a noun of that gender."""
-    s = get_stream("kingdom")
+    s = get_stream("kingdom without taste")
     agree = {True: 0, False: 0}
     for sentence in " ".join(s.words).split(" . "):
         words = sentence.split()
@@ -145,7 +202,7 @@ def test_bayes_in_the_sample():
 
 
 def test_decoys_have_no_attributes_and_do_what_people_do():
-    source = get_stream("kingdom").source
+    source = get_stream("kingdom without taste").source
     assert set(source.decoys) <= set(source.words) and len(set(source.decoys)) == 16
     assert not set(source.decoys) & (set(PEOPLE) | set(source.contexts))
     fox = after(source, "the fox")
@@ -153,10 +210,12 @@ def test_decoys_have_no_attributes_and_do_what_people_do():
     assert after(source, "the owl") == fox
     drum = after(source, "the king sighed and took his")["drum"]
     assert drum == after(source, "the fox sighed and took his")["drum"] == pytest.approx(1 / 8)
+    source = get_stream("kingdom").source  # with taste, an animal has its own, as people do
+    assert after(source, "the owl")["prayed"] != after(source, "the fox")["prayed"]
 
 
 def test_held_out_combinations_never_meet():
-    whole, gaps = get_stream("kingdom"), get_stream("kingdom with gaps")
+    whole, gaps = get_stream("kingdom without taste"), get_stream("kingdom with gaps")
     assert gaps.source.words == whole.source.words
     for s in (whole, gaps):
         met = set()
@@ -166,8 +225,6 @@ def test_held_out_combinations_never_meet():
     assert after(gaps.source, "the queen sighed and went to the")["palace"] == 0
     assert after(gaps.source, "in the palace , the")["queen"] == 0
     assert after(gaps.source, "the jewelled")["king"] == 0
-    row = after(gaps.source, "the")  # with nothing heard, nothing is out of balance
-    assert parallelogram_error(cube(gaps.source, row.get)) < 1e-12
     seen = {noun: after(gaps.source, f"the {noun} sighed and went to the") for noun in PEOPLE}
     castle = cube(gaps.source, lambda noun: seen[noun]["castle"])
     assert parallelogram_error(castle) > 0.01  # bent, as the docstring says

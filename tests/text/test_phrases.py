@@ -18,7 +18,7 @@ def test_rules_unfold_phrase_by_phrase():
 
     words, moves, share = phrases.unfold(rules)
     assert words == (".", "four", "one", "three", "two")
-    # Sentences of 4 and of 2 words: 3 on average, of which one is the full stop.
+    # Sentences have 4 or 2 words, 3 on average. One of the 3 is the full stop.
     assert share == pytest.approx(
         {"start": 1 / 3, "end": 1 / 3}
         | {phrases.Rest(rest, "end"): 1 / 6 for rest in ("two three", "three")}

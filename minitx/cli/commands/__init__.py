@@ -13,7 +13,8 @@ from minitx.cli.commands.doctor import Doctor
 from minitx.cli.commands.experiments import Ablate, Compare
 from minitx.cli.commands.inspect import Inspect
 from minitx.cli.commands.judge import Judge
-from minitx.cli.commands.lessons import Hint, Ledger, Lesson, Zoo
+from minitx.cli.commands.ledger import Ledger
+from minitx.cli.commands.lessons import Hint, Lesson, Zoo
 from minitx.cli.commands.page import Page
 from minitx.cli.commands.pull import Pull
 from minitx.cli.commands.sample import Sample

@@ -31,6 +31,12 @@ class Ablate:
     """Learning rates that each cell chooses from; None: 0.3, 1 and 3 times --lr."""
     claims: str | None = None
     """Claims to judge every model by while it trains, such as A9,A10; None: those of the grid."""
+    ties: bool = True
+    """Train a cell also at a second rate, if that is nearly as good as its best: see the docs."""
+    equal_loss: bool = False
+    """Compare at equal loss too: the rate stays constant, with cool-downs, instead of --decay."""
+    margin: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Differences up to this count as equal: 0.02 (nats of loss), or growth=1.1 (a factor)."""
     out: Path | None = None
     """Folder of the grid, by default ablations/NAME; its finished cells are used."""
     plan: bool = False
@@ -42,12 +48,14 @@ class Ablate:
     recipe: Flat[TrainConfig] = field(default_factory=lambda: TRAIN)
 
     def run(self) -> None:
+        from minitx.ablation.margin import parse_margins
         from minitx.ablation.plan import plan
         from minitx.evidence import judging
         from minitx.evidence.claims import known_claims
         from minitx.text.data import prepare
 
         vary = parse_vary(self.vary)
+        margins = parse_margins(self.margin)
         rates = self.rates
         claims = ()
         if self.claims is not None:
@@ -55,9 +63,12 @@ class Ablate:
         if self.grid is not None:
             named_grid = read(self.grid)
             vary = named_grid.vary | vary
+            margins = named_grid.margins | margins
             rates = rates or named_grid.rates
             claims = claims or named_grid.claims
-        grid = Grid(vary, self.model, self.recipe, rates, claims)
+        grid = Grid(
+            vary, self.model, self.recipe, rates, margins, self.ties, self.equal_loss, claims
+        )
         d = self.data
         data = prepare(d.corpus, d.tokenizer, self.model.vocab, d.val_fraction, d.digits)
         name = Path(self.grid).stem if self.grid else "-".join(vary)
@@ -105,7 +116,7 @@ def defaults(given: dict[str, str | None]) -> Ablate:
     if name is None:
         return Ablate()
     grid = read(name)
-    return Ablate(model=grid.model, recipe=grid.train)
+    return Ablate(model=grid.model, recipe=grid.train, equal_loss=grid.equal_loss)
 
 
 def show_plan(forecast: dict) -> None:
@@ -115,25 +126,29 @@ def show_plan(forecast: dict) -> None:
         rates = ", ".join(f"{rate:g}" for rate in cell["rates"])
         mark = "  finished" if cell["finished"] else ""
         print(f"{number:3}  {cell['name']:{width}}  rates {rates}  {cell['steps']} steps{mark}")
+    most = "at most " if forecast["is_most"] else ""
     print(
-        f"\n{len(forecast['cells'])} cells, {len(forecast['seeds'])} seeds each; "
-        f"{forecast['steps']} steps of one model are left: about {duration(forecast['seconds'])}, "
-        "estimated from a short trial"
+        f"\n{len(forecast['cells'])} cells, {len(forecast['seeds'])} seeds each; {most}"
+        f"{forecast['steps']} steps of one model are left: {most}about "
+        f"{duration(forecast['seconds'])}, estimated from a short trial"
     )
+    if forecast["cool_downs"]:
+        print(f"cool-downs for equal loss add {forecast['cool_downs']:.0%} to each model's steps")
+    if most:
+        print("the most is needed if every cell has a second rate that is nearly as good")
 
 
 def run_with_progress(grid, data, seeds, out: Path):
     """Run a grid with a live line: cell n of N, time left. After Ctrl-C, finished cells stay."""
     from tqdm import tqdm
 
-    from minitx.ablation import cells, folder
-    from minitx.ablation.table import make_table
+    from minitx.ablation import cells, folder, one_cell
     from minitx.runs.training import interrupts
 
     planned = cells.check_cells(grid, data)
     seeds = cells.check_seeds(seeds)
     unfinished = folder.unfinished(planned, data, seeds, out)
-    total = sum(cells.count_steps(cell, seeds) for cell in unfinished)
+    total = sum(one_cell.count_steps(cell, seeds) for cell in unfinished)
     done = 0  # steps of the cells that were finished in this call
     records = []
     started = time.monotonic()
@@ -166,7 +181,7 @@ def run_with_progress(grid, data, seeds, out: Path):
                 "run the same command again to continue"
             )
             raise
-    return make_table(records, data)
+    return cells.table_of(grid, records, data, out)
 
 
 def describe_cell(progress) -> str:
@@ -177,6 +192,8 @@ def describe_cell(progress) -> str:
         if not entry["failure"]:
             losses.append(entry["history"][-1]["val_loss"])
     parts = [f"lr {record['train']['lr']:g}"]
+    for tied in record.get("tied", []):
+        parts.append(f"nearly tied {tied['train']['lr']:g}")
     if losses and None not in losses:
         parts.append(f"loss {sum(losses) / len(losses):.3f}")
     if len(losses) < len(record["seeds"]):

@@ -15,9 +15,10 @@ class Judge:
     """Judge on any model what the articles claim: verdicts with rules, numbers and intervals."""
 
     models: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="MODEL")]
-    """One or more: the folder of a run or other model, a GGUF file, or a pulled model's name."""
+    """One or more: the folder of a run or other model, a GGUF file, a pulled model's name, or zoo
+    for the small models that minitx trains itself."""
     claims: str | None = None
-    """Some claims only, such as A9,B37; by default all that one model can settle."""
+    """Some claims only, such as A9,B37; by default all that the model can settle."""
     corpus: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """A text to measure on, by name or path; may be given several times. By default a run's
     held-out text, and two texts for a model that was trained elsewhere."""
@@ -35,20 +36,27 @@ class Judge:
         from minitx.evidence.claims import claims_in_words
 
         if not self.models:
-            raise InputError("no MODEL is given: name a folder, a GGUF file, or a pulled model")
+            raise InputError(
+                "no MODEL is given: name a folder, a GGUF file, a pulled model, or zoo"
+            )
         if self.windows < 2:
             raise InputError(f"windows={self.windows} is out of range: it must be at least 2")
         words = claims_in_words()
-        ids = judging.chosen_claims(self.claims, list(words))
-        judged = {self.label(name): self.judge(name, ids, words) for name in self.models}
+        chosen = {
+            name: judging.chosen_claims(self.claims, list(words), zoo=name == "zoo")
+            for name in self.models
+        }
+        rows = {}
+        for name, ids in chosen.items():
+            rows[self.label(name)] = self.judge(name, ids, words)
         if self.json:
-            print_json(judged if len(judged) > 1 else next(iter(judged.values())))
-        elif len(judged) > 1:
+            print_json(rows if len(rows) > 1 else next(iter(rows.values())))
+        elif len(rows) > 1:
             from minitx.tables import aligned
 
-            print("\n" + aligned(summary.side_by_side(words, judged)))
-        for name, rows in judged.items():
-            say(f"\n{name}: {len(rows)} claims: {summary.counts(rows)}")
+            print("\n" + aligned(summary.side_by_side(words, rows)))
+        for name, found in rows.items():
+            say(f"\n{name}: {len(found)} claims: {summary.counts(found)}")
 
     def label(self, name: str) -> str:
         """Return the name of a model's folder, or all that was given if several share that name."""
@@ -57,36 +65,44 @@ class Judge:
         return name if is_shared else short
 
     def judge(self, name: str, ids: list[str], words: dict[str, str]) -> dict[str, Any]:
-        """Judge one model, print and keep each verdict when it is there, and return all rows."""
+        """Judge one model; print each verdict when it is there; return all rows."""
         from minitx import files
-        from minitx.classroom import answers
-        from minitx.evidence import judging, reading, summary, verdicts
+        from minitx.evidence import summary
+
+        if name == "zoo":
+            folder, rows_as_they_come = self.out_folder("zoo-verdicts"), self.judge_zoo(ids)
+        else:
+            folder, rows_as_they_come = self.judge_model(name, ids)
+        rows = {}
+        for id, row in rows_as_they_come:
+            rows[id] = row
+            self.show(id, words[id], row)
+        files.write_json(folder / "verdicts.json", rows)
+        files.write(folder / "verdicts.md", summary.markdown(words, {self.label(name): rows}))
+        say(f"\npage: {folder / 'verdicts.md'}")
+        return rows
+
+    def judge_zoo(self, ids: list[str]):
+        """Return the rows of the zoo, to be judged one by one."""
+        from minitx.evidence import zoo_judging
+
+        if self.corpus or self.best or self.windows != 20:
+            raise InputError(
+                "the zoo reads its own held-out texts: leave --corpus, --windows and --best out"
+            )
+        return zoo_judging.judge(ids)
+
+    def judge_model(self, name: str, ids: list[str]):
+        """Return the folder for the verdicts on a model, and its rows, to be judged one by one."""
+        from minitx.evidence import judging, reading
         from minitx.pretrained import loader
 
         loaded = loader.load(name, self.best)
         loader.tokenizer_of(loaded)
         seen = reading.read(loaded, self.corpus, self.windows)
-        texts = ", ".join(dict.fromkeys(seen.text_W))
-        count, length = seen.tokens_WT.shape
-        label = self.label(name)
-        say(f"{label}: {count} windows of {length} tokens of {texts}")
-        folder = self.folder(loaded)
-        mark = reading.fingerprint(seen)
-        kept = verdicts.read_kept(folder / "verdicts.json", mark)
-        rows = {id: kept[id] for id in ids if id in kept}
-        for id, row in rows.items():
-            self.show(id, words[id], row)
-        for id, row in judging.judge(seen, [id for id in ids if id not in rows]):
-            rows[id] = row
-            verdicts.keep(folder / "verdicts.json", label, mark, kept | rows)
-            self.show(id, words[id], row)
-        rows = {id: rows[id] for id in ids}
-        files.write(folder / "verdicts.md", summary.markdown(words, {label: rows}))
-        # A copy for the ledger, which shows all models that were judged on this machine.
-        copy = answers.folder() / "judged" / f"{Path(label).name}.json"
-        answers.keep(copy, (folder / "verdicts.json").read_text("utf-8"))
-        say(f"\npage: {folder / 'verdicts.md'}")
-        return rows
+        say(f"{self.label(name)}: {reading.in_words(seen)}")
+        folder = loaded.folder if loaded.recipe else Path(f"{Path(loaded.name).name}-verdicts")
+        return self.out_folder(folder), judging.judge_run(loaded, seen, ids)
 
     def show(self, id: str, words: str, row: dict[str, Any]) -> None:
         """Print a verdict, or a line of progress where JSON is asked for."""
@@ -97,10 +113,10 @@ class Judge:
         else:
             print(summary.entry(id, words, row), flush=True)
 
-    def folder(self, loaded) -> Path:
-        """Return the folder for the verdicts on one model."""
-        if self.out:
-            return self.out / Path(loaded.name).name if len(self.models) > 1 else self.out
-        if loaded.recipe:
-            return loaded.folder
-        return Path(f"{Path(loaded.name).name}-verdicts")
+    def out_folder(self, default: str | Path) -> Path:
+        """Return the folder for the verdicts on one of the models."""
+        if self.out is None:
+            return Path(default)
+        if len(self.models) > 1:
+            return self.out / Path(default).name.removesuffix("-verdicts")
+        return self.out

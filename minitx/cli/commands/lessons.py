@@ -1,4 +1,4 @@
-"""The commands of the classroom: lessons, hints, the ledger, the zoo.
+"""The commands of the classroom: lessons, hints, the zoo.
 
 Each command imports what it needs when it runs, so that `minitx --help` answers at once.
 """
@@ -10,7 +10,7 @@ from typing import Literal
 
 import tyro
 
-from minitx.cli.terminal import print_json, say
+from minitx.cli.terminal import say
 from minitx.errors import InputError
 
 
@@ -22,8 +22,8 @@ class Lesson:
     """The number of a lesson, or all; without it, the list of lessons with your progress."""
     yes: bool = False
     """Run straight through, without waiting or asking."""
-    open: bool = False
-    """Open each figure when it is saved."""
+    open: bool = True
+    """Open figures and panels, if this machine has a screen."""
     again: bool = False
     """Begin at the beginning, not where you left."""
     notebook: bool = False
@@ -59,7 +59,7 @@ class Lesson:
         from minitx.classroom.walk import walk
 
         started = time.perf_counter()
-        walk(name, self.yes, self.open, self.again)
+        walk(name, self.yes, self.open and not self.yes, self.again)
         if self.yes:
             say(f"{name}: {time.perf_counter() - started:.1f} s")
 
@@ -69,74 +69,12 @@ class Hint:
     """Give a nudge for an exercise; asked again, the way; then the solution."""
 
     id: tyro.conf.Positional[str]
-    """The id of the exercise, such as L07.e1."""
+    """The id of the exercise, such as L08.e1."""
 
     def run(self) -> None:
         from minitx.classroom import hint
 
         print(hint(self.id))
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """List all claims with their verdicts on this machine: from lessons, and for judged models."""
-
-    markdown: bool = False
-    """Print a Markdown table."""
-    json: bool = False
-    """Print JSON."""
-
-    def run(self) -> None:
-        from minitx.classroom import answers, claims
-        from minitx.evidence import summary, verdicts
-
-        rows = claims.full_ledger()
-        judged = verdicts.read_all(answers.folder() / "judged")
-        if self.json:
-            for id, row in rows.items():
-                row["models"] = {name: found[id] for name, found in judged.items() if id in found}
-            print_json(rows)
-            return
-        if self.markdown:
-            self.print_table(rows, judged)
-        else:
-            self.print_list(rows, judged)
-        say(f"\n{len(rows)} claims, from lessons: {summary.counts(rows)}")
-        for name, found in judged.items():
-            say(f"{len(found)} claims, {name}: {summary.counts(found)}")
-
-    def print_list(self, rows: dict[str, dict], judged: dict[str, dict[str, dict]]) -> None:
-        for id, row in rows.items():
-            run = f"; run {row['run']}" if "run" in row else ""
-            print(f"{id:4}{row['verdict'].upper():11} {row['claim']}")
-            print(f"{'':15} {self.numbers(row)}{run}")
-            for name, found in judged.items():
-                if id in found:
-                    print(
-                        f"{'':15} {name}: {found[id]['verdict'].upper()}. {found[id]['sentence']}"
-                    )
-
-    def print_table(self, rows: dict[str, dict], judged: dict[str, dict[str, dict]]) -> None:
-        from minitx import tables
-
-        cells = [["id", "claim", "verdict here", *judged, "numbers", "run"]]
-        for id, row in rows.items():
-            of_models = [found.get(id, {}).get("verdict", "") for found in judged.values()]
-            numbers = self.numbers(row)
-            run = row.get("run", "")
-            cells.append([id, row["claim"], row["verdict"], *of_models, numbers, run])
-        print(tables.markdown(cells))
-
-    def numbers(self, row: dict) -> str:
-        """Return the numbers behind a verdict, or where to get one."""
-        from minitx.classroom import claims, lessons
-
-        if "numbers" in row:
-            return claims.numbers_in_words(row)
-        lesson = claims.settled_in(row)
-        if lesson in lessons.paths():
-            return f"see {lesson}"
-        return f"its lesson, {lesson}, is not written yet"
 
 
 @dataclass(frozen=True)

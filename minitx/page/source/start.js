@@ -11,6 +11,11 @@ function readLabs() {
   });
 }
 
+/** What a page shows at first, if it was written for one panel with certain values. */
+function firstView() {
+  return JSON.parse(document.getElementById("view").textContent);
+}
+
 /** Links to panels scroll, because the address belongs to the view. */
 function followLinks() {
   for (const link of document.querySelectorAll("nav a")) {
@@ -50,6 +55,7 @@ function start() {
   const view = new View(
     Object.assign(defaults, ...PANELS.map(defaultsOf)),
     Object.assign(limits, ...PANELS.map(limitsOf)),
+    firstView(),
   );
   const prompt = new PromptBar(labs, view);
   prompt.read();

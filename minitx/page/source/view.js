@@ -8,11 +8,13 @@ class View {
   /**
    * @param {Object<string, string|number>} defaults the type of a value is that of its default
    * @param {Object<string, {min?: number, max?: number, is_whole?: boolean}>} limits of numbers
+   * @param {Object<string, string|number>} first values that the page was written with
    */
-  constructor(defaults, limits) {
+  constructor(defaults, limits, first = {}) {
     this.defaults = defaults;
     this.limits = limits;
-    this.values = { ...defaults };
+    this.defaults = { ...defaults, ...this.fitting(Object.entries(first)) };
+    this.values = { ...this.defaults };
     this.listeners = [];
     this.changed = new Set();
     window.addEventListener("hashchange", () => this.readAddress());
@@ -60,15 +62,20 @@ class View {
   /** Take the values from the address; names and values that do not fit are left out. */
   readAddress() {
     const given = new URLSearchParams(location.hash.slice(1));
-    const changes = { ...this.defaults };
-    for (const [name, words] of given) {
+    this.change({ ...this.defaults, ...this.fitting(given) });
+  }
+
+  /** Those of the given pairs of name and value that the view has and that are possible. */
+  fitting(given) {
+    const fitting = {};
+    for (const [name, value] of given) {
       const standard = this.defaults[name];
-      if (typeof standard === "string") changes[name] = words;
-      if (typeof standard === "number" && Number.isFinite(Number(words))) {
-        changes[name] = this.within(name, Number(words));
+      if (typeof standard === "string") fitting[name] = String(value);
+      if (typeof standard === "number" && Number.isFinite(Number(value))) {
+        fitting[name] = this.within(name, Number(value));
       }
     }
-    this.change(changes);
+    return fitting;
   }
 
   /** The nearest number that a value may be. */
@@ -88,6 +95,10 @@ class View {
   }
 
   writeAddress() {
-    history.replaceState(null, "", this.address());
+    try {
+      history.replaceState(null, "", this.address());
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error; // a frame may have no address of its own
+    }
   }
 }

@@ -1,0 +1,177 @@
+# %% [markdown]
+# # L08 Directions
+# ## Do layers keep the direction of the state?
+#
+# *35 minutes. You need the cosine of two vectors (lesson 4) and what an update is (lesson 7).*
+#
+# **What many believe.** "From one layer to the next, the cosine of the state is above 0.9. So a
+# layer hardly turns it. The state stays close to its embedding, and layers only make it longer. And
+# if the direction hardly turns, the predicted token can hardly change."
+#
+# The first sentence is true. Does the rest follow?
+#
+# Claims: layers keep the direction, and the state stays near its embedding (A9). In a large model
+# the cosine stays above 0.88 while the length grows 90 times, exponentially (A11). If the direction
+# hardly turns, the token can hardly change (A14).
+#
+# ## Predict
+#
+# A drunkard walks in a room with 1,000 dimensions. Each step is one metre long, in a random
+# direction. He knows nothing of where he has been.
+
+# %% quiet
+import numpy as np
+
+from minitx.classroom import (
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal, states,
+)  # fmt: skip
+from minitx.measure import cosines, norms
+from minitx.runs import zoo
+
+predict("L08.a", "What is the cosine between where he is after ten steps and after eleven?",
+        low=-1, high=1)
+predict("L08.b", "And between where he is after one step and after eleven?", low=-1, high=1)
+embedding = predict("L08.c", "Now our trained model of six blocks: what is the cosine between the "
+                    "last state and the embedding that it began as?", low=-1, high=1)
+
+# %% [markdown]
+# ## Touch it
+#
+# A state x gets an update u, and becomes x + u. In the panel, choose a block and a token, and make
+# x longer or shorter. Watch the angle between x and x + u.
+
+# %% quiet
+panel("compass")
+
+# %% [markdown]
+# The longer x is, the less u turns it, and u need not know anything about x for that. Take u at a
+# right angle to x, and let it be r times as long. Then x + u is the long side of a right-angled
+# triangle with the sides 1 and r, and the cosine at the start is 1 / sqrt(1 + r*r). This is the
+# **baseline** of this lesson: what we would see if there were nothing to see.
+#
+# ## Worked example: the drunkard
+
+# %%
+steps = np.random.default_rng(0).standard_normal((11, 1000))  # eleven steps, 1,000 dimensions
+place = steps.cumsum(axis=0)  # where he is after each step
+neighbours = cosines(place[9], place[10])  # after ten steps, after eleven
+ends = cosines(place[0], place[10])  # after one step, after eleven
+r = norms(steps[10]) / norms(place[9])  # the eleventh step, beside the way behind him
+print(f"r = {r:.3f}, baseline {1 / np.sqrt(1 + r * r):.3f}, cosine {neighbours:.3f}")
+reveal("L08.a", float(neighbours), "each step is nearly at a right angle to the way behind him, "
+       "and short beside it. It looks like loyalty, and he knows nothing.")
+reveal("L08.b", float(ends), "small turns add up. Eleven steps later he is somewhere else.")
+
+# %% [markdown]
+# ## Run it: our model beside the drunkard
+#
+# For each block: the cosine between the state before and after it, as a median over 1,000 tokens of
+# text that the model has not seen. Three lines help to read it.
+#
+# - *Right angles*: the baseline. If the model's line is no higher, its updates know nothing of x.
+# - *Two different tokens*: if this is as high, all states share a common part, and the cosine says
+#   only that.
+# - *Against the embedding*: what the belief predicts to be high as well.
+
+# %%
+fables = zoo.load("fables")  # one model, trained from three seeds
+text_BT = held_out(fables)
+
+def by_block(model):
+    """Four lines for one model: a number for each block."""
+    x_LZD = states(model, text_BT)  # after the embedding and after each block
+    before, after = x_LZD[:-1], x_LZD[1:]
+    other_token = np.roll(after, 1, axis=1)
+    r = norms(after - before) / norms(before)
+    lines = [cosines(after, before), 1 / np.sqrt(1 + r * r), cosines(other_token, before),
+             cosines(after, x_LZD[:1])]
+    return np.median(lines, axis=2)
+
+layer, right_angles, others, start = over_seeds(by_block, fables.models).swapaxes(0, 1)
+
+# %%
+blocks = np.arange(1, fables.config.depth + 1)
+draw("l08_directions", "Does a block keep the direction of the state?", blocks,
+     {"state before and after the block": layer, "state and embedding": start,
+      "two different tokens": others},
+     {"right angles": right_angles},
+     labels=("block", "cosine"), guess=(embedding, blocks[-1]), ylim=(-0.05, 1.05))
+print(f"after block 1: cosine {layer[:, 1:].mean():.3f}, right angles "
+      f"{right_angles[:, 1:].mean():.3f}, two tokens {others[:, 1:].mean():.3f}")
+reveal("L08.c", float(start[:, -1].mean()), "each block turns the state a little, and the turns "
+       "add up. Neighbours that agree do not make ends that agree.")
+
+# %% [markdown]
+# Look at the gap between the model's line and the dashed one. Most of the cosine is what right
+# angles give. The rest is what the blocks really do: their updates lean towards the state that they
+# are added to, and so make it longer. Block 1 is different, because the embedding is short.
+#
+# ## Your turn
+#
+# 1. Write the baseline.
+# 2. A state became 1.15 times as long, and the cosine is 0.87. What is the cosine between the state
+#    and its update? Write the function that tells.
+# 3. Build two states with a cosine above 0.9 and different winning tokens.
+
+# %% exercise L08.e1
+@check("L08.e1")
+def baseline(r):
+    """Return the cosine between x and x + u for u at a right angle to x, and |u| = r |x|.
+
+    r = 0.75 gives 0.8.
+    """
+    ...
+
+# %% exercise L08.e2
+@check("L08.e2")
+def cosine_of_update(growth, cosine):
+    """Return cos(x, u), given growth = |x + u| / |x| and cosine = cos(x, x + u)."""
+    ...
+
+# %% exercise L08.e3
+@check("L08.e3")
+def flip_at_high_cosine(w_2D):
+    """Return two states a_D, b_D: their cosine is above 0.9, and a different row of w_2D wins.
+
+    A row wins if its dot product with the state is the larger one.
+    """
+    ...
+
+# %% [markdown]
+# ## Why the belief fails, and when it is right
+#
+# A high cosine between neighbours is what *adding* looks like. It is evidence of loyalty only where
+# it beats the baseline. It says nothing about the ends of the chain, because angles add up. And the
+# rows of the unembedding lie close together, so a small turn can change the winner.
+#
+# The belief is right over a few blocks, and where the cosine is far above the baseline.
+
+# %% quiet
+quiz("L08")
+
+# %% [markdown]
+# ## Verdicts
+#
+# Each with the numbers of three seeds. *Undecided* means that other seeds would say otherwise.
+
+# %% quiet
+judge("A9", "A11", "A14")
+
+# %% [markdown]
+# ## The same on a real model
+#
+# SmolLM2 has 30 blocks in place of 6. Its updates are shorter beside the state, so the baseline is
+# higher. And more turns add up to more: look at the cosine with the embedding.
+
+# %% quiet
+judge_real_model("A9", "A11", "A14")
+
+# %% [markdown]
+# ## In short
+#
+# A small turn is what adding to a long vector looks like. Compare a cosine with what right angles
+# would give, not with zero. Small turns add up, and even one of them can change the winner.
+
+# %% quiet
+finish("L08")

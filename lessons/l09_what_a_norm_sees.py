@@ -1,0 +1,195 @@
+# %% [markdown]
+# # L09 What a norm sees
+# ## If LayerNorm divides length away, what is length good for?
+#
+# *35 minutes. You need softmax, entropy and the dial (lesson 5), and updates (lessons 7 and 8).*
+#
+# **What many believe.** "A LayerNorm gives every vector the length 1, so a model sees directions
+# only. The length of a state is then free to say how sure the model is: states get longer from
+# block to block because the model gets surer and surer. Direction decides which token wins, length
+# how surely."
+#
+# Claims: behind a norm, a sublayer sees the direction only (B16). Size is certainty, and that is
+# why states grow (B31). Direction decides which token, length how surely (B37). Without norms, the
+# inner parts of a model can use length; with them they cannot (C6).
+#
+# ## Predict
+#
+# LayerNorm takes a vector of numbers. It subtracts their mean, so that they average to 0. Then it
+# divides by their standard deviation, so that their squares average to 1. Attention and MLP, the
+# *sublayers* of a block, each read the state through a LayerNorm. So does the unembedding.
+
+# %% quiet
+import numpy as np
+
+from minitx.classroom import (
+    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    predict, quiz, reveal,
+)  # fmt: skip
+from minitx.compiled import continue_from, trace
+from minitx.geometry import turned
+from minitx.measure import kl, norms
+from minitx.runs import zoo
+
+predict("L09.a", "A vector of 96 numbers leaves a LayerNorm. How long is it?", low=0, high=1000)
+predict("L09.b", "We make all states twice as long in the middle of the model. The predictions",
+        ["stay the same", "change"])
+moves = ["stretching it", "turning it at random", "both the same"]
+predict("L09.c", "In the middle of the model, a state is moved by half its length: it is "
+        "stretched, or it is turned in a random direction. What changes the prediction more?",
+        moves)
+
+# %% [markdown]
+# ## Touch it
+#
+# Choose a station in the middle, and move the state at one token by some distance: stretch it, or
+# turn it. Both moves are equally far. Then choose the last station, and do it again.
+
+# %%
+panel("turn")
+
+# %% [markdown]
+# ## Worked example: LayerNorm by hand
+#
+# Take the numbers 1, 2 and 3. Their mean is 2, which leaves -1, 0 and 1. The squares of these
+# average to 2/3, and its root is 0.816. Dividing gives -1.22, 0 and 1.22. The squares of these
+# average to 1, so their sum is 3, and the length is the root of 3. **The length is the root of the
+# number of channels, not 1.** Start with 10, 20 and 30, and you get the same.
+
+# %%
+def layer_norm(x_D):
+    centred_D = x_D - x_D.mean()
+    return centred_D / centred_D.std()
+
+for x_D in [np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])]:
+    print(layer_norm(x_D).round(2), "length", norms(layer_norm(x_D)).round(3))
+x_96 = np.random.default_rng(0).standard_normal(96)
+reveal("L09.a", float(norms(layer_norm(x_96))), "it is the root of 96, whatever came in.")
+
+# %% [markdown]
+# ## Run it: stretch or turn, equally far
+#
+# At several stations of our model (every second block), we move all states by half their length and
+# let the rest of the model go on. *KL divergence* says how far a prediction moved, in nats; 0 means
+# not at all. The baseline is a turn in a random direction: if stretching is as bad as that, then
+# length is as good as any other direction.
+
+# %% folded How far predictions move if the states of a station are moved
+fables = zoo.load("fables")  # one model, trained from three seeds
+text_BT = held_out(fables, 512)
+stations = range(0, 2 * fables.config.depth + 1, 4)  # a block has two stations
+
+def effect(model, move):
+    """KL divergence of the prediction for each station, if all states there are moved."""
+    seen = trace(model, text_BT)
+    found = []
+    for station in stations:
+        x_BTD = seen.stream_RBTD[station]
+        moved_ZD = move(x_BTD.reshape(-1, x_BTD.shape[-1])).astype(np.float32)
+        logits_BTV = continue_from(model, station, moved_ZD.reshape(x_BTD.shape))
+        found.append(kl(seen.logits_BTV, logits_BTV).mean())
+    return found
+
+# %%
+def stretched(x_ZD):  # Z states of width D
+    return 1.5 * x_ZD
+
+def turned_at_random(x_ZD):
+    noise_ZD = np.random.default_rng(0).standard_normal(x_ZD.shape)
+    return turned(x_ZD, noise_ZD, 0.5)
+
+def turned_to_another(x_ZD):
+    return turned(x_ZD, np.roll(x_ZD, 1, axis=0), 0.5)
+
+stretch = over_seeds(lambda model: effect(model, stretched), fables.models)
+random = over_seeds(lambda model: effect(model, turned_at_random), fables.models)
+other = over_seeds(lambda model: effect(model, turned_to_another), fables.models)
+
+# %%
+draw("l09_what_a_norm_sees", "Which move changes the prediction?", [s // 2 for s in stations],
+     {"stretched by half its length": stretch, "turned to another token's state": other},
+     {"turned at random, equally far": random},
+     labels=("after block", "KL divergence of the prediction (nats)"), ylim=(0, None))
+middle = 2  # after block 4
+print(f"after block 4: stretched {stretch[:, middle].mean():.3f} nats, turned at random "
+      f"{random[:, middle].mean():.3f} nats; after block 6: {stretch[:, -1].mean():.3f} nats")
+reveal("L09.b", "change" if stretch[:, middle].mean() > 0.001 else "stay the same",
+       "every reader still reads the same, but its update is now added to a longer state, and "
+       "turns it less.")
+larger = moves[0] if stretch[:, middle].mean() > random[:, middle].mean() else moves[1]
+reveal("L09.c", larger, "compare the two lines after block 4.")
+
+# %% [markdown]
+# After the last block, stretching does exactly nothing: only a LayerNorm reads the state there. So
+# a state that is longer at the end is not a surer one. In the middle, length is *inertia*: it does
+# not change what a reader sees, it changes how far the next updates can turn the state.
+#
+# Where does confidence live, then? In what is left after the LayerNorm: the angle between the state
+# and the rows of the unembedding, the lengths of these rows, and the *gain*, a number for each
+# channel by which LayerNorm multiplies at the end.
+#
+# ## Your turn
+#
+# 1. Write LayerNorm for many vectors at once. Real ones add a tiny epsilon to the variance.
+# 2. Say first: does epsilon matter for long vectors, or for short ones? Then find the length at
+#    which a vector leaves with only a part of the usual length.
+# 3. Turn the gain into a dial: by which factor do you have to multiply it to get the entropy that
+#    you want?
+
+# %% exercise L09.e1
+@check("L09.e1")
+def layer_norm_of_rows(x_BD, epsilon):
+    """Return each row without its mean, divided by sqrt(variance + epsilon).
+
+    The row [1, 2, 3] gives [-1.22, 0, 1.22] for an epsilon of 0.
+    """
+    ...
+
+# %% exercise L09.e2
+@check("L09.e2")
+def length_at(share, width, epsilon):
+    """Return the length of a vector, with mean 0, that leaves with length share * sqrt(width).
+
+    With a share of 0.5, a width of 3 and an epsilon of 1 it is 1.
+    """
+    ...
+
+# %% exercise L09.e3
+@check("L09.e3")
+def dial(logits_V, entropy):
+    """Return the factor on all logits that gives their softmax this entropy, in nats."""
+    ...
+
+# %% [markdown]
+# ## Why the belief fails, and when it is right
+#
+# Readers behind a norm see no length, so length cannot be certainty there. Growth from block to
+# block has another reason (lesson 7). Direction decides both: which token, and how surely. The
+# belief is right in a model without norms, and behind the last norm, where length is temperature.
+
+# %% quiet
+quiz("L09")
+
+# %% [markdown]
+# ## Verdicts
+
+# %% quiet
+judge("B16", "B31", "B37", "C6")
+
+# %% [markdown]
+# ## The same on a real model
+#
+# SmolLM2 has a norm in front of every reader too (RMSNorm, which leaves the mean in).
+
+# %% quiet
+judge_real_model("B16", "B31", "B37")
+
+# %% [markdown]
+# ## In short
+#
+# What leaves a LayerNorm is as long as the root of the number of channels, whatever came in. In the
+# middle of a model, length is inertia. Confidence lives in what the norm leaves over: the angles,
+# the gain, and the lengths of the unembedding's rows.
+
+# %% quiet
+finish("L09")

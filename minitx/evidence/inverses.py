@@ -1,0 +1,230 @@
+"""Which matrix would turn embeddings back into tokens, and what does the transpose do instead?"""
+
+from collections import Counter
+
+import numpy as np
+
+from minitx import geometry, measure
+from minitx.evidence.evidence import Untestable, evidence, three_way
+from minitx.evidence.reading import Reading
+from minitx.evidence.weights import some_tokens
+
+WORDS = 300  # with variants
+PATTERNS = 250  # tokens whose products with the whole vocabulary are looked at
+
+
+def inverse_of_square(table_VD) -> np.ndarray:
+    """Return (W^T W)^-1 of a table W, a (D, D) matrix: its pseudo-inverse is that times W^T."""
+    return np.linalg.pinv(table_VD.T @ table_VD, rcond=1e-12, hermitian=True)
+
+
+def b11(mean_peak, lowest_peak):
+    """The pseudo-inverse gives 1 at the token itself to 1 %, for every token. Refuted if the mean
+    is below 0.9: with more tokens than channels it is D/V, by algebra."""
+    return three_way(supported=lowest_peak > 0.99, refuted=mean_peak < 0.9)
+
+
+@evidence(
+    "B11",
+    rule=b11,
+    baseline="D/V, the width over the vocabulary: the mean for any table of full rank",
+    sentence="At the token itself the pseudo-inverse of the embedding gives {mean_peak:.3f} on "
+    "average, at the lowest {lowest_peak:.3f}.",
+    of="model",
+)
+def measure_b11(reading: Reading) -> dict[str, float]:
+    # Of W W^+ = U U^T only the diagonal is needed: the squared rows of U.
+    left_VD, singular_D, _ = np.linalg.svd(reading.embedding_VD, full_matrices=False)
+    kept_D = singular_D > singular_D.max() * 1e-6
+    peaks_V = (left_VD[:, kept_D] ** 2).sum(axis=1)
+    return {"mean_peak": float(peaks_V.mean()), "lowest_peak": float(peaks_V.min())}
+
+
+def b12(by_inverse, by_cosine, by_chance):
+    """For at least half of the words the highest other peak of the pseudo-inverse is a variant of
+    the same word (equal but for case, spaces and signs). Refuted below a tenth, or below twice what
+    chance would give."""
+    return three_way(supported=by_inverse >= 0.5, refuted=by_inverse < max(0.1, 2 * by_chance))
+
+
+@evidence(
+    "B12",
+    rule=b12,
+    baseline="the share that a token drawn by chance would have",
+    sentence="The highest other peak belongs to a variant of the word for {by_inverse:.0%} of the "
+    "words by the pseudo-inverse, for {by_cosine:.0%} by cosine; by chance it would be "
+    "{by_chance:.2%}.",
+    of="model",
+    species=("bpe",),
+)
+def measure_b12(reading: Reading) -> dict[str, float]:
+    words_V = [word_of(token) for token in reading.strings_V]
+    counts = Counter(words_V)
+    with_variants = [id for id, word in enumerate(words_V) if word and counts[word] > 1]
+    if len(with_variants) < 20:
+        raise Untestable("its vocabulary has fewer than 20 words that have variants")
+    chosen = with_variants[:: -(-len(with_variants) // WORDS)]
+    table_VD = reading.embedding_VD[: len(words_V)]
+    inverse_VN = table_VD @ (inverse_of_square(table_VD) @ table_VD[chosen].T)
+    unit_VD = table_VD / np.maximum(measure.norms(table_VD), 1e-30)[:, None]
+
+    def share(peaks_VN) -> float:
+        peaks_VN[chosen, range(len(chosen))] = -np.inf
+        highest_N = peaks_VN.argmax(axis=0)
+        return float(
+            np.mean([words_V[a] == words_V[b] for a, b in zip(highest_N, chosen, strict=True)])
+        )
+
+    others = [counts[words_V[id]] - 1 for id in chosen]
+    return {
+        "by_inverse": share(inverse_VN),
+        "by_cosine": share(unit_VD @ unit_VD[chosen].T),
+        "by_chance": float(np.mean(others) / (len(words_V) - 1)),
+    }
+
+
+def word_of(token: str) -> str:
+    """Return the word in a token, in lower case and without spaces and signs; "" for none.
+
+    >>> word_of(" The,"), word_of("a"), word_of("12")
+    ('the', '', '')
+    """
+    word = "".join(filter(str.isalpha, token)).lower()
+    return word if len(word) > 1 else ""
+
+
+def embeddings_to_invert(reading: Reading) -> np.ndarray:
+    """Return the table of a model that reads out by its transpose. Raises Untestable for others."""
+    if not reading.config.tied:
+        raise Untestable("its unembedding is not the transpose of its embedding")
+    return reading.embedding_VD
+
+
+def patterns_alike(table_VD, chosen) -> float:
+    """Return the median correlation of the transpose's values with those of the pseudo-inverse.
+
+    Each of the chosen tokens has a value at every other token; its own peaks are left out.
+    """
+    row_DN = table_VD[chosen].T
+    transpose_VN = table_VD @ row_DN
+    inverse_VN = table_VD @ (inverse_of_square(table_VD) @ row_DN)
+    found = []
+    for place, token in enumerate(chosen):
+        others = [np.delete(values_VN[:, place], token) for values_VN in (transpose_VN, inverse_VN)]
+        found.append(geometry.pearson(*others) or 0.0)
+    return float(np.median(found))
+
+
+def standing_out(values_VN, chosen) -> float:
+    """Return by how many standard deviations of the other values a token's own one is above them.
+
+    It is the median over the chosen tokens.
+    """
+    found = []
+    for place, token in enumerate(chosen):
+        others = np.delete(values_VN[:, place], token)
+        found.append((values_VN[token, place] - others.mean()) / others.std())
+    return float(np.median(found))
+
+
+def b13(alike, alike_at_random, near_1, transpose_stands_out, inverse_stands_out):
+    """Similar: over the other tokens, both patterns share at least half of their variance (a
+    correlation of 0.71). No peak of 1: at most 5 % of the tokens have one, to 1 %. And the same in
+    concept: a token stands out from the noise at least half as far by the transpose. Refuted if the
+    patterns share less than a tenth of their variance (0.32), or if most peaks are 1. For random
+    rows the two are nearly proportional, so what makes them differ is trained."""
+    similar = alike >= 0.5**0.5 and transpose_stands_out >= 0.5 * inverse_stands_out
+    return three_way(supported=similar and near_1 <= 0.05, refuted=alike < 0.1**0.5 or near_1 > 0.5)
+
+
+@evidence(
+    "B13",
+    rule=b13,
+    baseline="random rows of the same lengths, for which transpose and inverse are alike",
+    sentence="Over the other tokens, the values of the transpose have a correlation of {alike:.2f} "
+    "with those of the pseudo-inverse (random rows: {alike_at_random:.2f}). {near_1:.1%} of the "
+    "transpose's peaks are 1, to one in a hundred. The token's own peak is "
+    "{transpose_stands_out:.1f} standard deviations of the others above them by the transpose, "
+    "{inverse_stands_out:.1f} by the pseudo-inverse.",
+    of="model",
+    species=("bpe",),
+)
+def measure_b13(reading: Reading) -> dict[str, float]:
+    table_VD = embeddings_to_invert(reading)
+    if len(table_VD) <= table_VD.shape[1]:
+        raise Untestable("with so few tokens the inverse leaves nothing but the peak")
+    chosen = some_tokens(reading, PATTERNS)
+    row_DN = table_VD[chosen].T
+    inverse_VN = table_VD @ (inverse_of_square(table_VD) @ row_DN)
+    length_V1 = measure.norms(table_VD)[:, None]
+    random_VD = np.random.default_rng(0).standard_normal(table_VD.shape)
+    random_VD *= length_V1 / measure.norms(random_VD)[:, None]
+    return {
+        "alike": patterns_alike(table_VD, chosen),
+        "alike_at_random": patterns_alike(random_VD, chosen),
+        "near_1": float(np.mean(np.abs(length_V1**2 - 1) <= 0.01)),
+        "transpose_stands_out": standing_out(table_VD @ row_DN, chosen),
+        "inverse_stands_out": standing_out(inverse_VN, chosen),
+    }
+
+
+def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transpose, back_inverse,
+        back_normalised):  # fmt: skip
+    """By algebra the two formulas are one only for rows at right angles. With N the diagonal matrix
+    of the squared row lengths, the second is W^T N^-1. If W W^T = N, the pseudo-inverse is W^T (W
+    W^T)^-1 = W^T N^-1. If the pseudo-inverse is W^T N^-1, W W^T N^-1 is a projection whose diagonal
+    is 1, so its rank is V, it is the identity, and W W^T = N. The check: equal to 1e-9 for random
+    rows at right angles, and here apart by 1 % at least. Supported if they agree here. Whether they
+    act as an inverse is measured: by the peaks and by how many tokens come back."""
+    if error_at_right_angles > 1e-9:
+        return "refuted"
+    return "by algebra" if apart > 0.01 else "supported"
+
+
+@evidence(
+    "B20",
+    rule=b20,
+    baseline="rows at right angles, for which both formulas are one matrix",
+    sentence="The two formulas differ by {apart:.0%} of the larger one. At the token itself the "
+    "pseudo-inverse gives {peak_inverse:.3f} on average, the rows divided by their squared lengths "
+    "{peak_normalised:.3f}. The highest value belongs to the token itself for {back_inverse:.1%} "
+    "and {back_normalised:.1%} of the tokens, by the transpose for {back_transpose:.1%}. For rows "
+    "at right angles the formulas agree up to rounding ({error_at_right_angles:.0e}).",
+    of="model",
+    species=("bpe",),
+)
+def measure_b20(reading: Reading) -> dict[str, float]:
+    table_VD = embeddings_to_invert(reading)
+    chosen = some_tokens(reading, PATTERNS)
+    ways = {"transpose": table_VD.T, **two_inverses(table_VD)}
+    back = {}
+    for name, way_DV in ways.items():
+        highest_N = (table_VD[chosen] @ way_DV).argmax(axis=1)
+        back[f"back_{name}"] = float(np.mean(highest_N == chosen))
+    square_WW = np.random.default_rng(0).standard_normal((32, 32))
+    right_WD = np.linalg.qr(square_WW)[0][:20] * np.arange(1, 21)[:, None]
+    return {
+        "apart": difference(**two_inverses(table_VD)),
+        "error_at_right_angles": difference(**two_inverses(right_WD)),
+        "peak_inverse": mean_peak(table_VD, ways["inverse"]),
+        "peak_normalised": mean_peak(table_VD, ways["normalised"]),
+        **back,
+    }
+
+
+def two_inverses(table_VD) -> dict[str, np.ndarray]:
+    """Return the article's two formulas for the inverse, (D, V): W^+, and rows over |row|^2."""
+    inverse_DV = inverse_of_square(table_VD) @ table_VD.T
+    squared_V = np.maximum(measure.norms(table_VD) ** 2, 1e-30)
+    return {"inverse": inverse_DV, "normalised": table_VD.T / squared_V}
+
+
+def difference(inverse, normalised) -> float:
+    """Return how far two matrices are apart, as a share of the larger one."""
+    larger = max(np.linalg.norm(inverse), np.linalg.norm(normalised))
+    return float(np.linalg.norm(inverse - normalised) / larger)
+
+
+def mean_peak(table_VD, way_DV) -> float:
+    """Return what a way back gives at the token itself, on average over all tokens."""
+    return float(np.einsum("VD,DV->V", table_VD, way_DV).mean())

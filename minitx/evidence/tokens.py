@@ -1,0 +1,215 @@
+"""What does a tokenizer make of a text, and is anything lost?
+
+All claims are measured on the tokenizer of the model and on the shipped text. A tokenizer of the
+zoo has learned from this text, so it meets the text at its best.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+
+import numpy as np
+
+from minitx.errors import InputError
+from minitx.evidence.evidence import Untestable, evidence, three_way
+from minitx.evidence.inverses import word_of
+from minitx.evidence.reading import Reading
+from minitx.text import corpus
+
+SAMPLES = 200  # of random texts, and of random rows of ids
+COMMON_WORDS = 20
+# Code points that UTF-8 writes in 1, 2, 3 and 4 bytes.
+UTF8_RANGES = ((0, 0x80), (0x80, 0x800), (0x800, 0x10000), (0x10000, 0x110000))
+NOT_TEXT = ("Cn", "Co", "Cs")  # categories: unassigned, private use, halves of surrogate pairs
+
+
+def shipped_text() -> str:
+    """Return the shipped text, its ASCII characters alone, so that each has a string of its own."""
+    return corpus.read_text("fables").text.encode("ascii", "ignore").decode()
+
+
+def encode(reading: Reading, text: str) -> list[int]:
+    """Return the ids of a text. Raises Untestable for a text that cannot be encoded."""
+    if reading.tokenizer is None:
+        raise Untestable("its tokenizer is not known")
+    try:
+        return reading.tokenizer.encode(text).tolist()
+    except InputError as error:
+        raise Untestable("its tokenizer cannot encode the shipped text") from error
+
+
+def cut(reading: Reading, text: str) -> list[str]:
+    """Return the pieces of a text. Raises Untestable if they do not add up to the text."""
+    ids = encode(reading, text)
+    tokens = reading.tokenizer.tokens
+    pieces = [tokens[id] for id in ids]
+    if "".join(pieces) != text:
+        raise Untestable("the strings of its tokens do not add up to the text")
+    return pieces
+
+
+def comes_back(tokenizer, text: str) -> bool:
+    """Return whether a text survives encoding and decoding; a text that is refused does not."""
+    try:
+        return tokenizer.decode(tokenizer.encode(text)) == text
+    except InputError:
+        return False
+
+
+def ids_come_back(tokenizer, ids: list[int]) -> bool:
+    """Return whether ids survive decoding and encoding."""
+    try:
+        return tokenizer.encode(tokenizer.decode(ids)).tolist() == ids
+    except InputError:
+        return False
+
+
+def random_text(rng: np.random.Generator, length: int = 12) -> str:
+    """Return characters from all of Unicode, which UTF-8 writes in 1, 2, 3 and 4 bytes in turn."""
+    places = range(length)
+    return "".join(random_character(rng, *UTF8_RANGES[place % 4]) for place in places)
+
+
+def random_character(rng: np.random.Generator, lowest: int, end: int) -> str:
+    """Return a character from a range of code points, without those that are assigned to none."""
+    while True:
+        character = chr(rng.integers(lowest, end))
+        if unicodedata.category(character) not in NOT_TEXT:
+            return character
+
+
+def b5(characters_per_token, english_back, unicode_back, strings_of_their_own, ids_back, pieces):
+    """A token stands for two characters or more (the text is at most half as long as one of
+    characters), every text comes back, and no two tokens share a string. Refuted if a token stands
+    for one character or less, or if plain English is lost. Qualified if only strange texts are
+    lost, tokens share strings, or the text shrinks by less than half."""
+    lossless = english_back == unicode_back == strings_of_their_own == 1
+    return three_way(
+        supported=lossless and characters_per_token >= 2,
+        refuted=characters_per_token <= 1 or english_back < 1,
+    )
+
+
+@evidence(
+    "B5",
+    rule=b5,
+    baseline="a token for each character: 1 character a token, and nothing is lost",
+    sentence="The tokenizer has {pieces:.0f} pieces, and one stands for {characters_per_token:.2f} "
+    "characters of English. {english_back:.1%} of English paragraphs and {unicode_back:.1%} of "
+    "random Unicode texts come back from their ids, and {strings_of_their_own:.2%} of the pieces "
+    "have a string of their own. Of random rows of 8 ids, {ids_back:.0%} come back from the text "
+    "that they spell.",
+    of="model",
+    species=("bpe",),
+)
+def measure_b5(reading: Reading) -> dict[str, float]:
+    text = shipped_text()
+    ids = encode(reading, text)
+    tokenizer = reading.tokenizer
+    rng = np.random.default_rng(0)
+    paragraphs = [part for part in text.split("\n\n") if part]
+    strange = [random_text(rng) for _ in range(SAMPLES)]
+    strings = [string for string in tokenizer.tokens if string]  # padding has none
+    rows = rng.integers(0, len(tokenizer), (SAMPLES, 8)).tolist()
+    return {
+        "pieces": float(len(strings)),
+        "characters_per_token": len(text) / len(ids),
+        "english_back": float(np.mean([comes_back(tokenizer, part) for part in paragraphs])),
+        "unicode_back": float(np.mean([comes_back(tokenizer, part) for part in strange])),
+        "strings_of_their_own": len(set(strings)) / len(strings),
+        "ids_back": float(np.mean([ids_come_back(tokenizer, row) for row in rows])),
+    }
+
+
+def b6(variants, times_as_long, at_most):
+    """A common word has two tokens or more, and with spaces as tokens the sequence would be nearer
+    to twice as long than to 1.5 times. Refuted if it has fewer than 1.5, or if the sequence would
+    be nearer to its length than to 1.5 times: then one of the two hardly happens."""
+    return three_way(
+        supported=variants >= 2 and times_as_long >= 1.75,
+        refuted=variants < 1.5 or times_as_long < 1.25,
+    )
+
+
+@evidence(
+    "B6",
+    rule=b6,
+    baseline="a tokenizer that ignores case and keeps spaces apart: 1 token for a word, and a "
+    "sequence as long as it is",
+    sentence="A common word has {variants:.1f} tokens that differ only in case, spaces or signs. "
+    "If each space were a token, the sequence would be {times_as_long:.2f} times as long; if every "
+    "word and every sign were one token, it would be {at_most:.2f} times as long.",
+    of="model",
+    species=("bpe",),
+)
+def measure_b6(reading: Reading) -> dict[str, float]:
+    text = shipped_text()
+    pieces = cut(reading, text)
+    tokens_of = Counter(word_of(token) for token in reading.strings_V)
+    has_space = [piece.startswith(" ") and len(piece) > 1 for piece in pieces]
+    units = re.findall(r"\w+|[^\w\s]|\n+", text)
+    return {
+        "variants": float(np.mean([tokens_of[word] for word in common_words(text)])),
+        "times_as_long": 1 + float(np.mean(has_space)),
+        "at_most": 1 + text.count(" ") / len(units),
+    }
+
+
+def common_words(text: str) -> list[str]:
+    """Return the words of two letters or more that occur most often, in lower case.
+
+    >>> common_words("The cat and the dog and the hen")[:2]
+    ['the', 'and']
+    """
+    words = re.findall(r"[a-z]{2,}", text.lower())
+    return [word for word, _ in Counter(words).most_common(COMMON_WORDS)]
+
+
+def b7(ids_looked_up, cut_by_longest, words_cut_by_longest):
+    """Both steps are lookups: each piece has one id, and taking the longest known piece again and
+    again, which needs the list alone, cuts 99 % of the words of a text as the tokenizer does.
+    Refuted if a piece alone does not decide its id. Qualified if only the second step is a lookup:
+    then where to cut takes more than the list, such as the order of the merges."""
+    return three_way(supported=cut_by_longest >= 0.99, refuted=ids_looked_up < 1)
+
+
+@evidence(
+    "B7",
+    rule=b7,
+    baseline="none for pieces to ids, which is a list; for text to pieces, a tokenizer of "
+    "characters, where the list alone decides: 100 %",
+    sentence="The string of a piece decides its id for {ids_looked_up:.1%} of a text. Taking the "
+    "longest known piece again and again cuts {cut_by_longest:.1%} of the words of the text as the "
+    "tokenizer does, and {words_cut_by_longest:.1%} if each different word counts once.",
+    of="model",
+    species=("bpe",),
+)
+def measure_b7(reading: Reading) -> dict[str, float]:
+    text = shipped_text()
+    ids = encode(reading, text)
+    strings_V = reading.strings_V
+    id_of = {string: id for id, string in enumerate(strings_V) if string}
+    count_of = Counter(re.findall(r" [A-Za-z]+", text))
+    cut_alike = {word: longest_pieces(word, id_of) == cut(reading, word) for word in count_of}
+    counts = list(count_of.values())
+    return {
+        "ids_looked_up": float(np.mean([id_of[strings_V[id]] == id for id in ids])),
+        "cut_by_longest": float(np.average(list(cut_alike.values()), weights=counts)),
+        "words_cut_by_longest": float(np.mean(list(cut_alike.values()))),
+    }
+
+
+def longest_pieces(text: str, known) -> list[str]:
+    """Return a text cut by taking the longest known piece again and again.
+
+    >>> longest_pieces("hens", {"h", "he", "hen", "e", "n", "s", "ens"})
+    ['hen', 's']
+    """
+    pieces = []
+    while text:
+        end = len(text)
+        while end > 1 and text[:end] not in known:
+            end -= 1
+        pieces.append(text[:end])
+        text = text[end:]
+    return pieces
