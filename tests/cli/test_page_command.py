@@ -13,7 +13,7 @@ from minitx.page import writer
 def models_of(path) -> list[dict]:
     """What a page says of its models."""
     found = re.findall(
-        r'<script type="application/json"[^>]*>(.*?)</script>', path.read_text("utf-8")
+        r'<script type="application/json" data-model[^>]*>(.*?)</script>', path.read_text("utf-8")
     )
     return [json.loads(text) for text in found]
 
