@@ -1,4 +1,4 @@
-"""Questions to the learner: a prediction before the result, what came of it, and a quiz at the end.
+"""Questions to the learner: predictions and what came of them, a quiz, and room for own words.
 
 The questions of a quiz, with their answers, stand in the file of the lesson's solutions, so that
 nobody reads an answer before the question.
@@ -58,6 +58,23 @@ def predict(
     else:
         remember(lesson, {id: choices[answer] if choices else answer})
     return answer
+
+
+def write(id: str, question: str) -> None:
+    """Ask for some lines in the learner's own words; an empty line ends them.
+
+    They are kept with the answers and never judged. When the lesson runs again, they are shown, and
+    new lines take their place.
+    """
+    lesson = lesson_of(id)
+    _pose("WRITE", question, ())
+    for line in str(recall(lesson).get(id, "")).splitlines():
+        print(f"  you wrote: {line}")
+    lines = []
+    while typed := ask("  your words (Enter ends): "):
+        lines.append(typed)
+    if lines:
+        remember(lesson, {id: "\n".join(lines)})
 
 
 def reveal(id: str, truth: float | str, because: str) -> None:

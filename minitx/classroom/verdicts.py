@@ -38,6 +38,26 @@ def judge_real_model(*ids: str) -> None:
         show(id, row, with_rule=False)
 
 
+def show_ledger() -> None:
+    """Print the claims that were judged on the zoo, by verdict, and how many are still open."""
+    from minitx.evidence import zoo_judging
+    from minitx.evidence.evidence import VERDICTS
+
+    words = claims_in_words()
+    rows = zoo_judging.kept().claims
+    for verdict in VERDICTS:
+        ids = [id for id in words if id in rows and rows[id]["verdict"] == verdict]
+        if ids:
+            print(f"\n{verdict.upper()}, {len(ids)}:")
+        for id in ids:
+            tell(f"{words[id]} ({id})", "    ")
+    open_ids = [id for id in words if id not in rows]
+    if open_ids:
+        print()
+        tell(f"Not judged yet: {len(open_ids)} of {len(words)}. `minitx judge zoo` judges them all.")
+    tell("One claim with all its numbers: `minitx ledger A9`. A real model beside: `minitx ledger`.")
+
+
 def check(ids: tuple[str, ...]) -> None:
     """Raise InputError for an unknown claim."""
     words = claims_in_words()

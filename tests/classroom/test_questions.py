@@ -7,7 +7,7 @@ import pytest
 from minitx.classroom import hint
 from minitx.classroom.answers import recall
 from minitx.classroom.learner import tell
-from minitx.classroom.questions import predict, quiz, reveal
+from minitx.classroom.questions import predict, quiz, reveal, write
 from minitx.errors import InputError
 
 
@@ -45,6 +45,22 @@ def test_a_prediction_is_asked_for_once(type_in, capsys):
     assert predict("L08.b", "how much?", unit="nats") == 0.5
     out = capsys.readouterr().out
     assert "you said: y\n" in out and "you said: 0.5 nats\n" in out
+
+
+def test_own_words_are_kept_and_shown_and_replaced(type_in, answers, capsys):
+    type_in("It adds.", 'And "turns".', "")
+    write("L08.picture", "What happens inside?")
+    assert tomllib.loads((answers / "L08.toml").read_text()) == {
+        "L08.picture": 'It adds.\nAnd "turns".'
+    }
+    type_in("")
+    write("L08.picture", "What happens inside?")
+    out = capsys.readouterr().out
+    assert 'you wrote: It adds.\n  you wrote: And "turns".\n' in out
+    assert recall("L08")["L08.picture"].startswith("It adds.")  # no new words: the old ones stay
+    type_in("It turns.")  # then the input ends
+    write("L08.picture", "What happens inside?")
+    assert recall("L08")["L08.picture"] == "It turns."
 
 
 def test_a_prediction_whose_choices_have_changed_is_asked_for_again(type_in):

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from minitx.classroom import judge, judge_real_model
+from minitx.classroom import judge, judge_real_model, show_ledger
 from minitx.errors import InputError
 from minitx.evidence import judging, reading, zoo_judging
 from minitx.evidence.claims import known_claims
@@ -52,6 +52,19 @@ def test_verdicts_are_kept_in_the_cache_and_not_judged_again(judged, cache, answ
     assert [path.name for path in cache.rglob("*") if path.is_file()] == ["zoo.json"]
     assert read_all()[0].claims.keys() == {"A9", "A14"}
     assert not answers.exists()
+
+
+def test_the_ledger_of_the_zoo_is_shown_by_verdict(monkeypatch, judged, capsys):
+    judge("A9", "A14")
+    monkeypatch.setattr(zoo_judging, "judge_claim", lambda claim: ROW | {"verdict": "supported"})
+    judge("B2")
+    capsys.readouterr()
+    show_ledger()
+    out = capsys.readouterr().out
+    words = {id: row["claim"] for id, row in known_claims().items()}
+    assert f"SUPPORTED, 1:\n    {words['B2']} (B2)\n" in out
+    assert f"REFUTED, 2:\n    {words['A9']} (A9)\n    {words['A14']} (A14)\n" in out
+    assert f"Not judged yet: {len(words) - 3} of {len(words)}." in out
 
 
 def test_a_claim_that_was_not_judged_has_no_rule(monkeypatch, judged, capsys):
