@@ -229,7 +229,7 @@ judge("B36", "B35", "B32")
 # ## The same on a real model
 #
 # SmolLM2 has 30 blocks, and there the plain lens fails: until shortly before the end, it is further
-# off than one fixed guess for all places. Its states midway need a translation even more than ours.
+# off than one fixed guess for all places. Nothing in training asks states midway to be readable.
 
 # %% quiet
 judge_real_model("B36", "B32")
