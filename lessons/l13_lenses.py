@@ -4,10 +4,9 @@
 #
 # *40 minutes. You need the unembedding (lesson 2), updates (lesson 7) and LayerNorm (lesson 9).*
 #
-# **What many believe.** "Read the state in the middle of a model with its unembedding, as if it were
-# the last one. This shows what the model thinks so far. Halfway, it is a mixture of what was read
-# and what will be said. And drawn in the plane of two possible answers, it wanders at first, and
-# then heads for one of them."
+# **What many believe.** "Read the state in the middle of a model with its unembedding, as if it
+# were the last. This shows what the model thinks so far. Halfway, it is a mixture of what was read
+# and what will be said. Drawn in the plane of two answers, it wanders, and then heads for one."
 #
 # Claims: the unembedding is the natural lens for looking inside (B36). Midway, states are at home
 # neither in the input space nor in the output space (B35). In the plane of two answers, the state
@@ -15,8 +14,8 @@
 #
 # ## Predict
 #
-# The *logit lens* takes the state after some block, and lets the final LayerNorm and the unembedding
-# read it. The token with the largest logit is what the lens names.
+# The *logit lens* lets the final LayerNorm and the unembedding read the state after some block. The
+# token with the largest logit is what the lens names.
 
 # %% quiet
 import numpy as np
@@ -56,12 +55,12 @@ panel("lens", family="errands", prompt="then Mary and Paul went to the park . Pa
 # %% [markdown]
 # ## Worked example: who decided?
 #
-# A state is a sum: say the embedding wrote [2, -1], attention [2, 1] and the MLP [-1, 4]. Mary's row
-# of the unembedding is [0, 1], Paul's is [1, 0]. *Mary's lead* is her logit minus his: the dot
-# product with [-1, 1]. Let the last norm only divide by the length, to keep the numbers small.
+# A state is a sum: say the embedding wrote [2, -1], attention [2, 1] and the MLP [-1, 4]. Mary's
+# row of the unembedding is [0, 1], Paul's is [1, 0]. *Mary's lead* is her logit minus his: the dot
+# product with [-1, 1]. To keep the numbers small, the last norm only divides by the length here.
 #
-# The lens after attention reads [4, 0], of length 4: Paul leads by 1. At the end is [3, 4], of length
-# 5: Mary leads by 0.2. *Direct logit attribution*: divide each part by the 5 of the whole state.
+# The lens after attention reads [4, 0], of length 4: Paul leads by 1. At the end, [3, 4] has length
+# 5: Mary leads by 0.2. *Direct logit attribution* divides each part by this 5, so the terms add up.
 
 # %%
 parts_32 = np.array([[2, -1], [2, 1], [-1, 4]])  # embedding, attention, MLP
@@ -110,17 +109,16 @@ draw("l13_lenses", "What can a lens name?", np.arange(fables.config.depth + 1),
       "input lens: what was read": reads_input},
      {"tuned lens, untrained model": of_untrained, "always the commonest": commonest},
      labels=("after block (0: embedding)", "share of places"), guess=(halfway, 3), ylim=(0, 1.02))
-logit_3, tuned_3, untrained_3, _, input_3 = shares_ERL[:, :, 3].mean(axis=0)
-print(f"after block 3: logit lens {logit_3:.2f}, tuned lens {tuned_3:.2f}, tuned on the untrained "
-      f"model {untrained_3:.2f}; input lens {input_3:.2f}")
-reveal("L13.a", float(logit_3), f"a tuned lens names {tuned_3:.2f}, so more is there to be read.")
-reveal("L13.b", reads[untrained_3 > commonest.mean() + 0.05], f"it names {untrained_3:.2f}; always "
-       f"naming the commonest letter gives {commonest.mean():.2f}.")
+logit_3, tuned_3, untrained_3, _, input_3 = shares_ERL[:, :, 3].mean(axis=0)  # after block 3
+reveal("L13.a", float(logit_3), f"the tuned lens names {tuned_3:.2f}. And {input_3:.0%} of the "
+       "states are still nearest to the letter that was read.")
+reveal("L13.b", reads[int(untrained_3 > commonest.mean() + 0.05)], f"it names {untrained_3:.2f}; "
+       f"always naming the commonest letter gives {commonest.mean():.2f}.")
 
 # %% [markdown]
 # Look at the dashed line. A lens for a model that knows nothing names half of what will be said,
-# because its states hold the letter that was read. **Only what a lens names beyond that line is what
-# blocks have found out.** Where the logit lens lies below it, it misses even what is there to read.
+# because its states hold the letter that was read. **Only what lies above that line is what blocks
+# have found out.** Where the logit lens lies below it, it misses even what is there to be read.
 #
 # ## Run it: who wrote it, and where does it head?
 #
@@ -151,17 +149,19 @@ print(f"lead {np.mean(leads):.2f}; terms of the parts {np.sum(terms, axis=1).mea
 # With the embedding's, the terms add up to the lead, by algebra. The losses do not have to: a part
 # also works through later parts, which read what it wrote. Attribution does not see that.
 #
-# Last, the planes: the state is shown by the logits of two people, less the mean of all logits.
+# Last, the planes. The state is shown by the logits of two people, less the mean of all logits: a
+# mark after the embedding (the lowest), after each attention, and after each MLP.
 
 # %%
-planes = in_planes(family.models[0], contest)  # by station: after the embedding, each attention, each MLP
+planes = in_planes(family.models[0], contest)
 picture = Picture("l13_planes", "Where does the state at the last word head?", panels=3)
-for panel, ((up, right), (up_RB, right_RB)) in enumerate(planes.items()):
+for place, ((up, right), (up_RB, right_RB)) in enumerate(planes.items()):
     for order, is_it_B in [("ABB", contest.is_abb_B), ("BAB", ~contest.is_abb_B)]:
         right_R, up_R = (a_RB[:, is_it_B].mean(axis=1) for a_RB in (right_RB, up_RB))
-        picture.line(panel, right_R, up_R, order)
-    picture.baseline(panel, [-2, 6], [-2, 6], "both logits equal")
-    picture.dress(panel, f"{up} and {right}", f"logit of the {right}", f"logit of the {up}")
+        picture.line(place, right_R, up_R, order)
+    picture.baseline(place, [0, 9], [0, 9], "both logits equal")
+    picture.dress(place, f"{up} and {right}", f"logit of the {right}", f"logit of the {up}",
+                  aspect="equal", adjustable="datalim")
 picture.save()
 lead = np.subtract(*planes["receiver", "stranger"])[-1].mean()
 reveal("L13.c", seems[0] if lead > 0.5 else seems[1], "the state goes up in every plane through "

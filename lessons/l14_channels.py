@@ -37,8 +37,8 @@ from minitx.model import Transformer
 from minitx.runs import zoo
 
 same = ["stay the same", "change a little", "fall apart"]
-predict("L14.a", "We put the 96 channels into a random order: in the embedding, in the unembedding, "
-        "and in all weights that read or write the state. The predictions", same)
+predict("L14.a", "We put the 96 channels into a random order: in both tables, and in all weights "
+        "that read or write the state. The predictions", same)
 share = predict("L14.b", "We fit a factor for each channel, to predict a block's update from the "
                 "state. Which share of the update does that explain, on text that it was not "
                 "fitted to?", low=0, high=1)
@@ -107,7 +107,7 @@ bare = dataclasses.replace(fables.config, norm="rmsnorm", norm_gain=False, init_
 turn_DD = rotation(D, np.random.default_rng(0))  # at random
 models = Transformer(bare), in_other_axes(Transformer(bare), turn_DD)
 before, after = (trace(model, text_BT).logits_BTV for model in models)
-print(f"logits reach {before.max():.1f}, and the turn moves them by {abs(after - before).max():.0e}")
+print(f"logits reach {before.max():.1f}; turning moves them by {abs(after - before).max():.0e}")
 
 # %% [markdown]
 # ## Run it: are the channels special?

@@ -132,8 +132,8 @@ EXERCISES = {
 
 QUIZ = {
     "L14.q1": Question(
-        "Somebody plots the state of a model as a spectrum and finds that low channels are loud and "
-        "high ones quiet. What does this say about the model?",
+        "Somebody plots the state of a model as a spectrum: its low channels are loud, its high ones "
+        "quiet. What does this say about the model?",
         ("it works from coarse to fine", "nothing", "its later channels are unused"),
         1,
         "Put the channels into another order, with the weights, and the same model has another "

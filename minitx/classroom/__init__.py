@@ -4,8 +4,8 @@ A lesson imports what it needs from here:
 
     from minitx.classroom import check, draw, finish, judge, predict, quiz, reveal
 
-Where to read first: `questions.py` (predict, reveal, quiz, write), `exercises.py` (check, hint), `lab.py`
-(what lessons measure with), `figures.py` (pictures), `panels.py` (pictures that compute),
+Where to read first: `questions.py` (predict, reveal, quiz, write), `exercises.py` (check, hint),
+`lab.py` (what lessons measure with), `figures.py` (pictures), `panels.py` (pictures that compute),
 `verdicts.py` (claims), `ending.py`. These keep what they learn in `answers.py`.
 `lessons.py` takes the files of lessons apart; `walk.py` goes through one in the terminal, and
 `notebook.py` turns one into a Jupyter notebook.

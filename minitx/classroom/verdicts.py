@@ -54,8 +54,8 @@ def show_ledger() -> None:
     open_ids = [id for id in words if id not in rows]
     if open_ids:
         print()
-        tell(f"Not judged yet: {len(open_ids)} of {len(words)}. `minitx judge zoo` judges them all.")
-    tell("One claim with all its numbers: `minitx ledger A9`. A real model beside: `minitx ledger`.")
+        tell(f"Not judged yet: {len(open_ids)} of {len(words)} (`minitx judge zoo` judges all).")
+    tell("`minitx ledger` has real models beside these, and `minitx ledger A9` all numbers of A9.")
 
 
 def check(ids: tuple[str, ...]) -> None:

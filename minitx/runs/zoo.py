@@ -55,7 +55,7 @@ NAMES = ModelConfig(
     width=64, depth=2, heads=4, context=42, positions="rope", mlp_width=128, init_std=None
 )  # the longest sentence of errands has 41 tokens before its last name
 COPYING = dataclasses.replace(  # at higher rates, models take longer to learn to copy names
-    LONG, steps=900, batch=32, lr=0.015, adam_lr=0.002, warmup=10, eval_every=450
+    LONG, steps=1200, batch=32, lr=0.015, adam_lr=0.002, warmup=10, eval_every=600
 )
 QUICK = dataclasses.replace(LONG, steps=100, batch=8, warmup=10, eval_every=100)
 

@@ -16,6 +16,7 @@ from minitx.evidence.evidence import EVIDENCE, Untestable
 from minitx.evidence.lens import input_lens, nearest_cosine, unit_rows
 from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
+from minitx.runs import zoo
 from minitx.text.errands import errands
 from minitx.text.tokenizer import Characters, Vocabulary
 
@@ -298,6 +299,12 @@ def test_prompts_come_in_pairs_that_differ_in_who_gives():
             said = [reading.strings_V[id] for id in row_T[: last + 1]]
             absent = {reading.strings_V[id] for id in strangers_X}
             assert said[-1] == "to" and len(absent) == 2 and absent <= names - set(said)
+
+
+def test_the_model_of_the_zoo_can_read_every_prompt():
+    (name,) = EVIDENCE["B32"].species
+    lengths = [len(prompt.ids) for prompt in errands(pairs="held_out").prompts(2000, seed=5)]
+    assert max(lengths) <= zoo.ZOO[name].model.context
 
 
 def test_letters_are_no_names():
