@@ -52,7 +52,7 @@ predict("L14.c", "We do the same with 96 random directions in place of the chann
 # a model whose channels we put into another order, in all its weights. Write another text or block.
 # Write "sorted" in place of "shuffled", and you get a smooth spectrum.
 
-# %% folded Draw a state of the model, and the same in a model with another order of channels
+# %% folded Draw a state, and the same with its channels in another order
 fables = zoo.load("fables")  # one model, trained from three seeds
 D = fables.config.width
 text_BT = held_out(fables, 2048)  # text that the model has not seen
@@ -177,7 +177,7 @@ reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
 def network_in_order(e_VD, in_DF, out_FD, u_VD, order_D):
     """Return the four arrays of the same network, with its channels in another order.
 
-    It reads token t as x = e_VD[t], adds relu(x @ in_DF) @ out_FD to x, and has the logits
+    It reads token t as x = e_VD[t], adds np.maximum(x @ in_DF, 0) @ out_FD, and has the logits
     x @ u_VD.T. Channel i of the new network is channel order_D[i] of the old one.
     """
     ...
@@ -226,8 +226,8 @@ judge("A2", "A15", "A16")
 # %% [markdown]
 # ## The same on a real model
 #
-# Here too, random directions do nearly as well as channels. All shares are smaller: 20 windows of
-# text are little to learn 576 channels from. And the paths of SmolLM2 are hardly straight at all.
+# SmolLM2 has what our model lacks: a few giant channels (see the excess kurtosis), so its axes are
+# special. Still, factors explain little. Its paths are hardly straighter than a random walk.
 
 # %% quiet
 judge_real_model("A2", "A15", "A16")
@@ -236,7 +236,7 @@ judge_real_model("A2", "A15", "A16")
 # ## In short
 #
 # The order of channels means nothing, and in some models even their directions mean nothing. What
-# can be asked is whether the axes are special. For updates they hardly are: a block mixes channels.
+# can be asked is whether the axes are special. Even where they are, a block mixes its channels.
 #
 # ## Your picture
 #

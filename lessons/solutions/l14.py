@@ -132,7 +132,7 @@ EXERCISES = {
 
 QUIZ = {
     "L14.q1": Question(
-        "Somebody plots the state of a model as a spectrum: its low channels are loud, its high ones "
+        "Somebody plots the state of a model as a spectrum: low channels are loud, high ones are "
         "quiet. What does this say about the model?",
         ("it works from coarse to fine", "nothing", "its later channels are unused"),
         1,
