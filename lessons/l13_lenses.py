@@ -228,8 +228,8 @@ judge("B36", "B35", "B32")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has 30 blocks, and there the plain lens fails: until shortly before the end, it is further
-# off than one fixed guess for all places. Nothing in training asks states midway to be readable.
+# After most of SmolLM2's 30 blocks, the plain lens is further off than one fixed guess. And in the
+# plane of two strangers one of them is far ahead: a lead in a plane alone shows no decision.
 
 # %% quiet
 judge_real_model("B36", "B32")
