@@ -23,19 +23,35 @@ def judge(*ids: str) -> None:
 def judge_real_model(*ids: str) -> None:
     """Do the same on a real model, if one was pulled; otherwise say how to get it."""
     from minitx.evidence import judging, reading
-    from minitx.pretrained import loader
 
     check(ids)
+    run = load_real_model()
+    if run is not None:
+        for id, row in judging.judge_run(run, reading.read(run), ids):
+            show(id, row, with_rule=False)
+
+
+def real_model(text: str):
+    """Return the real model that has read windows of a text; None where it was not pulled."""
+    from minitx.evidence import reading
+
+    run = load_real_model()
+    return None if run is None else reading.read(run, [text])
+
+
+def load_real_model():
+    """Return the real model and name it; return None, and say how to get it, if it is missing."""
+    from minitx.pretrained import loader
+
     try:
         run = loader.load(REAL_MODEL)
     except InputError:
         tell(
             f"(skipped: the same on a real model; `minitx pull {REAL_MODEL}` downloads one, 100 MB)"
         )
-        return
+        return None
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")
-    for id, row in judging.judge_run(run, reading.read(run), ids):
-        show(id, row, with_rule=False)
+    return run
 
 
 def check(ids: tuple[str, ...]) -> None:
@@ -46,12 +62,15 @@ def check(ids: tuple[str, ...]) -> None:
             raise InputError(f"there is no claim {id!r}{suggest(id, words)}")
 
 
-def show(id: str, row: dict, with_rule: bool = True) -> None:
-    """Print a verdict as a sentence, and the rule that it follows from."""
+def show(id: str, row: dict, words: str = "", with_rule: bool = True) -> None:
+    """Print a verdict as a sentence, and the rule that it follows from.
+
+    `words` are those of a claim that is not one of the articles'.
+    """
     from minitx.evidence import summary
 
     print()
-    tell(f"{row['verdict'].upper()}  {claims_in_words()[id]} ({id})")
+    tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")
     if with_rule and "rule" in row:
         tell(f"Rule: {row['rule']}", "    ")

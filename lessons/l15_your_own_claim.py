@@ -1,0 +1,257 @@
+# %% [markdown]
+# # L15 Your own claim
+# ## How do you turn a sentence that you believe into something that can turn out false?
+#
+# *40 minutes. You need entropy in nats (lesson 5) and what a baseline is (lesson 8).*
+#
+# **What many believe.** "I have an idea about what happens inside a model. So I measure something
+# that has to do with it, and look at the numbers. If they fit my idea, then I was right."
+#
+# Claims: none of the articles' 65. This lesson makes a new one, from a sentence to a verdict. Then
+# you make your own.
+#
+# ## Predict
+#
+# Our sentence is: **a model is least sure where a new word begins.** How sure a model is of the
+# next letter, its entropy says: 0 nats if it is certain, 4.3 nats if all 73 letters and signs are
+# equally likely. In the middle of a word, few letters fit. At its beginning, many do.
+
+# %% quiet
+import itertools
+import math
+
+import numpy as np
+
+from minitx.classroom import (
+    Picture, check, draw, finish, held_out, over_seeds, predict, quiz, reveal,
+)  # fmt: skip
+from minitx.classroom.own_judging import try_on_untrained
+from minitx.classroom.verdicts import real_model, show
+from minitx.compiled import trace
+from minitx.evidence import judging, zoo_judging
+from minitx.evidence.evidence import Evidence, three_way
+from minitx.measure import entropy
+from minitx.runs import zoo
+
+predict("L15.a", "How much less sure is our trained model at the beginning of a word than inside "
+        "one? Below 0: it is surer.", low=-5, high=5, unit="nats")
+kinds = ["less sure at beginnings, too", "equally sure everywhere", "surer at beginnings"]
+predict("L15.b", "And the same model before training? It is", kinds)
+
+# %% [markdown]
+# ## Touch it: the rule comes first
+#
+# A rule says which numbers support the sentence, which refute it, and which do neither. Whoever
+# writes it after seeing the numbers will find a rule that fits. So we write it now. The number will
+# be the *gap*: the entropy at beginnings, minus that inside words.
+#
+# In the picture, dots are **planted cases**: gaps that we make up, each with the verdict that it
+# should get. Move the two thresholds until all dots lie where they belong.
+
+# %% folded Draw planted cases beside two thresholds
+def draw_rule(supported_from, refuted_up_to):
+    cases = {"supported": [0.8, 1.5], "qualified": [0.1, 0.3], "refuted": [0.0, -0.4]}
+    picture = Picture("l15_rule", "Which gaps support the sentence, and which refute it?")
+    for verdict, gaps in cases.items():
+        picture.dots(0, gaps, [list(cases).index(verdict)] * len(gaps), f"planted for {verdict}")
+    picture.level(0, 0, "nothing to see", axis="x")
+    picture.axes[0].axvspan(supported_from, 2, alpha=0.15, color="tab:blue", label="supported")
+    picture.axes[0].axvspan(-1, refuted_up_to, alpha=0.15, color="tab:red", label="refuted")
+    picture.dress(0, "", "gap (nats)", "", xlim=(-1, 2), ylim=(-0.5, 2.5), yticks=[])
+    picture.save()
+
+# %%
+draw_rule(supported_from=0.05, refuted_up_to=-0.2)
+
+# %% [markdown]
+# Three of six dots lie in the wrong place. Our choice below is 0.5 and 0. The reason for 0.5: a
+# model that hesitates among 1.65 times as many letters has 0.5 nats more. Less than that would
+# hardly be worth the sentence.
+#
+# ## Worked example: what if there were nothing to see?
+#
+# A gap is never exactly 0, because some places are harder than others for many reasons. So how
+# large a gap does chance give? Take eight places, two of them beginnings, with made-up entropies.
+# Then let *every* pair of places play the beginnings.
+
+# %%
+unsure = np.array([1.0, 3.0, 1.5, 1.0, 0.5, 2.5, 1.5, 1.0])  # nats; places 1 and 5 begin a word
+gap = unsure[[1, 5]].mean() - unsure[[0, 2, 3, 4, 6, 7]].mean()
+by_chance = []
+for pair in itertools.combinations(range(8), 2):
+    is_one = np.isin(np.arange(8), pair)
+    by_chance.append(unsure[is_one].mean() - unsure[~is_one].mean())
+as_large = sum(other >= gap for other in by_chance)
+print(f"gap {gap:.2f}; of {len(by_chance)} pairs, {as_large} gives a gap as large, and 95 % stay "
+      f"below {np.quantile(by_chance, 0.95):.2f}")
+
+# %% [markdown]
+# This is the **baseline**: the gap that 95 % of shuffled places stay below. A gap has to beat it.
+#
+# ## Run it: from the rule to the verdict
+#
+# First the rule. Its docstring says it in words, with a reason for each threshold.
+
+# %%
+def rule(gap, by_chance):
+    """The gap is at least 0.5 nats (1.65 times as many letters to hesitate among), and larger than
+    chance gives. Refuted if it is 0 or less: then beginnings are no harder."""
+    return three_way(supported=gap >= 0.5 and gap > by_chance, refuted=gap <= 0)
+
+PLANTED = {
+    "supported": [{"gap": 0.8, "by_chance": 0.3}],
+    "qualified": [{"gap": 0.3, "by_chance": 0.2}, {"gap": 0.8, "by_chance": 0.9}],
+    "refuted": [{"gap": 0.0, "by_chance": 0.2}],
+}
+for verdict, cases in PLANTED.items():
+    for numbers in cases:
+        print(f"{numbers} planted for {verdict}: the rule says {rule(**numbers)}")
+
+# %% [markdown]
+# Then the measurement. It gets a *reading*: a model that has read windows of text. The measurement
+# is called for each window, and returns numbers with the names that the rule takes.
+
+# %%
+def measure(reading, window):
+    unsure_T = entropy(reading.logits_TV(window))[:-1]  # after each token but the last
+    strings = [reading.strings_V[token] for token in reading.tokens_WT[window, 1:]]
+    begins_T = np.array([begins_word(*pair) for pair in itertools.pairwise(strings)])
+    random = reading.random(window)  # the same each time, so that the verdict is, too
+    shuffled = [gap_of(unsure_T, random.permutation(begins_T)) for _ in range(100)]
+    return {"gap": gap_of(unsure_T, begins_T), "by_chance": np.quantile(shuffled, 0.95)}
+
+def begins_word(token, following):
+    """A word begins after a space, or with a token that has its space in front."""
+    return token.endswith(" ") or (following.startswith(" ") and len(following) > 1)
+
+def gap_of(unsure_T, begins_T):
+    return unsure_T[begins_T].mean() - unsure_T[~begins_T].mean()
+
+# %% [markdown]
+# All parts together are the *evidence* for a claim. The project has such an object for each of the
+# 65. Before we look at the trained model, we measure **untrained** ones. If they gave the same
+# numbers, then our claim would be about architecture or text, and training would have no part in
+# it.
+
+# %%
+CLAIM = "A model is least sure where a new word begins."
+claim = Evidence(
+    id="L15", measure=measure, rule=rule,
+    baseline="the gap that 95 % of shuffled places stay below",
+    sentence="At beginnings of words the entropy is {gap:.2f} nats higher than elsewhere; 95 % of "
+    "shuffled places stay below {by_chance:.2f}.",
+)
+for line in try_on_untrained(claim):
+    print(line)
+reveal("L15.b", kinds[1], "it does not know letters yet, so all places are alike.")
+
+# %% [markdown]
+# Only now the picture: entropy by place in the word, for three seeds.
+
+# %% folded Measure the entropy by place in the word
+def by_place(model):
+    unsure_BT = entropy(trace(model, text_BT).logits_BTV)
+    is_space_BT = np.array(fables.data.tokenizer.tokens)[text_BT] == " "
+    place_BT = np.zeros_like(text_BT)
+    for t in range(1, text_BT.shape[1]):  # letters since the last space
+        place_BT[:, t] = np.where(is_space_BT[:, t], 0, place_BT[:, t - 1] + 1)
+    known_BT = np.logical_or.accumulate(is_space_BT, axis=1)  # from the first space on
+    rows = [unsure_BT[known_BT & (place_BT == place)].mean() for place in places]
+    return [rows, [unsure_BT[known_BT].mean()] * len(places)]
+
+# %%
+fables = zoo.load("fables")
+text_BT = held_out(fables)
+places = np.arange(6)
+trained, shuffled = over_seeds(by_place, fables.models).swapaxes(0, 1)
+untrained = over_seeds(by_place, fables.untrained)[:, 0]
+draw("l15_places", "Where is a model unsure?", places + 1,
+     {"trained": trained, "untrained": untrained}, {"places shuffled": shuffled},
+     labels=("letter of the word that comes next", "entropy (nats)"), ylim=(0, 4.6))
+row = zoo_judging.judge_claim(claim)
+print(f"gap {row['numbers']['gap']['mean']:.2f} nats: as if the model hesitated among "
+      f"{math.exp(row['numbers']['gap']['mean']):.1f} times as many letters")
+reveal("L15.a", row["numbers"]["gap"]["mean"], "few letters continue a word, and many begin one.")
+
+# %% [markdown]
+# Compare the first letter with the sixth, then with the dashed line. The picture also shows what
+# our sentence does not say: how fast the model gets surer.
+#
+# ## Your turn: a second claim
+#
+# The sentence is now: **the more of a text a model has read, the better it predicts.** *Surprise*
+# is the loss of one token: minus the logarithm of the probability that the model gave it.
+#
+# 1. Write the measurement.
+# 2. Write the baseline.
+# 3. Write the rule, so that the planted cases come out.
+
+# %% exercise L15.e1
+@check("L15.e1")
+def gain(surprise_T):
+    """Return the mean surprise in the first quarter of the places, minus that in the last quarter.
+
+    T can be divided by 4. [3, 2, 2, 1] gives 2.
+    """
+    ...
+
+# %% exercise L15.e2
+@check("L15.e2")
+def by_chance(surprise_T, order_XT):
+    """Return the gain that 95 % of shuffles stay below: np.quantile gives it.
+
+    Each row of order_XT has the places 0 to T - 1 in another random order.
+    """
+    ...
+
+# %% exercise L15.e3
+@check("L15.e3")
+def rule_for_gain(gain, by_chance):
+    """Return "supported", "qualified" or "refuted". The planted cases (gain, by_chance):
+
+    supported (0.3, 0.2) and (0.5, 0.4); qualified (0.1, 0.2) and (0.05, 0.01), since less than 0.1
+    nats is hardly worth a sentence; refuted (0, 0.2) and (-0.1, 0.2).
+    """
+    ...
+
+# %% [markdown]
+# ## Why the belief fails, and when it is right
+#
+# Numbers that fit an idea are easy to find. Somebody who looks first can choose the number, the
+# threshold and the text. Three things protect you: a rule that stands before the numbers, a case
+# for which it says "refuted", and a baseline that does better than zero.
+#
+# To look around without a rule is right as well, for that is where sentences come from. Then test
+# the sentence on models or texts that you have not looked at.
+
+# %% quiet
+quiz("L15")
+
+# %% [markdown]
+# ## Verdicts
+
+# %% quiet
+show("L15", row, CLAIM)
+
+# %% [markdown]
+# ## The same on a real model
+#
+# SmolLM2 reads pieces of words, and most of them begin one. Does the sentence hold for it, too? The
+# rule is the same; nobody may move it now.
+
+# %% quiet
+if (smollm2 := real_model("fables")) is not None:
+    show("L15", judging.judge_claim(claim, smollm2), CLAIM, with_rule=False)
+
+# %% [markdown]
+# ## In short
+#
+# Write the rule before you see the numbers, and plant a case that refutes it. Ask what you would
+# see if there were nothing to see, and what an untrained model gives. Then let the numbers come.
+#
+# What comes next is yours. `minitx claim new "A sentence that can turn out false."` writes a file
+# with these parts, `minitx claim check U1` tries it, and `minitx claim judge U1` puts its verdict
+# into your ledger, after the 65. The claim of the exercises is a good first one.
+
+# %% quiet
+finish("L15")
