@@ -18,7 +18,6 @@
 
 # %% quiet
 import itertools
-import math
 
 import numpy as np
 
@@ -46,7 +45,7 @@ predict("L15.b", "And the same model before training? It is", kinds)
 # be the *gap*: the entropy at beginnings, minus that inside words.
 #
 # In the picture, dots are **planted cases**: gaps that we make up, each with the verdict that it
-# should get. Move the two thresholds until all dots lie where they belong.
+# should get. Move the two thresholds until every dot lies where it belongs.
 
 # %% folded Draw planted cases beside two thresholds
 def draw_rule(supported_from, refuted_up_to):
@@ -64,15 +63,19 @@ def draw_rule(supported_from, refuted_up_to):
 draw_rule(supported_from=0.05, refuted_up_to=-0.2)
 
 # %% [markdown]
-# Three of six dots lie in the wrong place. Our choice below is 0.5 and 0. The reason for 0.5: a
-# model that hesitates among 1.65 times as many letters has 0.5 nats more. Less than that would
-# hardly be worth the sentence.
-#
+# Three of six dots lie in the wrong place. Our choice is 0.5 and 0. The reason for 0.5: a model
+# that hesitates among 1.65 times as many letters has 0.5 nats more. Less than that would hardly be
+# worth the sentence.
+
+# %%
+draw_rule(supported_from=0.5, refuted_up_to=0)
+
+# %% [markdown]
 # ## Worked example: what if there were nothing to see?
 #
-# A gap is never exactly 0, because some places are harder than others for many reasons. So how
-# large a gap does chance give? Take eight places, two of them beginnings, with made-up entropies.
-# Then let *every* pair of places play the beginnings.
+# A gap is never exactly 0, because some places are harder than others for many reasons. How large a
+# gap does chance give? Take eight places, two of them beginnings, with made-up entropies. Then let
+# *every* pair of places play the beginnings.
 
 # %%
 unsure = np.array([1.0, 3.0, 1.5, 1.0, 0.5, 2.5, 1.5, 1.0])  # nats; places 1 and 5 begin a word
@@ -128,10 +131,8 @@ def gap_of(unsure_T, begins_T):
     return unsure_T[begins_T].mean() - unsure_T[~begins_T].mean()
 
 # %% [markdown]
-# All parts together are the *evidence* for a claim. The project has such an object for each of the
-# 65. Before we look at the trained model, we measure **untrained** ones. If they gave the same
-# numbers, then our claim would be about architecture or text, and training would have no part in
-# it.
+# All parts together are the *evidence* for a claim. Before we look at the trained model, we measure
+# **untrained** ones. If they gave the same numbers, training would have no part in our claim.
 
 # %%
 CLAIM = "A model is least sure where a new word begins."
@@ -152,30 +153,28 @@ reveal("L15.b", kinds[1], "it does not know letters yet, so all places are alike
 def by_place(model):
     unsure_BT = entropy(trace(model, text_BT).logits_BTV)
     is_space_BT = np.array(fables.data.tokenizer.tokens)[text_BT] == " "
-    place_BT = np.zeros_like(text_BT)
-    for t in range(1, text_BT.shape[1]):  # letters since the last space
+    place_BT = np.full_like(text_BT, 99)  # letters since the last space; 99: there was none
+    for t in range(1, text_BT.shape[1]):
         place_BT[:, t] = np.where(is_space_BT[:, t], 0, place_BT[:, t - 1] + 1)
-    known_BT = np.logical_or.accumulate(is_space_BT, axis=1)  # from the first space on
-    rows = [unsure_BT[known_BT & (place_BT == place)].mean() for place in places]
-    return [rows, [unsure_BT[known_BT].mean()] * len(places)]
+    return [unsure_BT[place_BT == place].mean() for place in range(6)]
 
 # %%
 fables = zoo.load("fables")
 text_BT = held_out(fables)
-places = np.arange(6)
-trained, shuffled = over_seeds(by_place, fables.models).swapaxes(0, 1)
-untrained = over_seeds(by_place, fables.untrained)[:, 0]
-draw("l15_places", "Where is a model unsure?", places + 1,
+trained = over_seeds(by_place, fables.models)
+untrained = over_seeds(by_place, fables.untrained)
+shuffled = np.repeat(trained.mean(axis=1, keepdims=True), 6, axis=1)
+draw("l15_places", "Where is a model unsure?", range(1, 7),
      {"trained": trained, "untrained": untrained}, {"places shuffled": shuffled},
      labels=("letter of the word that comes next", "entropy (nats)"), ylim=(0, 4.6))
 row = zoo_judging.judge_claim(claim)
-print(f"gap {row['numbers']['gap']['mean']:.2f} nats: as if the model hesitated among "
-      f"{math.exp(row['numbers']['gap']['mean']):.1f} times as many letters")
-reveal("L15.a", row["numbers"]["gap"]["mean"], "few letters continue a word, and many begin one.")
+gap = row["numbers"]["gap"]["mean"]
+print(f"gap {gap:.2f} nats, as for {np.exp(gap):.1f} times as many equally likely letters")
+reveal("L15.a", gap, "few letters continue a word, and many begin one.")
 
 # %% [markdown]
-# Compare the first letter with the sixth, then with the dashed line. The picture also shows what
-# our sentence does not say: how fast the model gets surer.
+# Compare the first letter with the others, then with the dashed line. The picture shows more than
+# the sentence says: after one letter of a word the model is nearly as sure as after five.
 #
 # ## Your turn: a second claim
 #
@@ -217,12 +216,10 @@ def rule_for_gain(gain, by_chance):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Numbers that fit an idea are easy to find. Somebody who looks first can choose the number, the
+# Numbers that fit an idea are easy to find: somebody who looks first can choose the number, the
 # threshold and the text. Three things protect you: a rule that stands before the numbers, a case
-# for which it says "refuted", and a baseline that does better than zero.
-#
-# To look around without a rule is right as well, for that is where sentences come from. Then test
-# the sentence on models or texts that you have not looked at.
+# for which it says "refuted", and a baseline. The belief is right while you look for a sentence.
+# Then test the sentence on models or texts that you have not looked at.
 
 # %% quiet
 quiz("L15")

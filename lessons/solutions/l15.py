@@ -38,7 +38,7 @@ def surprises_and_orders(random):
 def two_numbers(random):
     """One of five cases; the five trials draw each of them once."""
     cases = [(0.3, 0.2), (0.1, 0.2), (0.05, 0.01), (0.0, 0.2), (-0.1, 0.2)]
-    return cases[int(random.random() * 1000) % 5]
+    return cases[int(5 * random.random())]
 
 
 EXERCISES = {

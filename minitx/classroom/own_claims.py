@@ -15,6 +15,7 @@ from typing import Any
 from minitx import files
 from minitx.classroom import answers
 from minitx.errors import InputError, reason, suggest
+from minitx.evidence import verdicts
 
 TEMPLATE = Path(__file__).with_name("claim_template.txt")
 MARK = "FILL IN:"  # what is still to be written by the learner
@@ -136,6 +137,28 @@ def _claim_in(tree: ast.Module) -> str:
         if names == ["CLAIM"] and isinstance(node.value.value, str):
             return " ".join(node.value.value.split())
     return ""
+
+
+def states() -> dict[str, tuple[str, str]]:
+    """Return for each claim how far it is, and its words.
+
+    A claim with verdicts shows these; a file that cannot be read shows why instead of its words.
+    """
+    judged = [one for one in verdicts.read_all() if one.rules == verdicts.rules_hash()]
+    found = {}
+    for id, path in paths().items():
+        try:
+            own = read(id, path)
+        except InputError as error:
+            found[id] = ("broken", str(error))
+            continue
+        rows = {one.model: one.claims[own.key] for one in judged if own.key in one.claims}
+        if rows:
+            state = ", ".join(f"{row['verdict']} ({model})" for model, row in rows.items())
+        else:
+            state = "to be filled in" if own.unfinished else "not judged"
+        found[id] = (state, own.words)
+    return found
 
 
 def for_ledger() -> dict[str, dict[str, str]]:

@@ -107,7 +107,7 @@ def _claim_in(own: OwnClaim, namespace: dict[str, Any]) -> Evidence:
             raise InputError(f"{where}: {part}={_brief(value)} is not {kind}")
     if not claim.needs_one_model:
         raise InputError(
-            f'{where}: of={_brief(claim.of)}, but a claim of your own is about one model: write '
+            f"{where}: of={_brief(claim.of)}, but a claim of your own is about one model: write "
             'of="windows", or of="model" for one about weights alone'
         )
     if not isinstance(claim.species, tuple) or not claim.species:

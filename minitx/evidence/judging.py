@@ -139,7 +139,9 @@ def apart(numbers: dict[str, dict], others: dict[str, dict]) -> bool:
 
 def bounds(number: dict[str, float]) -> tuple[float, float]:
     """Return the ends of a number's interval; without one, twice the number itself."""
-    return number.get("low", number["mean"]), number.get("high", number["mean"])
+    if "low" not in number:
+        return number["mean"], number["mean"]
+    return number["low"], number["high"]
 
 
 def rulings_by_text(claim, numbers_W: dict[str, np.ndarray], text_W: list[str]) -> dict[str, str]:

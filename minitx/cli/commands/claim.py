@@ -22,10 +22,16 @@ class Claim:
     """A sentence that can turn out false, for new; the id of a claim, such as U1, otherwise."""
     models: tyro.conf.Positional[tuple[str, ...]] = ()
     """For judge: folders of runs or other models, GGUF files, names of pulled models, or zoo."""
+    corpus: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """For judge MODEL: a text to measure on, as for `minitx judge`."""
+    windows: int = 20
+    """For judge MODEL: number of windows, over all texts together."""
 
     def run(self) -> None:
         from minitx.classroom import own_claims
 
+        if self.windows < 2:
+            raise InputError(f"windows={self.windows} is out of range: it must be at least 2")
         if self.models and self.action != "judge":
             raise InputError(
                 f"{self.models[0]!r} is one word too many for claim {self.action}: put a sentence "
@@ -57,21 +63,12 @@ class Claim:
     def show_list(self) -> None:
         """Print a line for each claim: its verdicts, or what is to be done, then its words."""
         from minitx.classroom import own_claims
-        from minitx.evidence import verdicts
 
-        judged = [one for one in verdicts.read_all() if one.rules == verdicts.rules_hash()]
-        for id, path in own_claims.paths().items():
-            try:
-                own = own_claims.read(id, path)
-            except InputError as error:
-                print(f"{id:5}{'broken':14}{error}")
-                continue
-            states = [f"{one.claims[own.key]['verdict']} ({one.model})" for one in judged
-                      if own.key in one.claims]  # fmt: skip
-            if not states:
-                states = ["to be filled in" if own.unfinished else "not judged"]
-            print(f"{id:5}{', '.join(states):14}  {own.words}")
-        if not own_claims.paths():
+        states = own_claims.states()
+        width = max(map(len, (state for state, _ in states.values())), default=0) + 2
+        for id, (state, words) in states.items():
+            print(f"{id:5}{state:{width}}{words}")
+        if not states:
             say(f"you have no claims yet: {own_claims.NEW}")
 
     def check(self, own) -> None:
@@ -89,7 +86,9 @@ class Claim:
         claim = own_judging.finished(own)
         for name in self.models or ("zoo",):
             row = self.judge_on(name, own, claim)
-            print(summary.one_claim(own.id, own.words, {Path(name).name: row}), flush=True)
+            print(
+                summary.one_claim(own.id, own.words, {Path(name).name: {own.id: row}}), flush=True
+            )
         say(f"\nkept in the ledger: minitx ledger {own.id}")
 
     def judge_on(self, name: str, own, claim) -> dict[str, Any]:
@@ -99,9 +98,13 @@ class Claim:
         from minitx.pretrained import loader
 
         if name == "zoo":
+            if self.corpus or self.windows != 20:
+                raise InputError(
+                    "the zoo reads its own held-out texts: leave --corpus and --windows out"
+                )
             return own_judging.judge_on_zoo(own, claim)
         loaded = loader.load(name)
         loader.tokenizer_of(loaded)
-        seen = reading.read(loaded)
+        seen = reading.read(loaded, self.corpus, self.windows)
         say(f"{name}: {reading.in_words(seen)}")
         return own_judging.judge_on_model(own, claim, loaded, seen)
