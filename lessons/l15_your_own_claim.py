@@ -7,14 +7,13 @@
 # **What many believe.** "I have an idea about what happens inside a model. So I measure something
 # that has to do with it, and look at the numbers. If they fit my idea, then I was right."
 #
-# Claims: none of the articles' 65. This lesson makes a new one, from a sentence to a verdict. Then
-# you make your own.
+# Claims: none of the 65. This lesson makes a new one, and then you make your own.
 #
 # ## Predict
 #
-# Our sentence is: **a model is least sure where a new word begins.** How sure a model is of the
-# next letter, its entropy says: 0 nats if it is certain, 4.3 nats if all 73 letters and signs are
-# equally likely. In the middle of a word, few letters fit. At its beginning, many do.
+# Our sentence is: **a model is least sure where a new word begins.** The entropy of its prediction
+# says how unsure it is: 0 nats if it is certain of the next letter, 4.3 nats if all 73 letters and
+# signs are equally likely. In the middle of a word, few letters fit. At its beginning, many do.
 
 # %% quiet
 import itertools
@@ -24,6 +23,7 @@ import numpy as np
 from minitx.classroom import (
     Picture, check, draw, finish, held_out, over_seeds, predict, quiz, reveal,
 )  # fmt: skip
+from minitx.classroom.learner import tell
 from minitx.classroom.own_judging import try_on_untrained
 from minitx.classroom.verdicts import real_model, show
 from minitx.compiled import trace
@@ -81,8 +81,8 @@ draw_rule(supported_from=0.5, refuted_up_to=0)
 unsure = np.array([1.0, 3.0, 1.5, 1.0, 0.5, 2.5, 1.5, 1.0])  # nats; places 1 and 5 begin a word
 gap = unsure[[1, 5]].mean() - unsure[[0, 2, 3, 4, 6, 7]].mean()
 by_chance = []
-for pair in itertools.combinations(range(8), 2):
-    is_one = np.isin(np.arange(8), pair)
+for pair in itertools.combinations(range(8), 2):  # 0 and 1, 0 and 2, and so on
+    is_one = np.isin(np.arange(8), pair)  # True at the two places
     by_chance.append(unsure[is_one].mean() - unsure[~is_one].mean())
 as_large = sum(other >= gap for other in by_chance)
 print(f"gap {gap:.2f}; of {len(by_chance)} pairs, {as_large} gives a gap as large, and 95 % stay "
@@ -143,7 +143,7 @@ claim = Evidence(
     "shuffled places stay below {by_chance:.2f}.",
 )
 for line in try_on_untrained(claim):
-    print(line)
+    tell(line)
 reveal("L15.b", kinds[1], "it does not know letters yet, so all places are alike.")
 
 # %% [markdown]
@@ -233,8 +233,8 @@ show("L15", row, CLAIM)
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 reads pieces of words, and most of them begin one. Does the sentence hold for it, too? The
-# rule is the same; nobody may move it now.
+# SmolLM2 reads pieces of words, and most of them begin one. With so few places inside words, chance
+# alone gives larger gaps: compare the two numbers. The rule is the same; nobody may move it now.
 
 # %% quiet
 if (smollm2 := real_model("fables")) is not None:
@@ -247,8 +247,9 @@ if (smollm2 := real_model("fables")) is not None:
 # see if there were nothing to see, and what an untrained model gives. Then let the numbers come.
 #
 # What comes next is yours. `minitx claim new "A sentence that can turn out false."` writes a file
-# with these parts, `minitx claim check U1` tries it, and `minitx claim judge U1` puts its verdict
-# into your ledger, after the 65. The claim of the exercises is a good first one.
+# with these parts, `minitx claim check U1` tries it, and `minitx claim judge U1` judges it. Its
+# verdict then stands in `minitx ledger`, after the 65. The claim of the exercises is a good first
+# one.
 
 # %% quiet
 finish("L15")

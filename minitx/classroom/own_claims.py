@@ -21,6 +21,7 @@ TEMPLATE = Path(__file__).with_name("claim_template.txt")
 MARK = "FILL IN:"  # what is still to be written by the learner
 NEW = 'write one with `minitx claim new "A sentence that can turn out false."`'
 LESSON = "L15"  # where learners are taught to make one
+Row = dict[str, Any]  # a verdict on disk
 
 
 @dataclass(frozen=True)
@@ -189,16 +190,18 @@ def is_own(key: str) -> bool:
     return " " in key
 
 
-def under_ids(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def under_ids(rows: dict[str, Row]) -> dict[str, Row]:
     """Return rows of verdicts on disk by the ids of their claims.
 
     Verdicts on other versions of a claim's file, and on files that are gone, are left out.
     """
     ids = keys()
-    found = {}
-    for key, row in rows.items():
-        if key in ids:
-            found[ids[key]] = row
-        elif not is_own(key):
-            found[key] = row
-    return found
+    return {ids.get(key, key): row for key, row in rows.items() if key in ids or not is_own(key)}
+
+
+def other_versions(rows: dict[str, Row]) -> list[str]:
+    """Return the ids of claims that have verdicts, but not on the present version of their file."""
+    ids = keys()
+    judged = {key.split()[0] for key in rows if is_own(key)}
+    valid = {ids[key] for key in rows if key in ids}
+    return sorted(judged - valid)

@@ -213,7 +213,10 @@ def _checked_measurement(own: OwnClaim, measure: Callable, names: list[str]) -> 
         window = f" in window {arguments[1]}" if len(arguments) > 1 else ""
         complaint = _complaint_about_numbers(numbers)
         if complaint:
-            raise InputError(f"{where}: the measurement returns {complaint}{window}")
+            raise InputError(
+                f"{where}: the measurement returns {complaint}{window}; where the claim cannot be "
+                'asked of a model, raise Untestable("why")'
+            )
         if sorted(numbers) != names:
             raise InputError(
                 f"{where}: the measurement returns {', '.join(sorted(numbers))}, but the rule and "

@@ -66,7 +66,7 @@ def try_on_untrained(claim: Evidence) -> Iterator[str]:
         numbers.append(f"{name.replace('_', ' ')} {summary.interval(number)}")
     yield (
         f"On untrained models of {claim.species[0]}, with 95 % intervals: {', '.join(numbers)}. "
-        f"There the rule says: {row['verdict']}."
+        f"The verdict on them: {row['verdict']}."
     )
     repeated = untrained_row(claim)
     if repeated["numbers"] != row["numbers"]:

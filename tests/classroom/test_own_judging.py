@@ -45,7 +45,7 @@ def test_a_check_shows_untrained_models_and_keeps_the_others_to_itself(plant, an
     write(answers)
     said = checked()
     assert "each planted case its verdict" in said and "size 0.21 (" in said
-    assert "the rule says: qualified" in said and "Trained models give other numbers" in said
+    assert "The verdict on them: qualified" in said and "Trained models give other numbers" in said
     assert "4.1" not in said and said.endswith("minitx claim judge U1")
     assert not verdicts.read_all()
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -18,9 +18,11 @@ class Claim:
     """list: all your claims; new "A SENTENCE": write a file to fill in; check U1: try its rule on
     the planted cases, and its measurement on untrained models; judge U1 MODEL...: judge it on
     models, by default on the small ones that minitx trains itself (zoo)."""
-    claim: tyro.conf.Positional[str | None] = None
+    claim: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="[CLAIM]")] = None
     """A sentence that can turn out false, for new; the id of a claim, such as U1, otherwise."""
-    models: tyro.conf.Positional[tuple[str, ...]] = ()
+    models: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="[MODEL ...]")
+    ] = ()
     """For judge: folders of runs or other models, GGUF files, names of pulled models, or zoo."""
     corpus: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """For judge MODEL: a text to measure on, as for `minitx judge`."""

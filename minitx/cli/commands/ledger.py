@@ -62,7 +62,9 @@ class Ledger:
         found = {}
         for judged in verdicts.read_all():
             if judged.rules == verdicts.rules_hash():
-                found[judged.label] = own_claims.under_ids(judged.claims)
+                rows = own_claims.under_ids(judged.claims)
+                if rows:
+                    found[judged.label] = rows
                 self.name_other_versions(judged)
             else:
                 say(
@@ -72,12 +74,10 @@ class Ledger:
         return found
 
     def name_other_versions(self, judged) -> None:
-        """Name claims of the learner's own that a model has verdicts on, but for other files."""
+        """Name claims of the learner's own whose file is not the one that was judged."""
         from minitx.classroom import own_claims
 
-        valid = own_claims.keys()
-        ids = {key.split()[0] for key in judged.claims if own_claims.is_own(key)}
-        for id in sorted(ids - set(valid.get(key) for key in judged.claims)):
+        for id in own_claims.other_versions(judged.claims):
             if id in own_claims.paths():
                 cure = f"judge it again with `minitx claim judge {id} {judged.origin}`"
                 say(f"{id} was changed after {judged.label} was judged: {cure}")
