@@ -81,10 +81,8 @@ class _broken:
         frames = traceback.extract_tb(trace)
         lines = [frame.lineno for frame in frames if frame.filename == str(self.own.path)]
         where = self.own.at(lines[-1] if lines else None)
-        message = " ".join(str(error).split())[:LONGEST]
-        raise InputError(
-            f"{where}: {self.part} breaks with {type(error).__name__}: {message}"
-        ) from None
+        message = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST]
+        raise InputError(f"{where}: {self.part} breaks with {message}") from None
 
 
 def _claim_in(own: OwnClaim, namespace: dict[str, Any]) -> Evidence:
@@ -210,11 +208,11 @@ def _checked_measurement(own: OwnClaim, measure: Callable, names: list[str]) -> 
         with _broken(own, "the measurement"):
             numbers = measure(*arguments)
         where = own.at(_line_of(own, measure))
-        window = f" in window {arguments[1]}" if len(arguments) > 1 else ""
+        window = f"in window {arguments[1]} " if len(arguments) > 1 else ""
         complaint = _complaint_about_numbers(numbers)
         if complaint:
             raise InputError(
-                f"{where}: the measurement returns {complaint}{window}; where the claim cannot be "
+                f"{where}: {window}the measurement returns {complaint}; where the claim cannot be "
                 'asked of a model, raise Untestable("why")'
             )
         if sorted(numbers) != names:

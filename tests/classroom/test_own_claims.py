@@ -187,7 +187,7 @@ WRONG_NUMBERS = {  # what the measurement returns: words of the message
 def test_a_measurement_that_gives_no_numbers_is_named(returned, answers):
     path = write(answers, MEASURED, returned)
     claim = read()
-    line = f"{path}, line {line_of(FILE, 'def measure')}: the measurement returns"
+    line = f"{path}, line {line_of(FILE, 'def measure')}: "
     refused(lambda: claim.measure(reading(1, 2, 3, 4), 3), line, *WRONG_NUMBERS[returned])
 
 
