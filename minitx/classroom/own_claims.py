@@ -8,6 +8,7 @@ import ast
 import hashlib
 import json
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,9 @@ def read(id: str, path: Path) -> OwnClaim:
     except UnicodeDecodeError:
         raise InputError(f"{path} is not UTF-8 text: save it as such") from None
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an unknown escape, such as "\\d"
+            tree = ast.parse(text)
     except SyntaxError as error:
         where = f"{path}, line {error.lineno}" if error.lineno else str(path)
         raise InputError(f"{where} is not Python ({error.msg}): mend that line") from None

@@ -77,6 +77,11 @@ def test_claims_that_do_not_exist_are_named():
         refused(lambda words=words: own_claims.find(words), "has no claim", "U1")
 
 
+def test_an_unknown_escape_is_no_mistake(answers):
+    write(answers, '"""The planted', '"""\\d: the planted')
+    assert read().measure(reading(2), 0)["size"] == 2
+
+
 def test_files_that_cannot_be_read_are_named(answers):
     path = write(answers)
     path.write_bytes(b"CLAIM = '\xff'")
