@@ -94,8 +94,9 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 # think in directions at all.
 #
 # A seed fixes the numbers that a model begins with and the order of its text. So we compare seed by
-# seed. Three seeds are few: the mean of endlessly many lies within 4.30 *standard errors* of theirs
-# in 95 of 100 cases. The standard error is their standard deviation over the root of three.
+# seed. Three seeds are few: the mean of very many would lie within 4.30 *standard errors* of theirs
+# in 95 of 100 cases. The standard error is their standard deviation over the root of three. Our
+# rule says *surely* if all of this interval is on one side of the edge of the margin.
 
 # %% folded What is lost of what a model knows, in percent
 def lost(kinds):
@@ -124,16 +125,16 @@ for place, head in enumerate(heads):
 
 # %%
 picture = Picture("l10_layernorm_or_loss", "What does a model lose without lengths?", panels=2)
-picture.bars(0, heads, lost_without, "no LayerNorm", of=2, place=0)
-picture.bars(0, heads, lost_with_norm, "LayerNorm", of=2, place=1)
-picture.baseline(0, heads, lost_by_turns, "no LayerNorm, states turned as far")
-picture.guess(0, guess, at=0)
+picture.bars(0, heads, lost_without, "no LayerNorm", of=3, place=0)
+picture.bars(0, heads, lost_with_norm, "LayerNorm", of=3, place=1)
+picture.bars(0, heads, lost_by_turns, "baseline: no LayerNorm, turned", of=3, place=2)
+picture.guess(0, guess, at=-0.27)
 picture.dress(0, "all states at one length", "head", "lost, % of what it knows", ylim=(0, None))
 picture.dots(1, [[0, 1, 2]] * len(difference), difference, "one seed")
 picture.axes[1].errorbar([0, 1, 2], middle, reach, fmt="none", color="black", capsize=6)
 picture.axes[1].axhspan(-5, 5, color="0.9", zorder=0, label="inside the margin")
 picture.axes[1].set_xticks([0, 1, 2], heads)
-picture.dress(1, "how much more without LayerNorm", "head", "points")
+picture.dress(1, "how much more without LayerNorm", "head", "points", xlim=(-0.5, 2.5))
 picture.save()
 reveal("L10.a", lost_without[:, 0].mean(), f"turns as far cost {lost_by_turns[:, 0].mean():.0f} "
        "percent. Length counts, but less than direction.")
@@ -156,7 +157,7 @@ reveal("L10.c", outcomes[0 if inside else 1 if outside else 2], "see where the i
 #
 # ## Your turn
 #
-# 1. Write the rule that you were promised.
+# 1. Write the rule that was preregistered.
 # 2. Write the cosine head. Say first: with a scale of 1 and 50 tokens, how sure can it be at most?
 # 3. Without LayerNorm, a reader *can* use length. Build one: a unit of an MLP that is silent for a
 #    state and answers if the state is twice as long.
@@ -185,9 +186,9 @@ def sees_length(x_D):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Both readers look for the one reason. Length counts where somebody reads it: a reader without a
-# LayerNorm, or a head that is no cosine. Take both away, and nothing is lost. Leave both, and our
-# models still do most of their work with directions: that part needs neither reason.
+# Both readers look for one reason. In our models, length counts if it reaches a head that sees it.
+# A LayerNorm takes it away, and a cosine head ignores it: each of them is enough. And with neither,
+# the models still keep most of what they know. For that part, nobody has named the reason yet.
 #
 # The first reader is right that behind a LayerNorm length cannot count. The second is right that it
 # counts for little without one. And exercise 2: cosines end at -1 and 1, so with a scale of 1 one
@@ -207,6 +208,7 @@ judge("C1", "C2")
 #
 # No single model can settle C1 or C2: that takes models that differ in the norm, or in the head,
 # and in nothing else. What SmolLM2 can show is what its last norm does to the lengths of states.
+# (It is an RMSNorm, which divides like LayerNorm, but leaves the mean in.)
 
 # %% quiet
 run = real_model()

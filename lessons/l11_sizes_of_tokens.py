@@ -73,8 +73,8 @@ draw_targets(1, 2, 3)
 #
 # ## Worked example: what pushes a row
 #
-# Training moves each row of the unembedding against its *gradient*: the sum, over all states, of
-# the state times the token's probability, which is less 1 where the token is right.
+# Training moves each row of the unembedding against its *gradient*. This is a sum over all states:
+# the state times the token's probability, or times probability minus 1 if the token is right.
 #
 # Take two states, (3, 0) and (0, 3). Token a is right after the first, b after the second, and c
 # never. All rows begin at zero, so each probability is 1/3. The gradient of a is -2/3 of the first
@@ -142,10 +142,10 @@ reveal("L11.a", np.mean(bars["Adam\nscores"]), "they are never right, so every s
 reveal("L11.b", np.mean(bars["Adam\nreads"]), "they are as they began, and the others grew.")
 
 # %% [markdown]
-# Left, at the edge, stand the words that never occur. With Adam their rows are the longest; with
-# SGD, those of frequent words, whose pushes are the largest. Right: the same words are giants in
-# the table that scores, and dwarfs in the table that reads. Nothing made the dwarfs short. They
-# were left behind. Weight decay changes little: it shortens all rows alike.
+# Left, at the edge, stand the words that never occur. With Adam their rows are the longest. With
+# SGD they are longer than most, but rows of frequent words get the largest pushes. Right: the same
+# words are giants in the table that scores, and dwarfs in the table that reads. Nothing made the
+# dwarfs short; they were left behind. Weight decay changes little: it shortens all rows alike.
 #
 # A long row is a large target. But who hits it? We ask 1,000 random states, and as many real ones,
 # which the tied model computes as it reads. The **baseline** has all rows at one length: what the

@@ -1,15 +1,9 @@
 """The end of a lesson's argument: its claims, judged on this machine's models and on a real one."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from minitx.classroom.learner import tell
 from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
-
-if TYPE_CHECKING:
-    from minitx.runs.run import Run
+from minitx.runs.run import Run
 
 REAL_MODEL = "smollm2"
 
