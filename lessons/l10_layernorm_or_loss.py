@@ -148,8 +148,8 @@ reveal("L10.c", outcomes[0 if inside else 1 if outside else 2], "see where the i
        "ends, and where the margin does.")
 
 # %% [markdown]
-# Left: with LayerNorm nothing is lost, as the first reader says. With the cosine as head nothing is
-# lost either, and there is no LayerNorm in that model. Dot product and distance lose a little. All
+# Left: with LayerNorm next to nothing is lost, as the first reader says. With the cosine as head it
+# is the same, and there is no LayerNorm in that model. Dot product and distance lose a little. All
 # six have the same loss, so the loss is not what makes the difference.
 #
 # Right: an interval that crosses the edge of the grey band is no proof of anything. "We found no
@@ -159,8 +159,8 @@ reveal("L10.c", outcomes[0 if inside else 1 if outside else 2], "see where the i
 #
 # 1. Write the rule that was preregistered.
 # 2. Write the cosine head. Say first: with a scale of 1 and 50 tokens, how sure can it be at most?
-# 3. Without LayerNorm, a reader *can* use length. Build one: a unit of an MLP that is silent for a
-#    state and answers if the state is twice as long.
+# 3. Without LayerNorm, a block *can* use length. Build one unit of an MLP, max(0, w.x + b), that is
+#    silent for a state and answers if the state is twice as long.
 
 # %% exercise L10.e1
 @check("L10.e1")
@@ -207,8 +207,9 @@ judge("C1", "C2")
 # ## The same on a real model
 #
 # No single model can settle C1 or C2: that takes models that differ in the norm, or in the head,
-# and in nothing else. What SmolLM2 can show is what its last norm does to the lengths of states.
-# (It is an RMSNorm, which divides like LayerNorm, but leaves the mean in.)
+# and in nothing else. What SmolLM2 can show is the first reader's half of the truth: before its last
+# norm, states differ in length; behind it, and before the gain, they do not. (It is an RMSNorm,
+# which divides like LayerNorm, but leaves the mean in.)
 
 # %% quiet
 run = real_model()

@@ -121,14 +121,14 @@ for task in ("scores", "reads"):
     bars[f"SGD\n{task}"] = times_as_long(sgd, task)
 bars["Adam\ntied"] = times_as_long(tied, "scores")
 bars["tied\ndecay"] = times_as_long(decay, "scores")
+for name, family in {"Adam": adam, "SGD": sgd}.items():
+    low, high = np.quantile(norms(table(family.models[0], "scores")), [0.1, 0.9])
+    print(f"{name}: the middle 80 % of the rows differ in length by a factor of {high / low:.1f}")
 
 # %%
 picture = Picture("l11_sizes_of_tokens", "How long is the row of a word?", panels=2)
 for name, family in {"Adam": adam, "SGD": sgd}.items():
-    length_V = norms(table(family.models[0], "scores"))
-    low, high = np.quantile(length_V, [0.1, 0.9])
-    print(f"{name}: the middle 80 % of the rows differ in length by a factor of {high / low:.1f}")
-    picture.dots(0, count_V, length_V, name)
+    picture.dots(0, count_V, norms(table(family.models[0], "scores")), name)
 picture.dress(0, "unembedding, one model each", "times that the word occurs", "length of its row",
               xscale="symlog")
 picture.bars(1, list(bars), np.transpose(list(bars.values())))
@@ -142,7 +142,7 @@ reveal("L11.a", np.mean(bars["Adam\nscores"]), "they are never right, so every s
 reveal("L11.b", np.mean(bars["Adam\nreads"]), "they are as they began, and the others grew.")
 
 # %% [markdown]
-# Left, at the edge, stand the words that never occur. With Adam their rows are the longest. With
+# Left, at the edge, stand the words that never occur. Adam makes their rows the longest. With
 # SGD they are longer than most, but rows of frequent words get the largest pushes. Right: the same
 # words are giants in the table that scores, and dwarfs in the table that reads. Nothing made the
 # dwarfs short; they were left behind. Weight decay changes little: it shortens all rows alike.
@@ -210,10 +210,9 @@ def can_win(w_V2):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A token that is never right is pushed at every step. The same word is a giant in one table and a
-# dwarf in the other: the length of a row tells how it was trained. The belief is right about the
-# embedding of an untied model. And in many dimensions, a row in the shade nearly always has a side
-# left on which it can win.
+# A token that is never right is pushed at every step. The length of a row tells how it was trained:
+# by which optimizer, and in which table. The belief is right about the embedding of an untied
+# model. And in many dimensions, a row in the shade usually has a side on which it still wins.
 
 # %% quiet
 quiz("L11")

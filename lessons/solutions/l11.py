@@ -51,7 +51,7 @@ def judge_giant(answer, w_VD, giant, shaded):
     if new_D @ shaded_D > shaded_D @ shaded_D:
         return None
     return (
-        f"in the direction of row {shaded} the giant has {new_D @ shaded_D:.3g}, and row {shaded} "
+        f"in the direction of row {shaded} the giant gets {new_D @ shaded_D:.3g}, and row {shaded} "
         f"itself {shaded_D @ shaded_D:.3g}"
     )
 
@@ -94,7 +94,7 @@ EXERCISES = {
                 lambda w, g, s: np.where(np.arange(len(w))[:, None] == s, 0.1 * w, w),
             "the giant should point where it did":
                 lambda w, g, s: np.where(np.arange(len(w))[:, None] == g, 2 * w[s], w),
-            "in the direction of row 3 the giant has":
+            "in the direction of row 3 the giant gets":
                 lambda w, g, s: np.where(np.arange(len(w))[:, None] == g, 1.01 * w, w),
         },
         judge_giant,
