@@ -13,12 +13,12 @@
 #
 # ## Predict
 #
-# Three words have to be made precise before anybody can be right.
+# Three phrases have to be made precise before anybody can be right.
 #
 # - A model *thinks in directions* as far as it can do without the lengths of its states. So we give
 #   all states of a layer one length, their median, and let the rest of the model go on.
-# - What a model *knows* is how far its loss lies below the loss of somebody who knows only how
-#   frequent each letter is. We ask which part of that is lost.
+# - What a model *knows* is how far its loss on held-out text lies below the loss of somebody who
+#   knows only how frequent each letter is. We ask which part of that is lost.
 # - *Much the same* can mean anything as long as nobody says how near is near. So we set a *margin*
 #   before we see a number: 5 points, a twentieth of what a model knows.
 #
@@ -27,7 +27,8 @@
 # outside, and otherwise it is *undecided*.
 #
 # The last thing to know is the *head*: how a last state x and the row w of a token make a logit.
-# Our models have three: the dot product, the cosine, and minus half the squared distance.
+# There are three: the dot product, the cosine times a learned number, its *scale*, and minus half
+# the squared distance.
 
 # %% quiet
 import numpy as np
@@ -80,7 +81,8 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 
 # %% [markdown]
 # One and the same loss, and length means three things. For the dot product it is sureness: a wins
-# more clearly. For the distance it decides who wins: first b, then a. For the cosine it is nothing.
+# more clearly. For the distance it decides who wins: first b, then a. For the cosine (here with the
+# scale 1) it is nothing.
 # **The loss sees logits only. What length means is decided by the head.** That holds for any loss
 # that is computed from logits, such as the squared error of the probabilities.
 #
@@ -95,8 +97,9 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 #
 # A seed fixes the numbers that a model begins with and the order of its text. So we compare seed by
 # seed. Three seeds are few: the mean of very many would lie within 4.30 *standard errors* of theirs
-# in 95 of 100 cases. The standard error is their standard deviation over the root of three. Our
-# rule says *surely* if all of this interval is on one side of the edge of the margin.
+# in 95 of 100 cases. The standard error is their standard deviation over the root of three. This is
+# the interval. *Surely inside* means that all of it lies inside the margin, and *surely outside*
+# that all of it lies outside.
 
 # %% folded What is lost of what a model knows, in percent
 def lost(kinds):
@@ -207,9 +210,9 @@ judge("C1", "C2")
 # ## The same on a real model
 #
 # No single model can settle C1 or C2: that takes models that differ in the norm, or in the head,
-# and in nothing else. What SmolLM2 can show is the first reader's half of the truth: before its last
-# norm, states differ in length; behind it, and before the gain, they do not. (It is an RMSNorm,
-# which divides like LayerNorm, but leaves the mean in.)
+# and in nothing else. SmolLM2 can show the first reader's half of the truth: before its last norm,
+# states differ in length; behind it, and before the gain, they do not. (It is an RMSNorm, which
+# divides like LayerNorm, but leaves the mean in.)
 
 # %% quiet
 run = real_model()
