@@ -82,9 +82,9 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 # %% [markdown]
 # One and the same loss, and length means three things. For the dot product it is sureness: a wins
 # more clearly. For the distance it decides who wins: first b, then a. For the cosine (here with the
-# scale 1) it is nothing.
-# **The loss sees logits only. What length means is decided by the head.** That holds for any loss
-# that is computed from logits, such as the squared error of the probabilities.
+# scale 1) it is nothing. **The loss sees logits only. What length means is decided by the head.**
+# That holds for any loss that is computed from logits, such as the squared error of the
+# probabilities.
 #
 # ## Run it: take the lengths away
 #

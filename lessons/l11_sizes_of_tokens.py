@@ -103,14 +103,14 @@ for name, gradient_D in zip("abc", gradient_VD, strict=True):
 # in *tied* models, where one table does both. *Weight decay* shortens all rows by a small share at
 # each step. The **baseline** is 1, as before training: then these rows are as long as any.
 
+# %% folded Which table a model scores with, and which it reads with
+def table(model, task):
+    return model.unembedding_VD if task == "scores" else model.embedding.table[...]
+
 # %%
 adam, sgd = zoo.load("sizes-adam-untied"), zoo.load("sizes-sgd-untied")  # three seeds each
 tied, decay = zoo.load("sizes-adam-tied"), zoo.load("sizes-decay-tied")
 unseen = adam.data.generator.unseen  # the words that never occur
-count_V = np.bincount(adam.data.train_tokens, minlength=adam.config.vocab)
-
-def table(model, task):
-    return model.unembedding_VD if task == "scores" else model.embedding.table[...]
 
 def times_as_long(family, task):
     return [length_of_unseen(table(model, task), unseen) for model in family.models]
@@ -126,6 +126,7 @@ for name, family in {"Adam": adam, "SGD": sgd}.items():
     print(f"{name}: the middle 80 % of the rows differ in length by a factor of {high / low:.1f}")
 
 # %%
+count_V = np.bincount(adam.data.train_tokens, minlength=adam.config.vocab)
 picture = Picture("l11_sizes_of_tokens", "How long is the row of a word?", panels=2)
 for name, family in {"Adam": adam, "SGD": sgd}.items():
     picture.dots(0, count_V, norms(table(family.models[0], "scores")), name)
