@@ -103,7 +103,7 @@ EXERCISES = {
         gradient_of_unseen,
         (
             "For each state: which number stands before it in the worked example?",
-            "Average probability times state over all states; the token is never right.",
+            "Average probability times state. It does not matter which other tokens are right.",
         ),
         random_states,
         {
