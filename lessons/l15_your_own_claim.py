@@ -21,13 +21,13 @@ import itertools
 import numpy as np
 
 from minitx.classroom import (
-    Picture, check, draw, finish, held_out, over_seeds, predict, quiz, reveal,
+    Picture, check, draw, finish, held_out, over_seeds, predict, quiz, real_model, reveal,
 )  # fmt: skip
 from minitx.classroom.learner import tell
 from minitx.classroom.own_judging import try_on_untrained
-from minitx.classroom.verdicts import real_model, show
+from minitx.classroom.verdicts import show
 from minitx.compiled import trace
-from minitx.evidence import judging, zoo_judging
+from minitx.evidence import judging, reading, zoo_judging
 from minitx.evidence.evidence import Evidence, three_way
 from minitx.measure import entropy
 from minitx.runs import zoo
@@ -228,7 +228,7 @@ quiz("L15")
 # ## Verdicts
 
 # %% quiet
-show("L15", row, CLAIM)
+show("L15", row, words=CLAIM)
 
 # %% [markdown]
 # ## The same on a real model
@@ -237,8 +237,9 @@ show("L15", row, CLAIM)
 # alone gives larger gaps: compare the two numbers. The rule is the same; nobody may move it now.
 
 # %% quiet
-if (smollm2 := real_model("fables")) is not None:
-    show("L15", judging.judge_claim(claim, smollm2), CLAIM, with_rule=False)
+if (smollm2 := real_model()) is not None:
+    seen = reading.read(smollm2, ["fables"])
+    show("L15", judging.judge_claim(claim, seen), with_rule=False, words=CLAIM)
 
 # %% [markdown]
 # ## In short

@@ -3,6 +3,7 @@
 from minitx.classroom.learner import tell
 from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
+from minitx.runs.run import Run
 
 REAL_MODEL = "smollm2"
 
@@ -25,22 +26,15 @@ def judge_real_model(*ids: str) -> None:
     from minitx.evidence import judging, reading
 
     check(ids)
-    run = load_real_model()
-    if run is not None:
-        for id, row in judging.judge_run(run, reading.read(run), ids):
-            show(id, row, with_rule=False)
+    run = real_model()
+    if run is None:
+        return
+    for id, row in judging.judge_run(run, reading.read(run), ids):
+        show(id, row, with_rule=False)
 
 
-def real_model(text: str):
-    """Return the real model that has read windows of a text; None where it was not pulled."""
-    from minitx.evidence import reading
-
-    run = load_real_model()
-    return None if run is None else reading.read(run, [text])
-
-
-def load_real_model():
-    """Return the real model and name it; return None, and say how to get it, if it is missing."""
+def real_model() -> Run | None:
+    """Return a real model, and print which; None if none was pulled: then say how to get it."""
     from minitx.pretrained import loader
 
     try:
@@ -62,10 +56,10 @@ def check(ids: tuple[str, ...]) -> None:
             raise InputError(f"there is no claim {id!r}{suggest(id, words)}")
 
 
-def show(id: str, row: dict, words: str = "", with_rule: bool = True) -> None:
+def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
     """Print a verdict as a sentence, and the rule that it follows from.
 
-    `words` are those of a claim that is not one of the articles'.
+    `words` are the claim, if it is not one of the articles'.
     """
     from minitx.evidence import summary
 
