@@ -40,12 +40,10 @@ predict("L15.b", "And the same model before training? It is", kinds)
 # %% [markdown]
 # ## Touch it: the rule comes first
 #
-# A rule says which numbers support the sentence, which refute it, and which do neither. Whoever
-# writes it after seeing the numbers will find a rule that fits. So we write it now. The number will
-# be the *gap*: the entropy at beginnings, minus that inside words.
-#
-# In the picture, dots are **planted cases**: gaps that we make up, each with the verdict that it
-# should get. Move the two thresholds until every dot lies where it belongs.
+# A rule says which numbers support the sentence and which refute it. Whoever writes it after seeing
+# the numbers will find one that fits. So we write it now, for the *gap*: the entropy at beginnings,
+# minus that inside words. In the picture, dots are **planted cases**: gaps that we make up, each
+# with the verdict that it should get. Move the thresholds until every dot lies where it belongs.
 
 # %% folded Draw planted cases beside two thresholds
 def draw_rule(supported_from, refuted_up_to):
@@ -93,7 +91,7 @@ print(f"gap {gap:.2f}; of {len(by_chance)} pairs, {as_large} gives a gap as larg
 #
 # ## Run it: from the rule to the verdict
 #
-# First the rule. Its docstring says it in words, with a reason for each threshold.
+# The rule's docstring says it in words, with a reason for each threshold.
 
 # %%
 def rule(gap, by_chance):
@@ -111,8 +109,8 @@ for verdict, cases in PLANTED.items():
         print(f"{numbers} planted for {verdict}: the rule says {rule(**numbers)}")
 
 # %% [markdown]
-# Then the measurement. It gets a *reading*: a model that has read windows of text. The measurement
-# is called for each window, and returns numbers with the names that the rule takes.
+# The measurement gets a *reading*: a model that has read windows of text. It is called for each
+# window, and returns numbers with the names that the rule takes.
 
 # %%
 def measure(reading, window):
@@ -247,10 +245,9 @@ if (smollm2 := real_model()) is not None:
 # Write the rule before you see the numbers, and plant a case that refutes it. Ask what you would
 # see if there were nothing to see, and what an untrained model gives. Then let the numbers come.
 #
-# What comes next is yours. `minitx claim new "A sentence that can turn out false."` writes a file
-# with these parts, `minitx claim check U1` tries it, and `minitx claim judge U1` judges it. Its
-# verdict then stands in `minitx ledger`, after the 65. The claim of the exercises is a good first
-# one.
+# Next: `minitx claim new "A sentence that can turn out false."` writes a file with these parts,
+# `minitx claim check U1` tries it, and `minitx claim judge U1` judges it. Its verdict then stands
+# in `minitx ledger`, after the 65. The claim of the exercises is a good first one.
 
 # %% quiet
 finish("L15")
