@@ -138,7 +138,7 @@ def by_part(model):  # the lead, the term of each part in it, what it loses with
 
 leads, terms, losses = zip(*map(by_part, family.models), strict=True)
 picture = Picture("l13_parts", "Which part makes the receiver lead over the giver?")
-picture.bars(0, names, terms, "its term in the lead", of=2, place=0)
+picture.bars(0, names, terms, "its term in the lead", of=2)
 picture.bars(0, names, losses, "what the lead loses without it", of=2, place=1)
 picture.dress(0, "", "", "logits")
 picture.save()
@@ -146,11 +146,11 @@ print(f"lead {np.mean(leads):.2f}; terms of the parts {np.sum(terms, axis=1).mea
       f"losses {np.sum(losses, axis=1).mean():.2f}")
 
 # %% [markdown]
-# With the embedding's, the terms add up to the lead, by algebra. The losses do not have to: a part
-# also works through later parts, which read what it wrote. Attribution does not see that.
+# With the embedding's, the terms add up to the lead, by algebra. The losses do not have to: later
+# parts read what a part wrote. Attention 1 has hardly a term, but without it the lead is gone.
 #
-# Last, the planes. The state is shown by the logits of two people, less the mean of all logits: a
-# mark after the embedding (the lowest), after each attention, and after each MLP.
+# Last, the planes: the logits of two people, less the mean of all logits, in five marks: after the
+# embedding (the lowest), and after each attention and each MLP.
 
 # %%
 planes = in_planes(family.models[0], contest)

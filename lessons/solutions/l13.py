@@ -131,7 +131,7 @@ QUIZ = {
     "L13.q2": Question(
         "The terms of a part in a logit are zero, but ablating the part costs half of the logit. "
         "How can that be?",
-        ("later parts read what it wrote", "the terms were computed wrongly",
+        ("it works through later parts", "the terms were computed wrongly",
          "the part writes noise"),
         0,
         "Its way to the logits leads through other parts, and attribution books it there.",
