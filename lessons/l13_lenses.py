@@ -36,8 +36,8 @@ halfway = predict("L13.a", "Our model of letters has six blocks. At which share 
                   "lens after block 3 name the letter that the model says in the end?",
                   low=0, high=1)
 reads = ["reads nearly nothing", "reads a good part"]
-predict("L13.b", "We fit a lens to the states of an untrained model, to name what the trained one "
-        "says. On text that the lens has not seen, it", reads)
+predict("L13.b", "A lens gets the states of an untrained model. We fit it to name what the trained "
+        "model says. On text that it has not seen, it", reads)
 seems = ["yes", "no"]
 predict("L13.c", "A sentence ends in Mary. We draw the path of its state in the plane of Mary and "
         "somebody who is not in the sentence. Does it seem to head for Mary?", seems)
