@@ -53,6 +53,10 @@ def unit(x_D):
     return x_D / np.linalg.norm(x_D)
 
 
+def layer_norm(x_ZD):
+    return (x_ZD - x_ZD.mean(axis=1, keepdims=True)) / x_ZD.std(axis=1, keepdims=True)
+
+
 def by_first_and_last_step(path_LD):
     first_D, last_D = unit(path_LD[0]), path_LD[-1] - path_LD[-2]
     return first_D, unit(last_D - (last_D @ first_D) * first_D)
@@ -84,6 +88,8 @@ EXERCISES = {
                 lambda x, g, w: x / np.sqrt(np.mean(x**2, axis=1, keepdims=True)) @ w.T,
             "this divides by the length, and the mean of the squares is smaller than their sum":
                 lambda x, g, w: (x / np.linalg.norm(x, axis=1, keepdims=True) * g) @ w.T,
+            "this is a LayerNorm: an RMSNorm leaves the mean where it is":
+                lambda x, g, w: (layer_norm(x) * g) @ w.T,
             "one divisor for all states: each state has its own":
                 lambda x, g, w: (x / np.sqrt(np.mean(x**2)) * g) @ w.T,
         },
