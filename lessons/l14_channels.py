@@ -40,8 +40,8 @@ same = ["stay the same", "change a little", "fall apart"]
 predict("L14.a", "We put the 96 channels into a random order: in both tables, and in all weights "
         "that read or write the state. The predictions", same)
 share = predict("L14.b", "We fit a factor for each channel, to predict a block's update from the "
-                "state. Which share of the update does that explain, on text that it was not "
-                "fitted to?", low=0, high=1)
+                "state. Which share of the update does that explain on other text? (0 is no more "
+                "than the mean update explains, 1 is all.)", low=0, high=1)
 ways = ["explain much less", "explain about as much", "explain much more"]
 predict("L14.c", "We do the same with 96 random directions in place of the channels. They", ways)
 
