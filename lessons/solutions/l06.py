@@ -74,6 +74,7 @@ EXERCISES = {
             "no token is left out": lambda z, k: softmax(z),
             "one token too few may be drawn": lambda z, k: top_k_probabilities(z, k - 1),
         },
+        conclusion="A smaller k leaves fewer tokens to draw, so texts vary less.",
     ),
     "L06.e3": Exercise(
         leaking_mask,

@@ -5,6 +5,12 @@ from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
 
 REAL_MODEL = "smollm2"
+MEANINGS = {
+    "qualified": "a part of the claim holds here, or it holds under a condition",
+    "by algebra": "it could not come out otherwise, whatever the weights",
+    "undecided": "other seeds, or other samples of the text, would give another verdict",
+    "untested": "it cannot be asked of this model",
+}  # supported and refuted say it themselves
 
 
 def judge(*ids: str) -> None:
@@ -16,22 +22,26 @@ def judge(*ids: str) -> None:
     from minitx.evidence import zoo_judging
 
     check(ids)
+    verdicts = []
     for id, row in zoo_judging.judge(ids):
         show(id, row)
+        verdicts.append(row["verdict"])
+    print()
+    for verdict, meaning in MEANINGS.items():
+        if verdict in verdicts:
+            tell(f"{verdict.upper()}: {meaning}.")
 
 
 def judge_real_model(*ids: str) -> None:
-    """Do the same on a real model, if one was pulled; otherwise say how to get it."""
+    """Do the same on a real model; if it cannot be read, say why, and how to get it."""
     from minitx.evidence import judging, reading
     from minitx.pretrained import loader
 
     check(ids)
     try:
         run = loader.load(REAL_MODEL)
-    except InputError:
-        tell(
-            f"(skipped: the same on a real model; `minitx pull {REAL_MODEL}` downloads one, 100 MB)"
-        )
+    except InputError as error:  # it was not pulled, or the package that reads it is missing
+        tell(f"(skipped: {error})")
         return
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")
     for id, row in judging.judge_run(run, reading.read(run), ids):
