@@ -214,8 +214,8 @@ quiz("L02")
 # ## Verdicts
 #
 # On our tied model: 512 tokens in 64 dimensions. Its rows are trained, and many
-# of them share a direction: a token's nearest row often has a cosine of 0.8. So
-# far fewer tokens come back here than above, where rows were random.
+# of them point nearly the same way. So fewer tokens come back here than above,
+# where the rows were random.
 
 # %% quiet
 judge("B4", "B9", "B10", "B11", "B12", "B13", "B20")

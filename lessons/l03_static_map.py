@@ -146,9 +146,9 @@ reveal("L03.b", change, f"{sphere:.0f} of 100 hit at one length, and {raw:.0f} a
 
 # %% [markdown]
 # Compare the two colours at the baseline. The third word alone cannot hit while it may answer
-# itself: it is its own nearest word. Once the question's words are excluded, it hits about one time
-# in three, because the answer is its nearest other neighbour. The arithmetic hits far more often, so
-# it does add something here. Many published analogies exclude these words without saying so.
+# itself: it is its own nearest word. Once the question's words are excluded, it hits quite often,
+# because the answer is its nearest other neighbour. Only what lies above this baseline is due to the
+# arithmetic. Many published analogies exclude these words without saying so.
 #
 # ## Your turn
 #

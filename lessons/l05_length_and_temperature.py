@@ -73,8 +73,8 @@ reveal("L05.b", "rises", "doubling z doubles the differences between logits as w
 #
 # We scale the last state of our model by c, before its LayerNorm and after it, and do the same with
 # a model that was trained without any LayerNorm. If length acts as temperature, then entropy falls
-# with c. The **baseline**, a model that knows nothing, has equal chances for all tokens: entropy
-# cannot be higher.
+# with c. The **baseline** is a model that knows nothing, for which all tokens are equally likely:
+# entropy cannot be higher.
 
 # %%
 fables, nonorm = zoo.load("fables"), zoo.load("nonorm")  # three seeds each

@@ -31,7 +31,10 @@ def leaking_mask(length):
 
 
 def judge_mask(answer, length):
-    mask_TS = np.asarray(answer)
+    try:
+        mask_TS = np.asarray(answer)
+    except ValueError:  # its rows differ in length
+        return f"the mask should have the shape {(length, length)}: one row for each position"
     if mask_TS.shape != (length, length):
         return f"the mask should have the shape {(length, length)}; yours has {mask_TS.shape}"
     past_TS = np.tril(np.ones((length, length), bool))

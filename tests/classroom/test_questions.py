@@ -113,6 +113,15 @@ def test_an_answer_is_a_letter_a_number_or_words(toy, type_in, capsys, typed):
     assert recall("L00") == {"L00.q1": True, "L00.q2": False}
 
 
+def test_the_beginning_of_a_choice_names_it_and_its_words_come_before_its_number(type_in):
+    choices = ["2", "1", "they rise", "they fall"]
+    for place, typed in enumerate(["2", "1", "they r", "4"]):
+        type_in(typed, "")
+        assert predict(f"L08.{place}", "which?", choices) == place
+    type_in("they", "")  # two choices begin so
+    assert predict("L08.x", "which?", choices) is None
+
+
 @pytest.mark.parametrize("typed", [[""], ["z", "nonsense", "3"], []])
 def test_a_skipped_question_keeps_its_answer_to_itself(toy, type_in, capsys, typed):
     type_in(*typed, "")
