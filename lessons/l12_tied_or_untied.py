@@ -107,8 +107,9 @@ picture.level(0, mirror, "best mirror table")
 picture.dress(0, "", "model", "held-out loss (nats)")
 picture.save()
 gap = (losses["tied"] - losses["untied"])[:, 0].mean()
-print(f"a token repeats itself {repeats:.0%} of the time; without blocks, tying costs {gap:.2f} "
-      f"nats, {mirror - chain.entropy():.2f} of them because the table is a mirror")
+print(f"a token follows itself {repeats:.0%} of the time")
+print(f"without blocks, tying costs {gap:.2f} nats; "
+      f"{mirror - chain.entropy():.2f} of them come from the mirror")
 
 # %% [markdown]
 # Without blocks, the tied model does not even reach the best mirror table. The belief gives the
