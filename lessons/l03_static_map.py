@@ -147,8 +147,8 @@ reveal("L03.b", change, f"{sphere:.0f} of 100 hit at one length, and {raw:.0f} a
 # %% [markdown]
 # Compare the two colours at the baseline. The third word alone cannot hit while it may answer
 # itself: it is its own nearest word. Once the question's words are excluded, it hits quite often,
-# because the answer is its nearest other neighbour. Only what lies above this baseline is due to the
-# arithmetic. Many published analogies exclude these words without saying so.
+# because the answer is its nearest other neighbour. Only what lies above this baseline is due to
+# the arithmetic. Many published analogies exclude these words without saying so.
 #
 # ## Your turn
 #
@@ -160,7 +160,8 @@ reveal("L03.b", change, f"{sphere:.0f} of 100 hit at one length, and {raw:.0f} a
 # %% exercise L03.e1
 @check("L03.e1")
 def cosine_place(x_D, w_VD, target):
-    """Return how many rows of w_VD have a larger cosine with x_D than row `target` has.
+    """Return how many rows of w_VD have a larger cosine with x_D than row
+    `target` has.
 
     For the nearest of all it is 0.
     """
@@ -169,7 +170,8 @@ def cosine_place(x_D, w_VD, target):
 # %% exercise L03.e2
 @check("L03.e2")
 def distance_after_stretching(length_x, length_y, cosine, factor):
-    """Return the distance between x and `factor` times y, from their lengths and their cosine.
+    """Return the distance between x and `factor` times y, from their lengths
+    and their cosine.
 
     Lengths 3 and 2, cosine 0 and factor 2 give 5.
     """
@@ -178,7 +180,8 @@ def distance_after_stretching(length_x, length_y, cosine, factor):
 # %% exercise L03.e3
 @check("L03.e3")
 def broken_on_the_sphere():
-    """Return man, woman, king, queen as rows x_4D: king - man + woman is exactly queen.
+    """Return man, woman, king, queen as rows x_4D: king - man + woman is
+    exactly queen.
 
     With each row at length 1, the sum has to miss queen by more than 0.1.
     """

@@ -156,8 +156,9 @@ def nearest_as_dot(x_D, w_VD):
 def length_needed(gap, square_a, square_b):
     """Return the length of the state from which on row a is the nearer one.
 
-    For a state of length 1, the dot product with a is larger than that with b by `gap`. The squared
-    lengths of the rows are square_a and square_b, and a is the longer row. (1, 5, 3) gives 1.
+    For a state of length 1, the dot product with a is larger than that with b
+    by `gap`. The squared lengths of the rows are square_a and square_b, and a
+    is the longer row. (1, 5, 3) gives 1.
     """
     ...
 

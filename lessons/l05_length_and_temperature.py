@@ -124,24 +124,30 @@ reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. 
 # %% exercise L05.e1
 @check("L05.e1")
 def stable_softmax(logits_V, temperature):
-    """Return the probabilities of V tokens. Logits [1, 1] give [0.5, 0.5] at any temperature."""
+    """Return the probabilities of V tokens. Logits [1, 1] give [0.5, 0.5] at
+    any temperature.
+    """
     ...
 
 # %% exercise L05.e2
 @check("L05.e2")
 def temperature_for(gap, probability):
-    """Return the temperature at which the better of two tokens has a probability above 0.5.
+    """Return the temperature at which the better of two tokens has a
+    probability above 0.5.
 
-    `gap` is its logit minus the other's. A gap of 2 and a probability of 0.731 give about 2.
+    `gap` is its logit minus the other's. A gap of 2 and a probability of 0.731
+    give about 2.
     """
     ...
 
 # %% exercise L05.e3
 @check("L05.e3")
 def longer_but_less_sure(w_2D, bias_2):
-    """Return x_D such that logits 2 x.w + bias have a higher entropy than x.w + bias.
+    """Return x_D such that logits 2 x.w + bias have a higher entropy than
+    x.w + bias.
 
-    w_2D has a row for each of two tokens. bias_2 has their biases, and the first is larger.
+    w_2D has a row for each of two tokens. bias_2 has their biases, and the
+    first is larger.
     """
     ...
 

@@ -120,8 +120,8 @@ reveal("L06.a", places[1] if changed[0] == 20 else places[0], "attention looks b
 def tokens_read(prompt, new):
     """Return two numbers: tokens read without a cache, and with one.
 
-    A prompt of 3 and 2 new tokens: without, 3 + 4 = 7. With, 3 + 1 = 4: the last new token is
-    written, but nobody reads it any more.
+    A prompt of 3 and 2 new tokens: without, 3 + 4 = 7. With, 3 + 1 = 4: the
+    last new token is written, but nobody reads it any more.
     """
     ...
 
@@ -139,17 +139,17 @@ def top_k_probabilities(logits_V, k):
 def leaking_mask(length):
     """Return mask_TS: True where position T may look at position S.
 
-    Every position sees itself and all before it. One single position also sees one token that comes
-    later.
+    Every position sees itself and all before it. One single position also sees
+    one token that comes later.
     """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# No position looks ahead. So nothing has to be computed twice, and every position makes a prediction
-# of its own. The belief is right about models that look in both directions: there, one more token
-# changes everything, and to predict a token that is visible teaches nothing.
+# No position looks ahead. So nothing has to be computed twice, and every position makes a
+# prediction of its own. The belief is right about models that look in both directions: there, one
+# more token changes everything, and to predict a token that is visible teaches nothing.
 
 # %% quiet
 quiz("L06")
@@ -174,8 +174,8 @@ judge_real_model("B17", "B18")
 # %% [markdown]
 # ## In short
 #
-# To write is to predict, draw, append, and run again. No position looks ahead, so earlier states can
-# be kept. And one pass over a row teaches as many predictions as the row has next tokens.
+# To write is to predict, draw, append, and run again. No position looks ahead, so earlier states
+# can be kept. And one pass over a row teaches as many predictions as the row has next tokens.
 
 # %% quiet
 finish("L06")

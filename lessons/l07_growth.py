@@ -108,9 +108,9 @@ reveal("L07.b", float(trained[:, -1].mean()), "the embedding starts out short, a
 #
 # ## And the gradient?
 #
-# Training has to know how the loss depends on the first block. This is the block's *gradient*. It is
-# computed from the last block backwards, and each block on the way multiplies it by a factor. Let
-# that factor be 0.5. With the residual connection, the way around the block adds 1 to it.
+# Training has to know how the loss depends on the first block. This is the block's *gradient*. It
+# is computed from the last block backwards, and each block on the way multiplies it by a factor.
+# Let that factor be 0.5. With the residual connection, the way around the block adds 1 to it.
 
 # %%
 for depth in (4, 12, 24):
@@ -123,8 +123,8 @@ for depth in (4, 12, 24):
 # ## Your turn
 #
 # 1. Write the residual stream.
-# 2. N updates of one length, each at a right angle to the state, double the length of the state. How
-#    long is each of them? Say first: does this fall with 1/N, or with 1/sqrt(N)?
+# 2. N updates of one length, each at a right angle to the state, double the length of the state.
+#    How long is each of them? Say first: does this fall with 1/N, or with 1/sqrt(N)?
 # 3. Build updates that are as long as the state and still make it shorter.
 
 # %% exercise L07.e1
@@ -132,15 +132,16 @@ for depth in (4, 12, 24):
 def stream(x_D, blocks):
     """Return the list of states: x_D first, then the state after each block.
 
-    `blocks` are functions from a state to an update. If x is [1] and the only block returns
-    2 * x, the states are [1] and [3].
+    `blocks` are functions from a state to an update. If x is [1] and the only
+    block returns 2 * x, the states are [1] and [3].
     """
     ...
 
 # %% exercise L07.e2
 @check("L07.e2")
 def update_length(n):
-    """Return the length of each of n updates at right angles that take length 1 to length 2.
+    """Return the length of each of n updates at right angles that take length 1
+    to length 2.
 
     A single update needs the length 1.732, the square root of 3.
     """
@@ -149,7 +150,9 @@ def update_length(n):
 # %% exercise L07.e3
 @check("L07.e3")
 def shrinking_updates(x_D):
-    """Return three updates u_3D. Each is as long as x_D, and x_D plus all three is shorter."""
+    """Return three updates u_3D: each is as long as x_D, and x_D plus all three
+    is shorter than x_D.
+    """
     ...
 
 # %% [markdown]
@@ -157,9 +160,10 @@ def shrinking_updates(x_D):
 #
 # States do get longer, in nearly every block. But "because everything is added up" explains only
 # what right angles would give. The rest is something that training made. And to say "exponentially"
-# takes more blocks than we have: over six of them, a straight line, a square root and an exponential
-# can hardly be told apart. The verdict on A11 in lesson 8 compares them. About gradients the
-# belief is half right: without the connection they can die, and norms can keep them alive as well.
+# takes more blocks than we have: over six of them, a straight line, a square root and an
+# exponential can hardly be told apart. The verdict on A11 in lesson 8 compares them. About
+# gradients the belief is half right: without the connection they can die, and norms can keep them
+# alive as well.
 
 # %% quiet
 quiz("L07")

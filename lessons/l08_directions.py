@@ -45,10 +45,11 @@ embedding = predict("L08.c", "Now our trained model of six blocks: what is the c
 panel("compass")
 
 # %% [markdown]
-# The longer x is, the less u turns it. For that, u need not know anything about x. Take u at a right
-# angle to x, and let it be r times as long. Then x, u and x + u form a right-angled triangle with
-# the sides 1, r and sqrt(1 + r*r), and the cosine between x and x + u is 1 / sqrt(1 + r*r). This is
-# the **baseline** of this lesson: what we would see if updates knew nothing about the state.
+# The longer x is, the less u turns it. For that, u need not know anything about x. Take u at a
+# right angle to x, and let it be r times as long. Then x, u and x + u form a right-angled triangle
+# with the sides 1, r and sqrt(1 + r*r), and the cosine between x and x + u is 1 / sqrt(1 + r*r).
+# This is the **baseline** of this lesson: what we would see if updates knew nothing about the
+# state.
 #
 # ## Worked example: the drunkard
 
@@ -71,7 +72,8 @@ reveal("L08.b", float(ends), "small turns add up. After eleven steps he is somew
 # For each block: the cosine between the state before and after it, as a median over 1,000 tokens of
 # text that the model has not seen. Three lines help to read it.
 #
-# - *Right angles*: the baseline. If the model's line is no higher, its updates know nothing about x.
+# - *Right angles*: the baseline. If the model's line is no higher, its updates know nothing about
+#   x.
 # - *Two different tokens*: if this is as high, all states share a common part, and the cosine says
 #   only that.
 # - *Against the embedding*: what the belief predicts to be high as well.
@@ -105,10 +107,10 @@ reveal("L08.c", float(start[:, -1].mean()), "each block turns the state a little
        "add up. Neighbours that agree do not make ends that agree.")
 
 # %% [markdown]
-# Look at the gap between the model's line and the dashed one, from block 2 on. Most of the cosine is
-# what right angles give. The rest is what the blocks really do: their updates lean towards the state
-# that they are added to, and so make it longer. Block 1 turns the state most: the embedding is
-# short, so its update is long beside it.
+# Look at the gap between the model's line and the dashed one, from block 2 on. Most of the cosine
+# is what right angles give. The rest is what the blocks really do: their updates lean towards the
+# state that they are added to, and so make it longer. Block 1 turns the state most: the embedding
+# is short, so its update is long beside it.
 #
 # ## Your turn
 #
@@ -120,7 +122,8 @@ reveal("L08.c", float(start[:, -1].mean()), "each block turns the state a little
 # %% exercise L08.e1
 @check("L08.e1")
 def baseline(r):
-    """Return the cosine between x and x + u for u at a right angle to x, and |u| = r |x|.
+    """Return the cosine between x and x + u for u at a right angle to x, and
+    |u| = r |x|.
 
     r = 0.75 gives 0.8.
     """
@@ -138,7 +141,8 @@ def cosine_of_update(growth, cosine):
 # %% exercise L08.e3
 @check("L08.e3")
 def flip_at_high_cosine(w_2D):
-    """Return two states a_D, b_D: their cosine is above 0.9, and a different row of w_2D wins.
+    """Return two states a_D, b_D: their cosine is above 0.9, and a different
+    row of w_2D wins.
 
     A row wins if its dot product with the state is the larger one.
     """
@@ -147,9 +151,9 @@ def flip_at_high_cosine(w_2D):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A high cosine between neighbours is what *adding* looks like. Only where it beats the baseline does
-# it show that a layer keeps the direction. It says nothing about the ends of the chain, because
-# angles add up. And two logits can be nearly equal, so a small turn can change the winner.
+# A high cosine between neighbours is what *adding* looks like. Only where it beats the baseline
+# does it show that a layer keeps the direction. It says nothing about the ends of the chain,
+# because angles add up. And two logits can be nearly equal, so a small turn can change the winner.
 #
 # The belief is right over a few blocks, and where the cosine is far above the baseline.
 

@@ -15,10 +15,10 @@
 #
 # ## Predict
 #
-# A *LayerNorm* takes a vector of numbers. It subtracts their mean, so that they average to 0. Then it
-# divides by their standard deviation, so that their squares average to 1. Attention and MLP, the
-# *sublayers* of a block, each read the state through a LayerNorm. So does the unembedding. LayerNorm
-# and its relatives are called *norms*.
+# A *LayerNorm* takes a vector of numbers. It subtracts their mean, so that they average to 0. Then
+# it divides by their standard deviation, so that their squares average to 1. Attention and MLP, the
+# *sublayers* of a block, each read the state through a LayerNorm. So does the unembedding.
+# LayerNorm and its relatives are called *norms*.
 
 # %% quiet
 import numpy as np
@@ -74,8 +74,8 @@ reveal("L09.a", float(norms(layer_norm(x_96))), "this is the root of 96, whateve
 #
 # At several stations of our model (every second block), we move all states by half their length and
 # let the rest of the model go on. *KL divergence* says how far a prediction moved, in nats; 0 means
-# not at all. The **baseline** is a turn in a random direction. If stretching changes as much as that,
-# then the model reads length as well as any other direction.
+# not at all. The **baseline** is a turn in a random direction. If stretching changes as much as
+# that, then the model reads length as well as any other direction.
 
 # %% folded How far predictions move if the states of a station are moved
 fables = zoo.load("fables")  # one model, trained from three seeds
@@ -153,7 +153,8 @@ def layer_norm_of_rows(x_BD, epsilon):
 # %% exercise L09.e2
 @check("L09.e2")
 def length_at(share, width, epsilon):
-    """Return the length of a vector, with mean 0, that leaves with length share * sqrt(width).
+    """Return the length of a vector with mean 0 that leaves LayerNorm with the
+    length share * sqrt(width).
 
     With a share of 0.5, a width of 3 and an epsilon of 1 it is 1.
     """
@@ -162,7 +163,8 @@ def length_at(share, width, epsilon):
 # %% exercise L09.e3
 @check("L09.e3")
 def dial(logits_V, entropy):
-    """Return the factor on all logits that gives their softmax this entropy, in nats.
+    """Return the factor on all logits that gives their softmax this entropy, in
+    nats.
 
     For the logits [2, 0] and an entropy of 0.582 it is about 0.5.
     """
@@ -190,8 +192,8 @@ judge("B16", "B31", "B37", "C6")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has a norm in front of every reader too. It is an RMSNorm: a LayerNorm that leaves the mean
-# in.
+# SmolLM2 has a norm in front of every reader too. It is an RMSNorm: a LayerNorm that leaves the
+# mean in.
 
 # %% quiet
 judge_real_model("B16", "B31", "B37")

@@ -31,17 +31,18 @@ from minitx.runs import zoo
 same = ["is unlikely", "has the same logit", "cannot be told"]
 predict("L12.a", "Such a model, tied, has learned that b follows a. Then a after b", same)
 predict("L12.b", "Three tokens follow each other in a circle: a, b, c, a, b, c. A model that "
-        "knows this has a loss of 0. But in a *mirror table* both orders of a pair get one logit. What is the lowest "
-        "loss that a mirror table can reach? (Guessing among three costs 1.10 nats.)", low=0,
-        high=3, unit="nats")
+        "knows this has a loss of 0. But in a \"mirror table\" both orders of a pair get one "
+        "logit. What is the lowest loss that a mirror table can reach? (Guessing among three costs "
+        "1.10 nats.)", low=0, high=3, unit="nats")
 
 # %% [markdown]
 # ## Touch it: what a table can say
 #
 # Each square is a pair: the row is the token that was read, the column the token that may follow.
-# The left picture is the truth of our corpus `chain`, whose tokens follow each other at random, with
-# probabilities that we know. The other two are what a model without blocks predicts, with two
-# tables and with one. Look for the mirror: it lies along the diagonal from top left to bottom right.
+# The left picture is the truth of our corpus `chain`, whose tokens follow each other at random,
+# with probabilities that we know. The other two are what a model without blocks predicts, with two
+# tables and with one. Look for the mirror: it lies along the diagonal from top left to bottom
+# right.
 
 # %% folded Draw the truth beside what models without blocks predict
 def predicted(family):
@@ -127,17 +128,19 @@ print(f"without blocks, tying costs {gap:.2f} nats; "
 # %% exercise L12.e1
 @check("L12.e1")
 def asymmetry(m_VV):
-    """Return the length of the part of m that its mirror image does not share, over that of m.
+    """Return the length of the part of m that its mirror image does not share,
+    over that of m.
 
-    The length of a table is the root of the sum of its squares. The part is (m - m.T) / 2. A table
-    that is its own mirror image gives 0.
+    The length of a table is the root of the sum of its squares. The part is
+    (m - m.T) / 2. A table that is its own mirror image gives 0.
     """
     ...
 
 # %% exercise L12.e2
 @check("L12.e2")
 def logits_with_a_matrix(e_VD, a_DD):
-    """Return logits_VV: row e of the token read, times A, dot product with each token's row.
+    """Return logits_VV: row e of the token read, times A, dot product with each
+    token's row.
 
     Rows [[1, 0], [0, 1]] and A = [[0, 2], [0, 0]] give the logits [[0, 2], [0, 0]].
     """
@@ -148,7 +151,8 @@ def logits_with_a_matrix(e_VD, a_DD):
 def worst_chain():
     """Return p_33: each row has the probabilities of the next token, and sums to 1.
 
-    The best mirror table has to lose at least 0.69 nats on it, and every token has to occur.
+    The best mirror table has to lose at least 0.69 nats on it, and every token
+    has to occur.
     """
     ...
 
@@ -156,8 +160,8 @@ def worst_chain():
 # ## Why the belief fails, and when it is right
 #
 # A text has an order, and a mirror table does not see it. That costs more here than tokens that
-# prefer themselves. The belief in one table is right for models with blocks: these break the mirror,
-# and one table saves parameters. Small models, where the table is a large share, often tie.
+# prefer themselves. The belief in one table is right for models with blocks: these break the
+# mirror, and one table saves parameters. Small models, where the table is a large share, often tie.
 
 # %% quiet
 quiz("L12")
@@ -165,8 +169,8 @@ quiz("L12")
 # %% [markdown]
 # ## Verdicts
 #
-# C11 also asks where the table came from. Sharing tables is older than transformers, and that is all
-# a lesson can say about it. What can be measured is judged. Our chain is small, so one block is
+# C11 also asks where the table came from. Sharing tables is older than transformers, and that is
+# all a lesson can say about it. What can be measured is judged. Our chain is small, so one block is
 # nearly enough to break the mirror: a likely reason why tying costs so little with it.
 
 # %% quiet
@@ -175,8 +179,8 @@ judge("B33", "B34", "C11")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 is tied. Its one table is a mirror too, so its blocks have to learn the pairs: see how near
-# to chance, 50 %, the table alone comes.
+# SmolLM2 is tied. Its one table is a mirror too, so its blocks have to learn the pairs: see how
+# near to chance, 50 %, the table alone comes.
 
 # %% quiet
 judge_real_model("B34")

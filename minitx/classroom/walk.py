@@ -19,8 +19,9 @@ PROMPTS = {  # by kind of cell: what is asked before it runs, and the letters th
     "code": ("[Enter: run this | q: leave] ", ["", "q"]),
 }
 WELCOME = (
-    "Enter goes on; q leaves, and keeps your place. Figures and panels open in your browser, or "
-    "print where they are. As a notebook: minitx lesson {number} --notebook."
+    "Enter goes on; q leaves, and keeps your place. Figures and panels open in your browser if "
+    "there is a screen; otherwise their paths are printed. As a notebook: minitx lesson {number} "
+    "--notebook."
 )
 LETTERS = {"code": "c", "hint": "h", "skip": "s", "quit": "q"}  # for a word that is typed in full
 

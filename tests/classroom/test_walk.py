@@ -49,7 +49,8 @@ def test_a_walk_asks_checks_and_ends(toy, type_in, capsys, answers):
     out = " ".join(capsys.readouterr().out.split())
     for words in (
         "SEEN ['one', 'two'] 0.3 1", "You said 0.3. It is 0.5", 'You said "that", and so it is',
-        "of 3: add", "you squared", "line 1 of", "is not Python", "skipped (help: minitx hint L00.e1)", "it is b) Beta", "it is a) one", "END",
+        "of 3: add", "you squared", "line 1 of", "is not Python",
+        "skipped (help: minitx hint L00.e1)", "it is b) Beta", "it is a) one", "END",
         "L00 is done",
     ):  # fmt: skip
         assert words in out, words
