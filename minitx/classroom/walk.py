@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minitx.classroom import answers, lessons
 from minitx.classroom.exercises import hint
-from minitx.classroom.learner import WIDEST, session, tell
+from minitx.classroom.learner import WIDEST, session, tell, tell_lines
 from minitx.classroom.lessons import Cell
 
 CODE_WIDTH = 100  # columns of the longest line of code in a lesson
@@ -138,7 +138,7 @@ def _ready(console, lesson: str, cell: Cell) -> bool:
         elif typed == "c":
             _print_code(console, cell.text)
         elif typed == "h":
-            print(hint(cell.id))
+            tell_lines(hint(cell.id))
         elif typed == "s":
             print(f"  skipped (help: minitx hint {cell.id})")
             session.passed[cell.id] = False  # so that the stub is not checked

@@ -6,7 +6,7 @@ import pytest
 
 from minitx.classroom import hint
 from minitx.classroom.answers import recall
-from minitx.classroom.learner import tell
+from minitx.classroom.learner import tell, tell_lines
 from minitx.classroom.questions import predict, quiz, reveal
 from minitx.errors import InputError
 
@@ -149,6 +149,14 @@ def test_the_hint_of_a_question_is_its_answer(toy):
 def test_questions_of_an_unknown_lesson_are_named():
     with pytest.raises(InputError, match="there is no lesson 'L77'"):
         predict("L77.a", "?")
+
+
+def test_lines_stay_apart_and_keep_their_indents(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "50")
+    tell_lines("L08.e1, solution:\n\ndef double(x):\n    return 2 * x\n" + "word " * 20)
+    out = capsys.readouterr().out
+    assert out.startswith("L08.e1, solution:\n\ndef double(x):\n    return 2 * x\nword")
+    assert max(map(len, out.splitlines())) <= 50
 
 
 @pytest.mark.parametrize("columns", ["1", "47", "300"])
