@@ -76,9 +76,9 @@ def draw_map(king, man, woman, queen):
 draw_map("king", "man", "woman", "queen")
 
 # %% [markdown]
-# The sides are nearly parallel, and not equally long: so the triangle lies beside queen, not on it.
-# On paper another word may lie nearer to it. But paper hides 30 directions. We have to measure in
-# all 32.
+# Look at opposite sides. Where they differ in length or direction, the triangle lies beside queen,
+# not on it. On paper another word may even lie nearer to it. But paper hides 30 directions. We have
+# to measure in all 32.
 #
 # ## Worked example: an analogy by hand
 #

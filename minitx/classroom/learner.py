@@ -48,7 +48,7 @@ def tell(text: str, indent: str = "") -> None:
 
 
 def tell_lines(text: str) -> None:
-    """Print text whose lines are to stay apart, such as code; a line that is too long is wrapped."""
+    """Print text whose lines stay apart, such as code; a line that is too long is wrapped."""
     for line in text.splitlines():
         tell(line)
 
