@@ -3,6 +3,7 @@
 from minitx.classroom.learner import tell
 from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
+from minitx.runs.run import Run
 
 REAL_MODEL = "smollm2"
 MEANINGS = {
@@ -33,19 +34,28 @@ def judge(*ids: str) -> None:
 
 
 def judge_real_model(*ids: str) -> None:
-    """Do the same on a real model; if it cannot be read, say why, and how to get it."""
+    """Do the same on a real model, if it can be read."""
     from minitx.evidence import judging, reading
-    from minitx.pretrained import loader
 
     check(ids)
+    run = real_model()
+    if run is None:
+        return
+    for id, row in judging.judge_run(run, reading.read(run), ids):
+        show(id, row, with_rule=False)
+
+
+def real_model() -> Run | None:
+    """Return a real model, and print which; None if it cannot be read: then say how to get it."""
+    from minitx.pretrained import loader
+
     try:
         run = loader.load(REAL_MODEL)
     except InputError as error:  # it was not pulled, or the package that reads it is missing
         tell(f"(skipped: {error})")
-        return
+        return None
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")
-    for id, row in judging.judge_run(run, reading.read(run), ids):
-        show(id, row, with_rule=False)
+    return run
 
 
 def check(ids: tuple[str, ...]) -> None:

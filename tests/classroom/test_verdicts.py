@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from minitx.classroom import judge, judge_real_model
+from minitx.classroom import judge, judge_real_model, real_model
 from minitx.errors import InputError
 from minitx.evidence import judging, reading, zoo_judging
 from minitx.evidence.claims import known_claims
@@ -93,6 +93,16 @@ def test_a_real_model_whose_reader_is_missing_is_not_to_be_pulled_again(monkeypa
     judge_real_model("A9")
     out = capsys.readouterr().out
     assert "pip install" in out and "pull" not in out
+
+
+def test_a_lesson_gets_the_real_model_itself_or_none(monkeypatch, capsys):
+    assert real_model() is None
+    run = type(
+        "Run", (), {"name": "smollm2", "config": type("Config", (), {"depth": 3, "width": 5})}
+    )
+    monkeypatch.setattr(loader, "load", lambda name: run)
+    assert real_model() is run
+    assert "pull" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_a_real_model_is_named_and_judged_without_repeating_the_rule(monkeypatch, capsys):
