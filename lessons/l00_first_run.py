@@ -25,6 +25,7 @@
 # %% quiet
 import numpy as np
 
+from minitx import generate
 from minitx.classroom import (
     Picture, check, finish, judge, judge_real_model, panel, predict, quiz,
     reveal,
@@ -47,11 +48,16 @@ predict("L00.b", "We look at nine published models. How many layers does the sma
 
 # %% quiet
 panel("next")
+fables = zoo.load("fables")
+begin_BT = fables.data.tokenizer.encode("The fox")[None]
+made = list(generate(fables.models[0], begin_BT, 64, temperature=0.5))
+print("it goes on: The fox" + fables.data.tokenizer.decode(np.concatenate(made, 1)[0]))
 
 # %% [markdown]
-# It does not write sentences. It learned for a minute from a text of 100 KB,
-# and knows which letters follow each other, and a few short words. Real models
-# have the same pieces, many more of each, and have read far more.
+# It does not write sentences, for it is small. It learned for a minute from a
+# text of 100 KB, and knows which letters follow each other, and a few short
+# words. Real models have the same pieces, many more of each, and have read far
+# more.
 #
 # ## Worked example: one text on its way through
 #

@@ -30,5 +30,5 @@ def finish(lesson: str) -> None:
     if following is None:
         tell(f"Next: {lessons.next_command()}")
         return
-    title = f"{lessons.title(following)}. {lessons.question_of(following)}".rstrip(" .")
-    tell(f"Next: {title} (minitx lesson {int(following[1:])})")
+    tell(f"Next: {lessons.title(following)} (minitx lesson {int(following[1:])})")
+    tell(lessons.question_of(following), "  ")

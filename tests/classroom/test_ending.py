@@ -64,7 +64,8 @@ def test_what_is_open_can_be_tried_again(toy, capsys):
 
 def test_the_end_asks_the_question_of_the_next_lesson_that_is_open(capsys):
     finish("L08")
-    assert "What a norm sees. If LayerNorm divides length away" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "Next: L09 What a norm sees (minitx lesson 9)\n  If LayerNorm divides length away" in out
     remember("L09", {"done": True})
     finish("L08")
     assert "What a norm sees" not in capsys.readouterr().out
