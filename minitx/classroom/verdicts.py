@@ -66,12 +66,15 @@ def check(ids: tuple[str, ...]) -> None:
             raise InputError(f"there is no claim {id!r}{suggest(id, words)}")
 
 
-def show(id: str, row: dict, with_rule: bool = True) -> None:
-    """Print a verdict as a sentence, and the rule that it follows from."""
+def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
+    """Print a verdict as a sentence, and the rule that it follows from.
+
+    `words` are the claim, if it is not one of the articles'.
+    """
     from minitx.evidence import summary
 
     print()
-    tell(f"{row['verdict'].upper()}  {claims_in_words()[id]} ({id})")
+    tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")
     if with_rule and "rule" in row:
         tell(f"Rule: {row['rule']}", "    ")
