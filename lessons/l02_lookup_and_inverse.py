@@ -141,7 +141,7 @@ picture.save()
 reveal("L02.a", round(float(of_inverse), 3), "512 tokens share 64 dimensions, "
        "and 64 / 512 is 0.125.")
 reveal("L02.b", "the cosine with each row", "only the token's own row has its "
-       "direction, and so a cosine of 1. By the other ways a longer row can win.")
+       "direction, and so a cosine of 1. By the other ways another row can win.")
 
 # %% [markdown]
 # Look at the left panel. With more than 64 tokens no table has a
