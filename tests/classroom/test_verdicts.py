@@ -44,6 +44,16 @@ def test_a_verdict_is_a_sentence_with_its_numbers_and_its_rule(judged, capsys):
     assert out.index("(A9)") < out.index("(A14)")
 
 
+def test_a_word_that_does_not_explain_itself_is_explained_once(monkeypatch, judged, capsys):
+    judge("A9")
+    assert "UNDECIDED" not in capsys.readouterr().out
+    undecided = ROW | {"verdict": "undecided"}
+    monkeypatch.setattr(zoo_judging, "judge_claim", lambda claim: undecided)
+    judge("A11", "A14")
+    out = capsys.readouterr().out
+    assert out.count("UNDECIDED: other seeds, or other samples of the text,") == 1
+
+
 def test_verdicts_are_kept_in_the_cache_and_not_judged_again(judged, cache, answers, capsys):
     judge("A9")
     first = capsys.readouterr().out
@@ -86,6 +96,16 @@ def test_a_real_model_that_was_not_pulled_costs_one_line(capsys):
     judge_real_model("A9")
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "minitx pull smollm2" in out
+
+
+def test_a_real_model_whose_reader_is_missing_is_not_to_be_pulled_again(monkeypatch, capsys):
+    def load(name):
+        raise InputError("GGUF files need the package gguf: pip install 'minitx[pretrained]'")
+
+    monkeypatch.setattr(loader, "load", load)
+    judge_real_model("A9")
+    out = capsys.readouterr().out
+    assert "pip install" in out and "pull" not in out
 
 
 def test_a_lesson_gets_the_real_model_itself_or_none(monkeypatch, capsys):
