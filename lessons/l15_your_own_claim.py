@@ -13,7 +13,7 @@
 #
 # Our sentence is: **a model is least sure where a new word begins.** The entropy of its prediction
 # says how unsure it is: 0 nats if it is certain of the next letter, 4.3 nats if all 73 letters and
-# signs are equally likely. In the middle of a word, few letters fit. At its beginning, many do.
+# signs are equally likely. Inside a word, few letters fit. At its beginning, many do.
 
 # %% quiet
 import itertools
@@ -32,122 +32,117 @@ from minitx.evidence.evidence import Evidence, three_way
 from minitx.measure import entropy
 from minitx.runs import zoo
 
-predict("L15.a", "How much less sure is our trained model at the beginning of a word than inside "
-        "one? Below 0: it is surer.", low=-5, high=5, unit="nats")
-kinds = ["less sure at beginnings, too", "equally sure everywhere", "surer at beginnings"]
+predict("L15.a", "How much higher is the entropy of our trained model where a word begins than "
+        "elsewhere? (Below 0: it is lower.)", low=-5, high=5, unit="nats")
+kinds = ["less sure at beginnings", "equally sure everywhere", "surer at beginnings"]
 predict("L15.b", "And the same model before training? It is", kinds)
 
 # %% [markdown]
 # ## Touch it: the rule comes first
 #
-# A rule says which numbers support the sentence and which refute it. Whoever writes it after seeing
-# the numbers will find one that fits. So we write it now, for the *gap*: the entropy at beginnings,
-# minus that inside words. In the picture, dots are **planted cases**: gaps that we make up, each
-# with the verdict that it should get. Move the thresholds until every dot lies where it belongs.
+# A rule says which numbers support the sentence, and which refute it. If you write it after seeing
+# the numbers, you will find a rule that fits. So we write it now, for the *gap*: the mean entropy
+# at beginnings, minus the mean entropy elsewhere. In the picture, dots are **planted cases**: gaps
+# that we make up, each with the verdict that it should get. A rule is good if each dot lies where
+# it belongs. A dot in neither area is *qualified*. (In a notebook, try other thresholds.)
 
-# %% folded Draw planted cases beside two thresholds
-def draw_rule(supported_from, refuted_up_to):
+# %% folded Draw planted cases beside the two thresholds of a rule
+def draw_rules(**rules):
     cases = {"supported": [0.8, 1.5], "qualified": [0.1, 0.3], "refuted": [0.0, -0.4]}
-    picture = Picture("l15_rule", "Which gaps support the sentence, and which refute it?")
-    for verdict, gaps in cases.items():
-        picture.dots(0, gaps, [list(cases).index(verdict)] * len(gaps), f"planted for {verdict}")
-    picture.level(0, 0, "nothing to see", axis="x")
-    picture.axes[0].axvspan(supported_from, 2, alpha=0.15, color="tab:blue", label="supported")
-    picture.axes[0].axvspan(-1, refuted_up_to, alpha=0.15, color="tab:red", label="refuted")
-    picture.dress(0, "", "gap (nats)", "", xlim=(-1, 2), ylim=(-0.5, 2.5), yticks=[])
+    picture = Picture("l15_rule", "Which gaps support the sentence?", panels=len(rules))
+    for panel, (name, (supported_from, refuted_up_to)) in enumerate(rules.items()):
+        for place, (verdict, gaps) in enumerate(cases.items()):
+            picture.dots(panel, gaps, [place] * len(gaps), f"planted for {verdict}")
+        area = picture.axes[panel].axvspan
+        area(supported_from, 2, alpha=0.15, color="tab:blue", label="supported")
+        area(-1, refuted_up_to, alpha=0.15, color="tab:red", label="refuted")
+        picture.level(panel, 0, "nothing to see", axis="x")
+        picture.dress(panel, name, "gap (nats)", "", xlim=(-1, 2), ylim=(-0.5, 2.5), yticks=[])
     picture.save()
 
 # %%
-draw_rule(supported_from=0.05, refuted_up_to=-0.2)
+draw_rules(loose=(0.05, -0.2), ours=(0.5, 0))  # supported from, refuted up to
 
 # %% [markdown]
-# Three of six dots lie in the wrong place. Our choice is 0.5 and 0. The reason for 0.5: a model
-# that hesitates among 1.65 times as many letters has 0.5 nats more. Less than that would hardly be
-# worth the sentence.
-
-# %%
-draw_rule(supported_from=0.5, refuted_up_to=0)
-
-# %% [markdown]
+# On the left, three of six dots lie in the wrong place. On the right is our rule. Why 0.5? At 0.5
+# nats more, a model hesitates among 1.65 times as many letters. Less is hardly worth the sentence.
+#
 # ## Worked example: what if there were nothing to see?
 #
-# A gap is never exactly 0, because some places are harder than others for many reasons. How large a
-# gap does chance give? Take eight places, two of them beginnings, with made-up entropies. Then let
-# *every* pair of places play the beginnings.
+# Even if the sentence is wrong, the gap is not exactly 0. How large a gap does chance give? Take
+# eight places with made-up entropies, two of them beginnings. Then *every* pair of places plays the
+# beginnings.
 
 # %%
-unsure = np.array([1.0, 3.0, 1.5, 1.0, 0.5, 2.5, 1.5, 1.0])  # nats; places 1 and 5 begin a word
-gap = unsure[[1, 5]].mean() - unsure[[0, 2, 3, 4, 6, 7]].mean()
+unsure = np.array([1.0, 3.0, 1.5, 1.0, 0.5, 2.5, 1.5, 1.0])  # nats
+gap = unsure[[1, 5]].mean() - unsure[[0, 2, 3, 4, 6, 7]].mean()  # 1 and 5 begin a word
 by_chance = []
 for pair in itertools.combinations(range(8), 2):  # 0 and 1, 0 and 2, and so on
     is_one = np.isin(np.arange(8), pair)  # True at the two places
     by_chance.append(unsure[is_one].mean() - unsure[~is_one].mean())
 as_large = sum(other >= gap for other in by_chance)
-print(f"gap {gap:.2f}; of {len(by_chance)} pairs, {as_large} gives a gap as large, and 95 % stay "
-      f"below {np.quantile(by_chance, 0.95):.2f}")
+print(f"gap {gap:.2f}; pairs with a gap as large: {as_large} of {len(by_chance)}")
+print(f"95 % of the pairs stay below {np.quantile(by_chance, 0.95):.2f}")
 
 # %% [markdown]
-# This is the **baseline**: the gap that 95 % of shuffled places stay below. A gap has to beat it.
+# This second number is the **baseline**. A gap has to beat what chance gives.
 #
 # ## Run it: from the rule to the verdict
 #
-# The rule's docstring says it in words, with a reason for each threshold.
+# The rule has a docstring that says it in words, with a reason for each threshold.
 
 # %%
 def rule(gap, by_chance):
-    """The gap is at least 0.5 nats (1.65 times as many letters to hesitate among), and larger than
+    """The gap is at least 0.5 nats (1.65 times as many letters), and larger than
     chance gives. Refuted if it is 0 or less: then beginnings are no harder."""
     return three_way(supported=gap >= 0.5 and gap > by_chance, refuted=gap <= 0)
 
-PLANTED = {
-    "supported": [{"gap": 0.8, "by_chance": 0.3}],
-    "qualified": [{"gap": 0.3, "by_chance": 0.2}, {"gap": 0.8, "by_chance": 0.9}],
-    "refuted": [{"gap": 0.0, "by_chance": 0.2}],
-}
-for verdict, cases in PLANTED.items():
-    for numbers in cases:
-        print(f"{numbers} planted for {verdict}: the rule says {rule(**numbers)}")
+print("planted for supported:", rule(gap=0.8, by_chance=0.3))
+print("planted for qualified:", rule(gap=0.3, by_chance=0.2), rule(gap=0.8, by_chance=0.9))
+print("planted for refuted:  ", rule(gap=0.0, by_chance=0.2))
 
 # %% [markdown]
 # The measurement gets a *reading*: a model that has read windows of text. It is called for each
-# window, and returns numbers with the names that the rule takes.
+# window. The numbers that it returns have the names that the rule takes.
 
-# %%
-def measure(reading, window):
-    unsure_T = entropy(reading.logits_TV(window))[:-1]  # after each token but the last
-    strings = [reading.strings_V[token] for token in reading.tokens_WT[window, 1:]]
-    begins_T = np.array([begins_word(*pair) for pair in itertools.pairwise(strings)])
-    random = reading.random(window)  # the same each time, so that the verdict is, too
-    shuffled = [gap_of(unsure_T, random.permutation(begins_T)) for _ in range(100)]
-    return {"gap": gap_of(unsure_T, begins_T), "by_chance": np.quantile(shuffled, 0.95)}
-
-def begins_word(token, following):
+# %% folded Find the beginnings of words, and the gap
+def find_beginnings(reading, window):
     """A word begins after a space, or with a token that has its space in front."""
-    return token.endswith(" ") or (following.startswith(" ") and len(following) > 1)
+    strings = [reading.strings_V[token] for token in reading.tokens_WT[window, 1:]]
+    pairs = itertools.pairwise(strings)
+    return np.array([a.endswith(" ") or (b.startswith(" ") and len(b) > 1) for a, b in pairs])
 
 def gap_of(unsure_T, begins_T):
     return unsure_T[begins_T].mean() - unsure_T[~begins_T].mean()
 
+# %%
+def measure(reading, window):
+    unsure_T = entropy(reading.logits_TV(window))[:-1]  # of each prediction but the last
+    begins_T = find_beginnings(reading, window)  # True where the next letter begins a word
+    random = reading.random(window)  # the same each time, so the verdict stays the same
+    shuffled = [gap_of(unsure_T, random.permutation(begins_T)) for _ in range(100)]
+    return {"gap": gap_of(unsure_T, begins_T), "by_chance": np.quantile(shuffled, 0.95)}
+
 # %% [markdown]
 # All parts together are the *evidence* for a claim. Before we look at the trained model, we measure
-# **untrained** ones. If they gave the same numbers, training would have no part in our claim.
+# **untrained** ones. If they gave the same numbers, the claim would say nothing about training.
 
 # %%
 CLAIM = "A model is least sure where a new word begins."
 claim = Evidence(
     id="L15", measure=measure, rule=rule,
     baseline="the gap that 95 % of shuffled places stay below",
-    sentence="At beginnings of words the entropy is {gap:.2f} nats higher than elsewhere; 95 % of "
-    "shuffled places stay below {by_chance:.2f}.",
+    sentence="At beginnings of words the entropy is {gap:.2f} nats higher than "
+    "elsewhere; 95 % of shuffled places stay below {by_chance:.2f}.",
 )
 for line in try_on_untrained(claim):
     tell(line)
-reveal("L15.b", kinds[1], "it does not know letters yet, so all places are alike.")
 
 # %% [markdown]
-# Only now the picture: entropy by place in the word, for three seeds.
+# (*Undecided*: other samples of the text would give another verdict, since the gap is nearly 0.)
+# Only now the picture: the entropy by place in the word, for three seeds.
 
-# %% folded Measure the entropy by place in the word
+# %% folded Measure the entropy by place in the word, and draw it
 def by_place(model):
     unsure_BT = entropy(trace(model, text_BT).logits_BTV)
     is_space_BT = np.array(fables.data.tokenizer.tokens)[text_BT] == " "
@@ -156,7 +151,6 @@ def by_place(model):
         place_BT[:, t] = np.where(is_space_BT[:, t], 0, place_BT[:, t - 1] + 1)
     return [unsure_BT[place_BT == place].mean() for place in range(6)]
 
-# %%
 fables = zoo.load("fables")
 text_BT = held_out(fables)
 trained = over_seeds(by_place, fables.models)
@@ -165,28 +159,37 @@ shuffled = np.repeat(trained.mean(axis=1, keepdims=True), 6, axis=1)
 draw("l15_places", "Where is a model unsure?", range(1, 7),
      {"trained": trained, "untrained": untrained}, {"places shuffled": shuffled},
      labels=("letter of the word that comes next", "entropy (nats)"), ylim=(0, 4.6))
+
+# %%
 row = zoo_judging.judge_claim(claim)
 gap = row["numbers"]["gap"]["mean"]
 print(f"gap {gap:.2f} nats, as for {np.exp(gap):.1f} times as many equally likely letters")
+
+# %% quiet
 reveal("L15.a", gap, "few letters continue a word, and many begin one.")
+without = untrained[:, 0].mean() - untrained[:, 1:].mean()
+place = 1 - int(np.sign(np.round(without, 1)))  # 1 if the gap is below 0.05 nats
+reveal("L15.b", kinds[place], f"the gap is {without:.3f} nats. It does not know letters yet.")
 
 # %% [markdown]
 # Compare the first letter with the others, then with the dashed line. The picture shows more than
-# the sentence says: after one letter of a word the model is nearly as sure as after five.
+# the sentence says: after one letter of a word, the model is nearly as sure as after five.
 #
 # ## Your turn: a second claim
 #
 # The sentence is now: **the more of a text a model has read, the better it predicts.** *Surprise*
-# is the loss of one token: minus the logarithm of the probability that the model gave it.
+# is the loss of one token: minus the logarithm of the probability that the model gave it. The
+# *gain* says how much lower the surprise is at the end of a window than at its beginning.
 #
-# 1. Write the measurement.
-# 2. Write the baseline.
-# 3. Write the rule, so that the planted cases come out.
+# 1. Write the measurement: the gain of one window.
+# 2. Write the baseline: the gain that chance gives.
+# 3. Write the rule, so that each planted case gets its verdict.
 
 # %% exercise L15.e1
 @check("L15.e1")
 def gain(surprise_T):
-    """Return the mean surprise in the first quarter of the places, minus that in the last quarter.
+    """Return the mean surprise in the first quarter of the places, minus the mean
+    in the last quarter.
 
     T can be divided by 4. [3, 2, 2, 1] gives 2.
     """
@@ -204,20 +207,20 @@ def by_chance(surprise_T, order_XT):
 # %% exercise L15.e3
 @check("L15.e3")
 def rule_for_gain(gain, by_chance):
-    """Return "supported", "qualified" or "refuted". The planted cases (gain, by_chance):
+    """Return "supported", "qualified" or "refuted". Planted (gain, by_chance):
 
-    supported (0.3, 0.2) and (0.5, 0.4); qualified (0.1, 0.2) and (0.05, 0.01), since less than 0.1
-    nats is hardly worth a sentence; refuted (0, 0.2) and (-0.1, 0.2).
+    supported: (0.3, 0.2), (0.5, 0.4); refuted: (0, 0.2), (-0.1, 0.2); qualified:
+    (0.1, 0.2), and (0.05, 0.01), since less than 0.1 nats is hardly worth a sentence.
     """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Numbers that fit an idea are easy to find: somebody who looks first can choose the number, the
-# threshold and the text. Three things protect you: a rule that stands before the numbers, a case
-# for which it says "refuted", and a baseline. The belief is right while you look for a sentence.
-# Then test the sentence on models or texts that you have not looked at.
+# Numbers that fit an idea are easy to find: if you look first, you can choose the number, the
+# threshold and the text. Three things protect you: a rule that is older than the numbers, a planted
+# case that it refutes, and a baseline. The belief is right while you look for a sentence. Then test
+# it on models or texts that you have not looked at.
 
 # %% quiet
 quiz("L15")
@@ -232,7 +235,7 @@ show("L15", row, words=CLAIM)
 # ## The same on a real model
 #
 # SmolLM2 reads pieces of words, and most of them begin one. With so few places inside words, chance
-# alone gives larger gaps: compare the two numbers. The rule is the same; nobody may move it now.
+# alone gives larger gaps: compare the two numbers. We may not change the rule now.
 
 # %% quiet
 if (smollm2 := real_model()) is not None:
@@ -242,12 +245,11 @@ if (smollm2 := real_model()) is not None:
 # %% [markdown]
 # ## In short
 #
-# Write the rule before you see the numbers, and plant a case that refutes it. Ask what you would
-# see if there were nothing to see, and what an untrained model gives. Then let the numbers come.
+# Write the rule before you see the numbers, and plant a case that it refutes. Ask what you would
+# see if there were nothing to see, and what an untrained model gives. Then look.
 #
-# Next: `minitx claim new "A sentence that can turn out false."` writes a file with these parts,
-# `minitx claim check U1` tries it, and `minitx claim judge U1` judges it. Its verdict then stands
-# in `minitx ledger`, after the 65. The claim of the exercises is a good first one.
+# `minitx claim new "..."` writes a file with these parts, `minitx claim check U1` tries it on
+# untrained models, and `minitx claim judge U1` judges it. `minitx ledger` then has its verdict.
 
 # %% quiet
 finish("L15")

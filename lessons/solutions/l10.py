@@ -114,6 +114,10 @@ EXERCISES = {
             "the lengths of the rows still count":
                 lambda x, w, s: s * x @ w.T / np.linalg.norm(x, axis=1, keepdims=True),
         },
+        conclusion=(
+            "With a scale of 1, one of 50 tokens gets at most e / (e + 49 / e), which is 13 %: a "
+            "cosine is at most 1, and at least -1. So confidence has to come from the scale."
+        ),
     ),
     "L10.e3": Exercise(
         sees_length,

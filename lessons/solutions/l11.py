@@ -116,6 +116,10 @@ EXERCISES = {
             "this would be the gradient if the token were right each time":
                 lambda x, w, j: gradient_of_unseen(x, w, j) - x.mean(axis=0),
         },
+        conclusion=(
+            "It does not depend on which other words are right: only on the states, and on the "
+            "probability that the word gets after each of them."
+        ),
     ),
     "L11.e3": Exercise(
         can_win,

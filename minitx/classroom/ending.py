@@ -1,9 +1,15 @@
 """The end of a lesson: what the learner solved, and what comes next."""
 
-from minitx.classroom import lessons
+from minitx.classroom import lessons, own_claims
 from minitx.classroom.answers import recall, remember
 from minitx.classroom.learner import tell
 from minitx.classroom.questions import quiz_of
+from minitx.evidence.claims import known_claims
+
+INVITATION = (
+    "The {claims} claims of these lessons are other people's. What do you believe about models "
+    "that nobody has tested yet?"
+)
 
 
 def finish(lesson: str) -> None:
@@ -29,6 +35,15 @@ def finish(lesson: str) -> None:
     following = lessons.after(lesson)
     if following is None:
         tell(f"Next: {lessons.next_command()}")
+        if lesson == own_claims.LESSON:
+            _invite()
         return
     tell(f"Next: {lessons.title(following)} (minitx lesson {int(following[1:])})")
     tell(lessons.question_of(following), "  ")
+
+
+def _invite() -> None:
+    """Ask for a claim of the learner's own, and say how to begin one."""
+    print()
+    tell(INVITATION.format(claims=len(known_claims())))
+    print('  minitx claim new "A sentence that can turn out false."')

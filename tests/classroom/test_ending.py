@@ -5,7 +5,7 @@ import runpy
 
 import pytest
 
-from minitx.classroom import finish, lessons
+from minitx.classroom import finish, lessons, own_claims
 from minitx.classroom.answers import recall, remember
 from minitx.classroom.notebook import write_notebook
 from minitx.classroom.walk import walk
@@ -73,3 +73,12 @@ def test_the_end_asks_the_question_of_the_next_lesson_that_is_open(capsys):
         remember(name, {"done": True})
     finish("L08")
     assert "Next: minitx ledger\n" in capsys.readouterr().out
+
+
+def test_the_last_lesson_ends_with_the_learners_own_claim(capsys):
+    finish(own_claims.LESSON)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == '  minitx claim new "A sentence that can turn out false."'
+    assert "65 claims" in " ".join(lines) and "nobody has tested" in " ".join(lines)
+    finish("L14")
+    assert "minitx claim new" not in capsys.readouterr().out
