@@ -22,9 +22,9 @@
 # - *Much the same* needs a *margin*. We set it before we see a number: 5 points, a twentieth of
 #   what a model knows.
 #
-# Our rule: two kinds of models are *alike* if their difference is surely inside the margin, and
-# *different* if it is surely outside. Otherwise it is *undecided*. To fix question, margin and rule
-# in advance is to *preregister* an experiment.
+# Our rule: two kinds of models are *alike* if the confidence interval of their difference (it is
+# explained below) lies inside the margin. They are *different* if it lies outside. Otherwise it is
+# *undecided*. To fix question, margin and rule in advance is to *preregister* an experiment.
 #
 # A *head* makes a logit from the last state x and the row w of a token. We compare three heads: the
 # dot product, the cosine times a learned number (its *scale*), and minus half the squared distance.
@@ -93,9 +93,8 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 #
 # Each kind was trained from three seeds. A seed fixes the first weights and the order of the text,
 # so we take the difference seed by seed. How sure is the mean of three differences? Its *standard
-# error* is their standard deviation, divided by the root of three. The *95 % confidence interval*
-# reaches 4.30 standard errors to each side. *Surely inside* means that the whole interval lies
-# inside the margin, and *surely outside* that the whole interval lies outside.
+# error* is their standard deviation, divided by the root of three. For three values, the *95 %
+# confidence interval* reaches 4.30 standard errors to each side of their mean.
 
 # %% folded What is lost of what a model knows, in percent
 def lost(kinds):
@@ -208,6 +207,8 @@ quiz("L10")
 
 # %% [markdown]
 # ## Verdicts
+#
+# C1 averages over heads, or over norms, so its numbers differ from those in the picture.
 
 # %% quiet
 judge("C1", "C2")

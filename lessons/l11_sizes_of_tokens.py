@@ -32,9 +32,9 @@ from minitx.runs import zoo
 
 score = predict("L11.a", "After training, how many times as long as the rows of other words are "
                 "the rows of the words that never occur? First in the unembedding:",
-                low=0, high=100, unit="times")
-read = predict("L11.b", "And in the embedding?", low=0, high=100, unit="times")
-predict("L11.c", "The row that has the largest dot product with a state *wins* it. Of 100 states "
+                low=0, high=100)
+read = predict("L11.b", "And in the embedding?", low=0, high=100)
+predict("L11.c", "The row that has the largest dot product with a state \"wins\" it. Of 100 states "
         "in random directions, how many are won by the longest tenth of all rows?", low=0, high=100)
 
 # %% [markdown]

@@ -81,7 +81,7 @@ for pair in itertools.combinations(range(8), 2):  # 0 and 1, 0 and 2, and so on
     is_one = np.isin(np.arange(8), pair)  # True at the two places
     by_chance.append(unsure[is_one].mean() - unsure[~is_one].mean())
 as_large = sum(other >= gap for other in by_chance)
-print(f"gap {gap:.2f}; pairs with a gap as large: {as_large} of {len(by_chance)}")
+print(f"gap {gap:.2f}; pairs with a gap as large, with 1 and 5: {as_large} of {len(by_chance)}")
 print(f"95 % of the pairs stay below {np.quantile(by_chance, 0.95):.2f}")
 
 # %% [markdown]
@@ -169,7 +169,7 @@ print(f"gap {gap:.2f} nats, as for {np.exp(gap):.1f} times as many equally likel
 reveal("L15.a", gap, "few letters continue a word, and many begin one.")
 without = untrained[:, 0].mean() - untrained[:, 1:].mean()
 place = 1 - int(np.sign(np.round(without, 1)))  # 1 if the gap is below 0.05 nats
-reveal("L15.b", kinds[place], f"the gap is {without:.3f} nats. It does not know letters yet.")
+reveal("L15.b", kinds[place], f"the gap is {without:.1g} nats. It does not know letters yet.")
 
 # %% [markdown]
 # Compare the first letter with the others, then with the dashed line. The picture shows more than

@@ -93,6 +93,10 @@ EXERCISES = {
             "a gain that chance could give does not refute the sentence; it does not support it":
                 lambda g, c: "supported" if g >= 0.1 and g > c else "refuted",
         },
+        conclusion=(
+            "A measurement, a baseline and a rule: this claim is ready for a file of its own. "
+            "This lesson does not tell its verdict."
+        ),
     ),
 }  # fmt: skip
 
