@@ -76,7 +76,7 @@ def unembed(model: Transformer, x_BTD) -> np.ndarray:
 
 
 def _without_blocks(model: Transformer) -> tuple[ModelConfig, Params]:
-    """Return config and parameters of the model without its blocks; it reads states in the same way.
+    """Return config and parameters of the model without its blocks, which reads states alike.
 
     To collect the parameters of all blocks of a deep model would take longer than the reading.
     """

@@ -21,7 +21,7 @@ def a9(
     """The mean cosine between layers is above 0.9 and beats both baselines by 0.02 (less is the
     size of what one window differs from another by), and the last state's cosine with the embedding
     is above 0.5, nearer to it than to a right angle. Refuted if the mean cosine is 0.9 or less. The
-    cosine of updates with their states is what the baselines are about; it decides nothing twice."""
+    cosine of an update with its state is what lifts a cosine above them: it is not asked again."""
     beats = cosine - max(right_angle_growth, right_angle_step) > 0.02
     return three_way(supported=beats and with_embedding > 0.5, refuted=cosine <= 0.9)
 
@@ -33,8 +33,9 @@ def a9(
     "1/sqrt(1 + r^2) if the size r of the step is given",
     sentence="From layer to layer the cosine is {cosine:.3f} on average. Updates at right angles "
     "would give {right_angle_growth:.3f} at this growth and {right_angle_step:.3f} at these steps; "
-    "the cosine of an update with its state is {of_update:.3f}, and {of_update_centred:.3f} without "
-    "what all states share. The last state's cosine with the embedding is {with_embedding:.3f}.",
+    "the cosine of an update with its state is {of_update:.3f}, and {of_update_centred:.3f} "
+    "without what all states share. The last state's cosine with the embedding is "
+    "{with_embedding:.3f}.",
 )
 def measure_a9(reading: Reading, window: int) -> dict[str, float]:
     if not reading.config.depth:

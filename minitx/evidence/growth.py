@@ -87,8 +87,8 @@ def a11(
 @evidence(
     "A11",
     rule=a11,
-    baseline="updates at right angles to the state, at the block with the lowest cosine; and growth "
-    "like a random walk: squared norms on a straight line",
+    baseline="updates at right angles to the state, at the block with the lowest cosine; and "
+    "growth like a random walk: squared norms on a straight line",
     sentence="After the first block the lowest median cosine is {least_cosine:.3f}; there, updates "
     "at right angles would leave {right_angle_growth:.3f} at the block's growth and "
     "{right_angle_step:.3f} at its step. The norm grows by {growth_per_layer:.3f} a layer. A "
@@ -127,8 +127,8 @@ def a13(by_adding, by_alignment):
     "A13",
     rule=a13,
     baseline="parts at right angles: adding alone gives 100 %",
-    sentence="If the embedding and all updates stood at right angles to each other, their sum would "
-    "have {by_adding:.0%} of the squared length that the state has at the end. The other "
+    sentence="If the embedding and all updates stood at right angles to each other, their sum "
+    "would have {by_adding:.0%} of the squared length that the state has at the end. The other "
     "{by_alignment:.0%} are there because updates point along the state.",
 )
 def measure_a13(reading: Reading, window: int) -> dict[str, float]:

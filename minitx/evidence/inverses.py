@@ -113,7 +113,7 @@ def embeddings_to_invert(reading: Reading) -> np.ndarray:
 
 
 def patterns(table_VD, chosen) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values of the transpose and of the pseudo-inverse at all tokens, two arrays (V, N).
+    """Return the values of transpose and pseudo-inverse at all tokens, two arrays (V, N).
 
     Each of the N chosen tokens has a column.
     """
