@@ -16,7 +16,7 @@ def turned_at_random(x_TD, cosine_T, rng: np.random.Generator) -> np.ndarray:
 
 
 def a9(
-    cosine, right_angle_growth, right_angle_step, with_embedding, of_update, of_update_centred
+    cosine, right_angle_growth, right_angle_step, with_embedding, update_cosine, update_centred
 ):  # fmt: skip
     """The mean cosine between layers is above 0.9 and beats both baselines by 0.02 (less is the
     size of what one window differs from another by), and the last state's cosine with the embedding
@@ -32,8 +32,8 @@ def a9(
     baseline="updates at right angles to the state: 1/growth if the growth is given, and "
     "1/sqrt(1 + r^2) if the size r of the step is given",
     sentence="From layer to layer the cosine is {cosine:.3f} on average. Updates at right angles "
-    "would give {right_angle_growth:.3f} at this growth and {right_angle_step:.3f} at these steps; "
-    "the cosine of an update with its state is {of_update:.3f}, and {of_update_centred:.3f} "
+    "would give {right_angle_growth:.3f} at this growth and {right_angle_step:.3f} at these steps. "
+    "The cosine of an update with its state is {update_cosine:.3f}, and {update_centred:.3f} "
     "without what all states share. The last state's cosine with the embedding is "
     "{with_embedding:.3f}.",
 )
@@ -57,8 +57,8 @@ def measure_a9(reading: Reading, window: int) -> dict[str, float]:
         "right_angle_growth": mean_of_medians(measure.orthogonal_null(growth_NT)),
         "right_angle_step": mean_of_medians(geometry.step_null(step_NT)),
         "with_embedding": float(np.median(measure.cosines(states_LTD[-1], states_LTD[0]))),
-        "of_update": mean_of_medians(measure.cosines(before_NTD, update_NTD)),
-        "of_update_centred": mean_of_medians(measure.cosines(*centred)),
+        "update_cosine": mean_of_medians(measure.cosines(before_NTD, update_NTD)),
+        "update_centred": mean_of_medians(measure.cosines(*centred)),
     }
 
 

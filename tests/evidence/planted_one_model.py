@@ -9,7 +9,7 @@ PLANTED = {
     "A9": {
         "supported": [numbers := {"cosine": 0.95, "right_angle_growth": 0.92,
                                   "right_angle_step": 0.92, "with_embedding": 0.6,
-                                  "of_update": 0.2, "of_update_centred": 0.1}],
+                                  "update_cosine": 0.2, "update_centred": 0.1}],
         "qualified": [numbers | {"right_angle_step": 0.94}, numbers | {"right_angle_growth": 0.94},
                       numbers | {"with_embedding": 0.4}],
         "refuted": [numbers | {"cosine": 0.9}],

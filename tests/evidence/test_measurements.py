@@ -77,14 +77,14 @@ def test_steps_at_right_angles_match_both_baselines():
     assert found["cosine"] == pytest.approx(found["right_angle_growth"])
     assert found["cosine"] == pytest.approx(found["right_angle_step"])
     assert found["with_embedding"] == pytest.approx(1 / np.sqrt(6))
-    assert found["of_update"] == pytest.approx(0) == found["of_update_centred"]
+    assert found["update_cosine"] == pytest.approx(0) == found["update_centred"]
 
 
 def test_an_update_along_what_all_states_share_has_a_cosine_of_its_own_but_not_centred():
     x_TD = np.eye(4, 8) + np.eye(8)[7]  # a part of its own and a common one, of length 1 each
     found = EVIDENCE["A9"].measure(Planted([x_TD + layer * np.eye(8)[7] for layer in range(3)]), 0)
-    assert found["of_update"] == pytest.approx(2 / np.sqrt(5))  # block 1 is left out
-    assert found["of_update_centred"] == pytest.approx(0)
+    assert found["update_cosine"] == pytest.approx(2 / np.sqrt(5))  # block 1 is left out
+    assert found["update_centred"] == pytest.approx(0)
 
 
 def test_the_accounts_of_the_squared_length_add_up():
