@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitx.evidence import verdicts
-from minitx.evidence.evidence import Evidence, Untestable
+from minitx.evidence.evidence import EVIDENCE, Evidence, Untestable
 from minitx.evidence.judging import (
     RESAMPLES,
     add_intervals,
@@ -35,7 +35,7 @@ def judge(ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     Verdicts that were kept before are not judged again. Families that are not in the cache are
     trained first. Raises InputError if that is impossible.
     """
-    yield from kept().judge(ids, judge_claim)
+    yield from kept().judge([EVIDENCE[id] for id in ids], judge_claim)
 
 
 def kept() -> Judged:
@@ -107,16 +107,25 @@ def draw_means(numbers_EW: dict[str, np.ndarray]) -> list[Numbers]:
 
 def measure_seeds(claim: Evidence, families: list[Family]) -> dict[str, np.ndarray]:
     """Return the numbers of a claim over seeds E and windows W; W is 1 if it reads no windows."""
+    if claim.needs_one_model:
+        return measure_readings(claim, readings(families[0].name))
+    seeds = range(len(families[0].models))
+    return arrays_of([claim.measure(seed, *families) for seed in seeds])
+
+
+def measure_readings(claim: Evidence, seeds: Sequence[Reading]) -> dict[str, np.ndarray]:
+    """Return the numbers of a claim on one model, over seeds E of it and windows W."""
     rows = []
-    for seed in range(len(families[0].models)):
-        if claim.of == "families":
-            rows.append(claim.measure(seed, *families))
-            continue
-        reading = readings(families[0].name)[seed]
+    for reading in seeds:
         if claim.of == "model":
             rows.append(claim.measure(reading))
         else:
             rows.append(measure_windows(claim, reading))
+    return arrays_of(rows)
+
+
+def arrays_of(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Return numbers by name, each an array over the rows and over windows W, or with W = 1."""
     return {name: np.array([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
 
 

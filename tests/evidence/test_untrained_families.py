@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from test_untrained import apart
 
 from minitx.evidence import inverses, zoo_judging
 from minitx.evidence.evidence import EVIDENCE
+from minitx.evidence.judging import apart
 from minitx.evidence.reading import read_held_out
 
 OF_KINGDOM = ("A1", "A3", "A4", "A5", "A6", "B14")
