@@ -89,7 +89,7 @@ def imported(path: Path) -> list[str]:
         ("playwright", {"page.browser"}),
         ("torch", {"bench.real_model"}),
         ("optax", {"evidence.gradients", "explain", "objective", "optimizer", "step"}),
-        ("flax", {"layers", "model", "optimizer"}),
+        ("flax", {"compiled", "layers", "model", "optimizer"}),
     ],
 )
 def test_a_package_is_used_in_one_place(package, rooms):
