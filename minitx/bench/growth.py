@@ -15,10 +15,9 @@ import jax
 import numpy as np
 
 from minitx import step
-from minitx.bench.machine import spread
+from minitx.bench.machine import spread, step_flops
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
-from minitx.parameters import flops_per_token
 
 BASE = ModelConfig(width=128, depth=2, heads=4, context=64, vocab=128)
 RECIPE = TrainConfig(batch=16, steps=2**30)
@@ -54,7 +53,7 @@ def measure_axis(axis: str, sizes: tuple[int, ...], rounds: int) -> dict[str, An
     configs = [at_size(axis, size) for size in sizes]
     programs = [Program(config, recipe) for config, recipe in configs]
     seconds = [[program.seconds() for program in programs] for _ in range(rounds)]
-    operations = [operations_of(config, recipe) for config, recipe in configs]
+    operations = [step_flops(config, recipe) for config, recipe in configs]
     memory = [program.bytes for program in programs]
     return {
         "sizes": list(sizes),
@@ -81,11 +80,6 @@ def at_size(axis: str, size: int) -> tuple[ModelConfig, TrainConfig]:
     return dataclasses.replace(BASE, **{axis: size}), RECIPE
 
 
-def operations_of(config: ModelConfig, recipe: TrainConfig) -> int:
-    """Return the floating-point operations of a step in matrix products, without the optimizer."""
-    return flops_per_token(config) * config.context * recipe.batch
-
-
 def exponent(sizes, values) -> float:
     """Return the k of values ~ size^k: the slope of the least-squares line through the logarithms.
 
@@ -102,8 +96,7 @@ class Program:
     def __init__(self, config: ModelConfig, recipe: TrainConfig):
         mesh = make_mesh(1)
         text = np.random.default_rng(0).integers(0, config.vocab, TEXT, np.int32)
-        state = jax.tree.map(lambda leaf: leaf[None], step.init_state(config, recipe))
-        self.state, self.tokens = put((state, text), mesh)
+        self.state, self.tokens = put((random_state(config, recipe), text), mesh)
         program = step.program_of(recipe)
         lowered = step.compiled_steps.lower(config, program, mesh, self.state, self.tokens, 1)
         self.compiled = lowered.compile()
@@ -121,6 +114,25 @@ class Program:
     def seconds(self) -> float:
         """Return the seconds of a step in one round of about ROUND_SECONDS."""
         return self.run(self.steps)
+
+
+def random_state(config: ModelConfig, recipe: TrainConfig) -> step.TrainState:
+    """Return a state to time steps from, with E = 1 in front, its weights drawn by numpy.
+
+    `init_state` would compile a program for each size, which takes longer than measuring it.
+    """
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: step.init_state(config, recipe))
+    state = jax.tree.map(lambda leaf: np.zeros((1, *leaf.shape), leaf.dtype), shapes)
+
+    def draw(leaf):
+        return 0.02 * rng.standard_normal(leaf.shape, np.float32)
+
+    return state._replace(
+        params=jax.tree.map(draw, state.params),
+        peak_lr=np.full(1, recipe.lr, np.float32),
+        bad_step=np.full(1, -1, np.int32),
+    )
 
 
 def memory_of(compiled) -> int:

@@ -5,12 +5,15 @@ import dataclasses
 import json
 import math
 
+import jax
+import numpy as np
 import pytest
 
-from minitx.bench import growth, growth_figure
+from minitx.bench import growth, growth_figure, machine
 from minitx.bench.summary import growth_table
 from minitx.config import ModelConfig
 from minitx.parameters import count_params, flops_per_token
+from minitx.step import init_state
 
 SIZES = (3, 6, 12)
 
@@ -87,7 +90,7 @@ def test_operations_grow_as_by_hand():
 
     for axis, sizes in growth.AXES.items():
         for size in sizes:
-            assert growth.operations_of(*growth.at_size(axis, size)) == by_hand(**{axis: size})
+            assert machine.step_flops(*growth.at_size(axis, size)) == by_hand(**{axis: size})
 
 
 def test_a_real_step_takes_time_and_memory(monkeypatch):
@@ -97,9 +100,19 @@ def test_a_real_step_takes_time_and_memory(monkeypatch):
     program = growth.Program(config, dataclasses.replace(growth.RECIPE, batch=3))
     steps = int(program.state.step[0])
     assert program.seconds() > 0
-    assert int(program.state.step[0]) == steps + program.steps
+    assert int(program.state.step[0]) == steps + program.steps  # all were finite
     weights_and_moments = 3 * 4 * count_params(config)
     assert weights_and_moments < program.bytes < 10 * weights_and_moments
+
+
+def test_steps_are_timed_from_a_state_like_that_of_training():
+    config = ModelConfig(width=8, depth=1, heads=2, context=6, vocab=7, bias=True)
+    real = jax.eval_shape(lambda: init_state(config, growth.RECIPE))
+    made = growth.random_state(config, growth.RECIPE)
+    assert jax.tree.structure(made) == jax.tree.structure(real)
+    for ours, theirs in zip(jax.tree.leaves(made), jax.tree.leaves(real), strict=True):
+        assert (ours.shape, ours.dtype) == ((1, *theirs.shape), theirs.dtype)
+    assert made.bad_step == -1 and made.peak_lr == np.float32(growth.RECIPE.lr)
 
 
 @pytest.fixture
