@@ -21,7 +21,7 @@ from minitx.explain import explain
 from minitx.model import Transformer
 from minitx.objective import evaluate_seeds
 from minitx.optimizer import schedule
-from minitx.step import TrainState, init_state, run_steps
+from minitx.step import TrainState, init_state, program_of, run_steps
 
 REPORT_SECONDS = 0.5  # between two reports, roughly
 
@@ -153,7 +153,7 @@ def train_seeds(
                     step=stretch.step,
                     train_loss=float(stretch.train_loss_E[e]),
                     val_loss=float(stretch.val_loss_E[e]),
-                    lr=float(state.peak_lr * schedule(recipe, stretch.step - 1)),
+                    lr=float(state.peak_lr) * float(schedule(program_of(recipe), stretch.step - 1)),
                     grad_norm=float(state.grad_norm),
                     tokens=stretch.step * recipe.batch * config.context,
                     seconds=time.perf_counter() - started,

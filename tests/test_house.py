@@ -51,6 +51,7 @@ def imported(path: Path) -> list[str]:
                 "ablation.number_panels",
                 "ablation.panels",
                 "ablation.verdict_panels",
+                "bench.growth_figure",
                 "classroom.diagrams",
                 "classroom.figures",
                 "plots",

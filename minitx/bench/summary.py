@@ -2,12 +2,18 @@
 
 from typing import Any
 
+from minitx.bench import growth
 from minitx.presets import PRESETS
 from minitx.tables import aligned
 
 PRESET_COLUMNS = [
     "preset", "parameters", "ms a step (min to max)", "tokens/s", "of the limit", "memory MiB",
     "sampled tokens/s", "s to trace", "s to compile", "compiled again",
+]  # fmt: skip
+
+GROWTH_COLUMNS = [
+    "axis", "ms a step", "MiB", "GFLOP/s", "time k (min to max)", "operations k", "memory k",
+    "last two: time / operations",
 ]  # fmt: skip
 
 
@@ -29,6 +35,8 @@ def summary(results: dict[str, Any]) -> str:
         sections.append(transformers_table(results["against transformers"]))
     if "page" in results:
         sections.append(page_table(results["page"]))
+    if "growth" in results:
+        sections.append(growth_table(results["growth"]))
     return "\n\n".join(sections)
 
 
@@ -145,6 +153,32 @@ def frame_cells(frame: dict[str, float]) -> list[str]:
         f"{frame['ms']:.1f} ({frame['most_ms']:.1f})",
         f"{frame['multiply_adds'] / 1e6:.2f}",
     ]
+
+
+def growth_table(found: dict[str, Any]) -> str:
+    """Return a table of how time and memory grow with each size, beside the operations."""
+    rows = [GROWTH_COLUMNS]
+    for axis, measured in found["axes"].items():
+        sizes, seconds, memory = measured["sizes"], measured["seconds"], measured["bytes"]
+        rate = growth.rates(measured)
+        exponents, last = measured["exponents"], measured["last_exponents"]
+        times = exponents["seconds"]
+        rows.append(
+            [
+                f"{axis} {sizes[0]} to {sizes[-1]}",
+                f"{milliseconds(seconds[0])} to {milliseconds(seconds[-1])}",
+                f"{memory[0] / 2**20:.0f} to {memory[-1] / 2**20:.0f}",
+                f"{rate[0] / 1e9:.0f} to {rate[-1] / 1e9:.0f}",
+                f"{times['median']:.2f} ({times['min']:.2f} to {times['max']:.2f})",
+                f"{exponents['operations']:.2f}",
+                f"{exponents['bytes']:.2f}",
+                f"{last['seconds']['median']:.2f} / {last['operations']:.2f}",
+            ]
+        )
+    return (
+        f"a training step over size, {found['rounds']} times in turn; the exponent k of size^k, "
+        f"over all sizes and over the last two:\n{aligned(rows)}"
+    )
 
 
 def milliseconds(seconds: float) -> str:
