@@ -1,23 +1,29 @@
 """The few models that lessons share: trained once on this machine, several seeds in one program.
 
 `load("fables")` returns the trained models of that name. The first call trains them, later calls
-read them from the cache. Their hash covers everything that decides the result, the code that trains
-included: after a change, they are trained again.
+read them from the cache. `build()` trains all that are missing, side by side on all cores. The hash
+of a family covers everything that decides the result, the code that trains included: after a
+change, it is trained again.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 import numpy as np
 
 from minitx.config import ModelConfig, TrainConfig, to_json
+from minitx.devices.workers import check_jobs, run
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
+from minitx.parameters import flops_per_token
 from minitx.runs import checkpoint
 from minitx.runs.fingerprint import training_code
 from minitx.step import init_state, initial_params
@@ -156,10 +162,10 @@ def load(name: str) -> Family:
     Raises InputError for an unknown name, an unusable cache, and training that broke down.
     """
     config, recipe, data = prepare_species(name)
-    digest = hash_of(config, recipe, data)
-    path = cache_folder() / "zoo" / f"{name}-{digest}.safetensors"
+    path = path_of(name, config, recipe, data)
     if not path.exists():
-        checkpoint.save(path, train(name, config, recipe, data), "zoo")
+        for _ in build([name]):
+            pass
     steps = range(recipe.eval_every, recipe.steps + 1, recipe.eval_every)
     tree = checkpoint.load(path, _shapes(config, steps), "zoo")
     stages = {}
@@ -168,7 +174,7 @@ def load(name: str) -> Family:
     train_losses, val_losses = tree["losses"]
     return Family(
         name=name,
-        hash=f"{name}-{digest}",
+        hash=path.stem,
         models=stages[recipe.steps],
         untrained=[Transformer.of(config, initial_params(config, seed)) for seed in SEEDS],
         stages=stages,
@@ -176,6 +182,49 @@ def load(name: str) -> Family:
         val_losses=val_losses,
         data=data,
     )
+
+
+def build(names: Sequence[str] | None = None, jobs: int | None = None) -> Iterator[str]:
+    """Train those of the named species, by default all, that are not in the cache.
+
+    `jobs` of them are trained side by side, by default one on each core; the models are the same
+    for any number. Yields each name as soon as its models are in the cache, those that were there
+    first. A terminal or a notebook shows a progress line. Raises InputError as `load` does.
+    """
+    check_jobs(jobs)
+    tasks = []
+    paths = []
+    for name in ZOO if names is None else names:
+        task = (name, *prepare_species(name))
+        path = path_of(*task)
+        if path.exists():
+            yield name
+        else:
+            tasks.append(task)
+            paths.append(path)
+    # What takes longest comes first, so that no worker is left alone with it at the end.
+    order = sorted(range(len(tasks)), key=lambda task: -cost(*tasks[task][1:3]))
+    tasks = [tasks[task] for task in order]
+    paths = [paths[task] for task in order]
+    with _progress_bar(tasks) as show, contextlib.closing(run(train, tasks, jobs)) as news:
+        for one in news:
+            if one is None:
+                continue
+            task, (steps_done, result) = one
+            show(task, steps_done)
+            if result is not None:
+                checkpoint.save(paths[task], result, "zoo")
+                yield tasks[task][0]
+
+
+def path_of(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> Path:
+    """Return the file of a family in the cache."""
+    return cache_folder() / "zoo" / f"{name}-{hash_of(config, recipe, data)}.safetensors"
+
+
+def cost(config: ModelConfig, recipe: TrainConfig) -> int:
+    """Return roughly how many floating-point operations training a species takes."""
+    return flops_per_token(config) * config.context * recipe.batch * recipe.steps * len(SEEDS)
 
 
 def prepare_species(name: str) -> tuple[ModelConfig, TrainConfig, Data]:
@@ -214,31 +263,52 @@ def _shapes(config: ModelConfig, steps: range) -> dict:
     }
 
 
-def train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> dict:
-    """Train all seeds, and return their parameters and their losses at each evaluation.
+def train(
+    name: str, config: ModelConfig, recipe: TrainConfig, data: Data
+) -> Iterator[tuple[int, dict | None]]:
+    """Train all seeds. Yield the steps done; at the end, also what a family's file holds.
 
     `stages` has a list of parameters, one for each seed, by step; `losses` has the axes training
-    or validation, seed, evaluation. A terminal or a notebook shows a progress line.
+    or validation, seed, evaluation.
+    """
+    stages = {}
+    losses = []
+    states = [init_state(config, recipe, seed) for seed in SEEDS]
+    for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):
+        for report in reports:
+            if report.failure:
+                raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
+        first = reports[0]
+        if first.evaluation:
+            params = [report.state.params for report in reports]
+            stages[str(first.step)] = jax.tree.map(np.asarray, params)
+            losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
+        yield first.step, None
+    losses = np.array(losses, np.float32).transpose(2, 1, 0)
+    yield recipe.steps, {"losses": np.ascontiguousarray(losses), "stages": stages}
+
+
+@contextlib.contextmanager
+def _progress_bar(tasks: Sequence[tuple]):
+    """Show a line with the share of all work that is done; gives `show(task, its steps done)`.
+
+    Work is counted in operations, because a step of one species takes longer than one of another.
     """
     from tqdm import tqdm
 
     hides_bar = False if "ipykernel" in sys.modules else None  # None: unless it is a terminal
-    stages = {}
-    losses = []
+    giga = [cost(config, recipe) / 1e9 for _, config, recipe, _ in tasks]
+    shares = [0.0] * len(tasks)
+    names = tasks[0][0] if len(tasks) == 1 else f"{len(tasks)} species"
     with tqdm(
-        total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
-        leave=False, disable=hides_bar, file=sys.stderr, dynamic_ncols=True,
+        total=round(sum(giga)), desc=f"training {names} ({len(SEEDS)} seeds each)",
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
+        leave=False, disable=hides_bar or not tasks, file=sys.stderr, dynamic_ncols=True,
     ) as bar:  # fmt: skip
-        states = [init_state(config, recipe, seed) for seed in SEEDS]
-        for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):
-            for report in reports:
-                if report.failure:
-                    raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
-            first = reports[0]
-            bar.update(first.step - bar.n)
-            bar.set_postfix_str(f"loss {first.train_loss:.3f}")
-            if first.evaluation:
-                stages[str(first.step)] = [report.state.params for report in reports]
-                losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
-    losses = np.array(losses, np.float32).transpose(2, 1, 0)
-    return {"losses": np.ascontiguousarray(losses), "stages": stages}
+
+        def show(task, steps_done):
+            shares[task] = steps_done / tasks[task][2].steps
+            done = sum(part * share for part, share in zip(giga, shares, strict=True))
+            bar.update(done - bar.n)
+
+        yield show

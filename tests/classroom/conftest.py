@@ -140,7 +140,7 @@ def untrained_zoo(tmp_path_factory):
             stages[str(step)] = [random_params(config, seed) for seed in seeds]
         shape = (2, len(zoo.SEEDS), len(steps))
         losses = np.random.default_rng(0).uniform(2, 4, shape)
-        return {"losses": losses.astype(np.float32), "stages": stages}
+        yield recipe.steps, {"losses": losses.astype(np.float32), "stages": stages}
 
     def short_sequences(tokens, context, limit=128):
         return sequences(tokens, context, min(limit, 128))

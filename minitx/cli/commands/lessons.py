@@ -83,6 +83,9 @@ class Zoo:
 
     action: tyro.conf.Positional[Literal["list", "build"]] = "list"
     """list; build trains the models that are not in the cache yet."""
+    jobs: int | None = None
+    """Species that are trained side by side, one in each worker process; None: one for each
+    core."""
 
     def run(self) -> None:
         from minitx.runs import zoo
@@ -92,10 +95,9 @@ class Zoo:
                 print(f"{name:22} {species.about}")
             return
         started = time.perf_counter()
-        for name in zoo.ZOO:
-            clock = time.perf_counter()
+        for name in zoo.build(jobs=self.jobs):
             family = zoo.load(name)
-            seconds = time.perf_counter() - clock
+            seconds = time.perf_counter() - started
             losses = ", ".join(f"{loss:.3f}" for loss in family.val_losses[:, -1])
             print(f"{family.hash:32} validation loss {losses}   {seconds:5.1f} s", flush=True)
         say(f"all in {time.perf_counter() - started:.0f} s")
