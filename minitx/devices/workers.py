@@ -110,6 +110,18 @@ def run(
                 yield number, value
 
 
+def results(
+    function: Callable[..., Iterator[Any]], tasks: Sequence[tuple], jobs: int | None = None
+) -> list:
+    """Return the last value of each call of `run`, in the order of the tasks."""
+    last = {}
+    for news in run(function, tasks, jobs):
+        if news is not None:
+            number, value = news
+            last[number] = value
+    return [last[number] for number in range(len(tasks))]
+
+
 @contextlib.contextmanager
 def worker(waiting: queue.SimpleQueue, news: queue.SimpleQueue):
     """Start a worker that takes waiting tasks; at the end of the block it is no more."""

@@ -6,12 +6,10 @@ of a family covers everything that decides the result, the code that trains incl
 change, it is trained again.
 """
 
-import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,16 +18,15 @@ import jax
 import numpy as np
 
 from minitx.config import ModelConfig, TrainConfig, to_json
-from minitx.devices.workers import check_jobs, run
+from minitx.devices.workers import check_jobs
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
-from minitx.parameters import flops_per_token
 from minitx.runs import checkpoint
 from minitx.runs.fingerprint import training_code
-from minitx.step import init_state, initial_params
+from minitx.runs.zoo_training import Task, train_all
+from minitx.step import initial_params
 from minitx.text.corpus import cache_folder
 from minitx.text.data import Data, prepare
-from minitx.train import train_seeds
 
 SEEDS = (0, 1, 2)
 
@@ -193,38 +190,20 @@ def build(names: Sequence[str] | None = None, jobs: int | None = None) -> Iterat
     """
     check_jobs(jobs)
     tasks = []
-    paths = []
     for name in ZOO if names is None else names:
-        task = (name, *prepare_species(name))
-        path = path_of(*task)
-        if path.exists():
+        task = Task(name, *prepare_species(name))
+        if path_of(*task).exists():
             yield name
         else:
             tasks.append(task)
-            paths.append(path)
-    # What takes longest comes first, so that no worker is left alone with it at the end.
-    order = sorted(range(len(tasks)), key=lambda task: -cost(*tasks[task][1:3]))
-    tasks = [tasks[task] for task in order]
-    paths = [paths[task] for task in order]
-    with _progress_bar(tasks) as show, contextlib.closing(run(train, tasks, jobs)) as news:
-        for one in news:
-            if one is None:
-                continue
-            task, (steps_done, result) = one
-            show(task, steps_done)
-            if result is not None:
-                checkpoint.save(paths[task], result, "zoo")
-                yield tasks[task][0]
+    for task, tree in train_all(tasks, SEEDS, jobs):
+        checkpoint.save(path_of(*task), tree, "zoo")
+        yield task.name
 
 
 def path_of(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> Path:
     """Return the file of a family in the cache."""
     return cache_folder() / "zoo" / f"{name}-{hash_of(config, recipe, data)}.safetensors"
-
-
-def cost(config: ModelConfig, recipe: TrainConfig) -> int:
-    """Return roughly how many floating-point operations training a species takes."""
-    return flops_per_token(config) * config.context * recipe.batch * recipe.steps * len(SEEDS)
 
 
 def prepare_species(name: str) -> tuple[ModelConfig, TrainConfig, Data]:
@@ -255,60 +234,9 @@ def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
 
 
 def _shapes(config: ModelConfig, steps: range) -> dict:
-    """Return the shapes of what `train` returns, for `checkpoint.load`."""
+    """Return the shapes of what `train_all` gives, for `checkpoint.load`."""
     params = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     return {
         "losses": jax.ShapeDtypeStruct((2, len(SEEDS), len(steps)), np.float32),
         "stages": {str(step): [params for _ in SEEDS] for step in steps},
     }
-
-
-def train(
-    name: str, config: ModelConfig, recipe: TrainConfig, data: Data
-) -> Iterator[tuple[int, dict | None]]:
-    """Train all seeds. Yield the steps done; at the end, also what a family's file holds.
-
-    `stages` has a list of parameters, one for each seed, by step; `losses` has the axes training
-    or validation, seed, evaluation.
-    """
-    stages = {}
-    losses = []
-    states = [init_state(config, recipe, seed) for seed in SEEDS]
-    for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):
-        for report in reports:
-            if report.failure:
-                raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
-        first = reports[0]
-        if first.evaluation:
-            params = [report.state.params for report in reports]
-            stages[str(first.step)] = jax.tree.map(np.asarray, params)
-            losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
-        yield first.step, None
-    losses = np.array(losses, np.float32).transpose(2, 1, 0)
-    yield recipe.steps, {"losses": np.ascontiguousarray(losses), "stages": stages}
-
-
-@contextlib.contextmanager
-def _progress_bar(tasks: Sequence[tuple]):
-    """Show a line with the share of all work that is done; gives `show(task, its steps done)`.
-
-    Work is counted in operations, because a step of one species takes longer than one of another.
-    """
-    from tqdm import tqdm
-
-    hides_bar = False if "ipykernel" in sys.modules else None  # None: unless it is a terminal
-    giga = [cost(config, recipe) / 1e9 for _, config, recipe, _ in tasks]
-    shares = [0.0] * len(tasks)
-    names = tasks[0][0] if len(tasks) == 1 else f"{len(tasks)} species"
-    with tqdm(
-        total=round(sum(giga)), desc=f"training {names} ({len(SEEDS)} seeds each)",
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}, about {remaining} left",
-        leave=False, disable=hides_bar or not tasks, file=sys.stderr, dynamic_ncols=True,
-    ) as bar:  # fmt: skip
-
-        def show(task, steps_done):
-            shares[task] = steps_done / tasks[task][2].steps
-            done = sum(part * share for part, share in zip(giga, shares, strict=True))
-            bar.update(done - bar.n)
-
-        yield show
