@@ -28,9 +28,9 @@ from typing import Any
 
 from minitx.errors import InputError
 
-# What makes a process compute with one thread. XLA's CPU client takes the size of its thread pool
-# from NPROC. The first flag is part of the key under which compiled programs are kept: programs of
-# processes with several threads divide their work otherwise, and round otherwise.
+# XLA's CPU client takes the size of its thread pool from NPROC. The first flag is part of the key
+# under which compiled programs are kept: programs of processes with several threads divide their
+# work otherwise, and round otherwise.
 XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false --xla_force_host_platform_device_count=1"
 ONE_THREAD = {
     "NPROC": "1",
@@ -39,6 +39,9 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }
+# XLA allocates all its buffers again in each step. The C library of Linux gives large ones back to
+# the system, which then clears every page again: a third of the CPU time of a step at width 96.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 HEARTBEAT = 0.5  # seconds without news after which the caller can see to Ctrl-C
 
 YIELDED, FINISHED, FAILED = "yielded", "finished", "failed"  # what a worker says about its task
@@ -62,6 +65,11 @@ def check_jobs(jobs: int | None) -> int:
     return jobs
 
 
+def count(jobs: int | None, tasks: int) -> int:
+    """Return how many of so many tasks run side by side."""
+    return 1 if in_this_process() else max(1, min(check_jobs(jobs), tasks))
+
+
 def in_this_process() -> bool:
     """Return whether tasks run in this process: it holds an accelerator, or is itself a worker."""
     if _is_worker:
@@ -82,7 +90,7 @@ def run(
     OSError, MemoryError or RuntimeError, and InputError if a worker dies. All workers are ended
     when the iterator ends or is closed.
     """
-    count = min(check_jobs(jobs), len(tasks))
+    check_jobs(jobs)
     if in_this_process():
         for number, task in enumerate(tasks):
             for value in function(*task):
@@ -94,7 +102,7 @@ def run(
     news: queue.SimpleQueue = queue.SimpleQueue()
     unfinished = len(tasks)
     with contextlib.ExitStack() as stack:
-        for _ in range(count):
+        for _ in range(count(jobs, len(tasks))):
             stack.enter_context(worker(waiting, news))
         while unfinished:
             try:
@@ -155,7 +163,10 @@ def start() -> subprocess.Popen:
             [sys.executable, "-c", code + "workers.serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **ONE_THREAD, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            env=os.environ
+            | ONE_THREAD
+            | KEEP_MEMORY
+            | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
             **options,
         )
     finally:

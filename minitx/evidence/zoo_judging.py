@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitx.evidence import verdicts
-from minitx.evidence.evidence import Evidence, Untestable
+from minitx.evidence.evidence import EVIDENCE, Evidence, Untestable
 from minitx.evidence.judging import (
     RESAMPLES,
     add_intervals,
@@ -33,9 +33,15 @@ def judge(ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each claim's id and its row as plain JSON, as soon as it is judged and kept.
 
     Verdicts that were kept before are not judged again. Families that are not in the cache are
-    trained first. Raises InputError if that is impossible.
+    trained first, side by side. Raises InputError if that is impossible.
     """
-    yield from kept().judge(ids, judge_claim)
+    judged = kept()
+    species = dict.fromkeys(
+        name for id in ids if id not in judged.claims for name in EVIDENCE[id].species
+    )
+    for _ in zoo.build(list(species)):
+        pass
+    yield from judged.judge(ids, judge_claim)
 
 
 def kept() -> Judged:

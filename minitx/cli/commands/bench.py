@@ -27,6 +27,8 @@ class Bench:
     """Run a real model here and in the transformers library, on the same weights, in turn."""
     page: bool = False
     """Move every control of the page in Chromium, and measure its frames."""
+    jobs: int | None = None
+    """Train one model in each of 1, 2, 4, ... worker processes, up to this number, at once."""
     model: str = "smollm2"
     """The real model: the name of a pulled model, a folder, or a GGUF file."""
     rounds: int = 3
@@ -35,12 +37,17 @@ class Bench:
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx.bench import machine, nanogpt, real_model, summary
+        from minitx.bench import machine, nanogpt, real_model, side_by_side, summary
+        from minitx.devices.workers import check_jobs
 
         machine.check(self.presets, self.rounds, self.target)
+        check_jobs(self.jobs)
         parts = {"machine": lambda found: machine.about()}
-        if self.presets or not (self.against or self.against_transformers or self.page):
+        other_parts = self.against or self.against_transformers or self.page or self.jobs
+        if self.presets or not other_parts:
             parts |= machine.parts(self.presets, self.corpus, self.target, self.rounds)
+        if self.jobs is not None:
+            parts["workers"] = lambda found: side_by_side.growth(self.jobs)
         if self.against:
             nanogpt.check(self.against, self.python, self.corpus)
             parts["against nanoGPT"] = lambda found: nanogpt.against(

@@ -77,7 +77,7 @@ class Ablate:
         name = Path(self.grid).stem if self.grid else "-".join(vary)
         out = self.out or Path("ablations") / name
         if self.plan:
-            forecast = plan(grid, data, self.seeds, out)
+            forecast = plan(grid, data, self.seeds, out, self.jobs)
             print_json(forecast) if self.json else show_plan(forecast)
             return
         table = run_with_progress(grid, data, self.seeds, out, self.jobs)
@@ -133,7 +133,8 @@ def show_plan(forecast: dict) -> None:
     print(
         f"\n{len(forecast['cells'])} cells, {len(forecast['seeds'])} seeds each; {most}"
         f"{forecast['steps']} steps of one model are left: {most}about "
-        f"{duration(forecast['seconds'])}, estimated from a short trial"
+        f"{duration(forecast['seconds'])} with {forecast['jobs']} cells side by side, estimated "
+        "from a short trial"
     )
     if forecast["cool_downs"]:
         print(f"cool-downs for equal loss add {forecast['cool_downs']:.0%} to each model's steps")

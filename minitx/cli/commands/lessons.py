@@ -28,9 +28,15 @@ class Lesson:
     """Begin at the beginning, not where you left."""
     notebook: bool = False
     """Write the lesson as a Jupyter notebook into the current folder instead."""
+    jobs: int | None = None
+    """For all lessons: models of the zoo that are trained side by side, one in each worker process;
+    None: one for each core."""
 
     def run(self) -> None:
         from minitx.classroom import lessons
+        from minitx.devices.workers import check_jobs
+
+        check_jobs(self.jobs)
 
         if self.name is None:
             for name in lessons.paths():
@@ -43,6 +49,11 @@ class Lesson:
             names = list(lessons.paths())
         else:
             raise InputError("lesson all runs without waiting for you: add --yes")
+        if self.name == "all" and not self.notebook:
+            from minitx.runs import zoo
+
+            for _ in zoo.build(jobs=self.jobs):
+                pass  # the lessons find the models in the cache
         for name in names:
             if self.notebook:
                 self.write_notebook(name)
