@@ -260,9 +260,8 @@ def fit_seeds(
 ) -> list[tuple[Transformer, list[Evaluation]]]:
     """`fit` for each of several seeds: return a model and a history for each.
 
-    On a CPU, `jobs` worker processes train a seed each, by default one on each core; the models are
-    the same for any number. Other devices train all seeds in one program. Raises InputError for no
-    seeds, for seeds out of range, and for a seed that cannot go on.
+    On a CPU, `jobs` worker processes, by default one on each core, train a seed each. Their number
+    has no influence on the result. Raises InputError for impossible seeds and failed training.
     """
     check_seeds(seeds)
     groups = [seeds] if workers.in_this_process() else [[seed] for seed in seeds]
