@@ -42,6 +42,7 @@ ONE_THREAD = {
 # XLA allocates all its buffers again in each step. The C library of Linux gives large ones back to
 # the system, which then clears every page again: a third of the CPU time of a step at width 96.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
+DEATH_SECONDS = 10  # between the last word of a worker and its end
 HEARTBEAT = 0.5  # seconds without news after which the caller can see to Ctrl-C
 
 YIELDED, FINISHED, FAILED = "yielded", "finished", "failed"  # what a worker says about its task
@@ -195,7 +196,10 @@ def supply(process: subprocess.Popen, waiting: queue.SimpleQueue, news: queue.Si
 
 def death_of(process: subprocess.Popen) -> str:
     """Return in words how a worker has ended that nobody asked to end."""
-    status = process.wait()
+    try:
+        status = process.wait(DEATH_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "a worker process answered with something else: run the same command again"
     how = f"status {status}"
     if status < 0:
         with contextlib.suppress(ValueError):
