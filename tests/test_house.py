@@ -75,7 +75,10 @@ def imported(path: Path) -> list[str]:
                 "cli.commands.train",
             },
         ),
-        ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),
+        (
+            "tqdm",
+            {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo_training"},
+        ),
         ("rich", {"classroom.walk"}),
         ("jupytext", {"classroom.notebook"}),
         ("IPython", {"classroom.figures", "classroom.panels"}),

@@ -29,6 +29,8 @@ def summary(results: dict[str, Any]) -> str:
             seeds_table(results["seeds"]),
             time_to_loss_lines(results["time to loss"]),
         ]
+    if "workers" in results:
+        sections.append(workers_table(results["workers"]))
     if "against nanoGPT" in results:
         sections.append(nanogpt_table(results["against nanoGPT"]))
     if "against transformers" in results:
@@ -81,6 +83,18 @@ def seeds_table(measured: list[dict[str, float]]) -> str:
         times = f"{one['times_one_seed']:.2f}"
         rows.append([str(one["seeds"]), milliseconds(one["step_seconds"]), times])
     return aligned(rows)
+
+
+def workers_table(measured: dict[str, Any]) -> str:
+    """Return a table of the steps a second of several workers together."""
+    rows = [["workers", "steps a second together", "times one worker"]]
+    for row in measured["growth"]:
+        rate = f"{row['steps_per_second']:.1f}"
+        rows.append([str(row["workers"]), rate, f"{row['times_one_worker']:.2f}"])
+    return (
+        f"one model of the preset {measured['preset']} in each worker, with one thread:\n"
+        f"{aligned(rows)}"
+    )
 
 
 def time_to_loss_lines(sprint: dict[str, Any]) -> str:

@@ -32,6 +32,8 @@ class Bench:
     vocabulary, and draw it."""
     out: Path = Path("bench-growth")
     """Folder for the figure of --growth and its numbers."""
+    jobs: int | None = None
+    """Train one model in each of 1, 2, 4, ... worker processes, up to this number, at once."""
     model: str = "smollm2"
     """The real model: the name of a pulled model, a folder, or a GGUF file."""
     rounds: int = 3
@@ -40,13 +42,17 @@ class Bench:
     """Print everything as JSON."""
 
     def run(self) -> None:
-        from minitx.bench import machine, nanogpt, real_model, summary
+        from minitx.bench import machine, nanogpt, real_model, side_by_side, summary
+        from minitx.devices.workers import check_jobs
 
         machine.check(self.presets, self.rounds, self.target)
+        check_jobs(self.jobs)
         parts = {"machine": lambda found: machine.about()}
-        others = (self.against, self.against_transformers, self.page, self.growth)
+        others = (self.against, self.against_transformers, self.page, self.growth, self.jobs)
         if self.presets or not any(others):
             parts |= machine.parts(self.presets, self.corpus, self.target, self.rounds)
+        if self.jobs is not None:
+            parts["workers"] = lambda found: side_by_side.growth(self.jobs)
         if self.against:
             nanogpt.check(self.against, self.python, self.corpus)
             parts["against nanoGPT"] = lambda found: nanogpt.against(
