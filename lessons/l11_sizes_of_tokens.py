@@ -135,8 +135,8 @@ picture.dress(0, "unembedding, one model each", "times that the word occurs", "l
               xscale="symlog")
 picture.bars(1, list(bars), np.transpose(list(bars.values())))
 picture.level(1, 1, "as long as the others")
-picture.guess(1, score, at=0)
-picture.guess(1, read, at=2)
+picture.guess(1, score, at=0, words="scores")
+picture.guess(1, read, at=2, words="reads")
 picture.dress(1, "words that never occur, three seeds", "", "length, in lengths of the others")
 picture.save()
 
