@@ -26,6 +26,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from minitx.devices.memory import keep_freed_memory
 from minitx.errors import InputError
 
 # XLA's CPU client takes the size of its thread pool from NPROC. The first flag is part of the key
@@ -39,9 +40,6 @@ ONE_THREAD = {
     "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
 }
-# XLA allocates all its buffers again in each step. The C library of Linux gives large ones back to
-# the system, which then clears every page again: a third of the CPU time of a step at width 96.
-KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40)}
 DEATH_SECONDS = 10  # between the last word of a worker and its end
 HEARTBEAT = 0.5  # seconds without news after which the caller can see to Ctrl-C
 
@@ -164,10 +162,7 @@ def start() -> subprocess.Popen:
             [sys.executable, "-c", code + "workers.serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=os.environ
-            | ONE_THREAD
-            | KEEP_MEMORY
-            | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+            env=os.environ | ONE_THREAD | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
             **options,
         )
     finally:
@@ -217,6 +212,7 @@ def serve() -> None:
     """Run tasks from standard input, and answer on standard output, until the input ends."""
     global _is_worker
     _is_worker = True
+    keep_freed_memory()
     warnings.filterwarnings("ignore", message=".*[Pp]ersistent compilation cache.*")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a task prints must not mix with the answers
