@@ -15,16 +15,16 @@
 #
 # Three phrases have to be made precise before anybody can be right.
 #
-# - A model *thinks in directions* as far as it can do without the lengths of its states. To test
+# - A model *thinks in directions* as far as it does not need the lengths of its states. To test
 #   this, we give all states of a layer one length, their median, and let the model go on.
 # - What a model *knows* is how far its loss on held-out text lies below the loss of a guesser who
 #   knows only how frequent each letter is. We measure how much of that is lost.
-# - *Much the same* needs a *margin*. We set it before we see a number: 5 points, a twentieth of
-#   what a model knows.
+# - *Much the same* needs a *margin*: how close counts as the same. We set it before we see a
+#   number: 5 points, a twentieth of what a model knows.
 #
-# Our rule: two kinds of models are *alike* if the confidence interval of their difference (it is
-# explained below) lies inside the margin. They are *different* if it lies outside. Otherwise it is
-# *undecided*. To fix question, margin and rule in advance is to *preregister* an experiment.
+# Our rule: two kinds of models are *alike* if the whole 95 % confidence interval of their
+# difference (explained below) lies inside the margin, *different* if all of it lies outside, and
+# otherwise *undecided*. To fix question, margin and rule in advance is to *preregister* them.
 #
 # A *head* makes a logit from the last state x and the row w of a token. We compare three heads: the
 # dot product, the cosine times a learned number (its *scale*), and minus half the squared distance.
@@ -88,13 +88,14 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 # cross-entropy. We give all states of one layer the same length, and measure what is lost. The
 # result is the mean over the layers.
 #
-# The **baseline** moves each state as far, but turns it, towards the state of another token. If new
-# lengths cost as much as turns, then the model does not think in directions.
+# The **baseline** turns each state towards the state of another token. It moves the state the same
+# distance and keeps its length. Any change does some harm, so we compare changes of one size. If
+# new lengths cost as much as turns, then the model does not think in directions.
 #
 # Each kind was trained from three seeds. A seed fixes the first weights and the order of the text,
-# so we take the difference seed by seed. How sure is the mean of three differences? Its *standard
-# error* is their standard deviation, divided by the root of three. For three values, the *95 %
-# confidence interval* reaches 4.30 standard errors to each side of their mean.
+# so we take the difference seed by seed. The *standard error* of a mean over three seeds is the
+# standard deviation, divided by the root of three. The *95 % confidence interval* of that mean
+# reaches 4.30 standard errors to each side. (4.30 is Student's t for three seeds.)
 
 # %% folded What is lost of what a model knows, in percent
 def lost(kinds):
@@ -117,9 +118,9 @@ lost_with_norm, _ = lost(with_norm)
 difference = lost_without - lost_with_norm  # seed by seed
 middle, spread = difference.mean(axis=0), difference.std(axis=0, ddof=1)
 reach = 4.30 * spread / np.sqrt(3)
+low, high = middle - reach, middle + reach
 for place, head in enumerate(heads):
-    low, high = middle[place] - reach[place], middle[place] + reach[place]
-    print(f"{head:8} {low:.1f} to {high:.1f} points more are lost without LayerNorm")
+    print(f"{head:8} {low[place]:.1f} to {high[place]:.1f} points more lost without LayerNorm")
 
 # %% folded Draw it, beside your prediction
 picture = Picture("l10_layernorm_or_loss", "What does a model lose without lengths?", panels=2)
@@ -127,35 +128,34 @@ picture.bars(0, heads, lost_without, "no LayerNorm", of=3, place=0)
 picture.bars(0, heads, lost_with_norm, "LayerNorm", of=3, place=1)
 picture.bars(0, heads, lost_by_turns, "baseline: no LayerNorm, turned", of=3, place=2)
 picture.guess(0, guess, at=-0.27)
-picture.dress(0, "all states at one length", "head", "lost, % of what it knows", ylim=(0, None))
+picture.dress(0, "lost (whiskers: range of 3 seeds)", "head", "% of what it knows", ylim=(0, None))
 picture.dots(1, [[0, 1, 2]] * len(difference), difference, "one seed")
-picture.axes[1].errorbar([0, 1, 2], middle, reach, fmt="none", color="black", capsize=6)
+picture.axes[1].errorbar(range(3), middle, reach, fmt="k.", capsize=6, label="95 % interval")
 picture.axes[1].axhspan(-5, 5, color="0.9", zorder=0, label="inside the margin")
 picture.axes[1].set_xticks([0, 1, 2], heads)
 picture.dress(1, "how much more without LayerNorm", "head", "points", xlim=(-0.5, 2.5))
 picture.save()
 
 # %% quiet
-low, high = middle[0] - reach[0], middle[0] + reach[0]
-ruling = "undecided"
-if low > -5 and high < 5:
-    ruling = "alike"
-elif low > 5 or high < -5:
-    ruling = "different"
-reveal("L10.a", lost_without[:, 0].mean(), f"turns as far cost {lost_by_turns[:, 0].mean():.0f} "
-       "percent. Length counts, but less than direction.")
-reveal("L10.b", heads[lost_without.mean(axis=0).argmin()], "a cosine sees no length, and its model "
-       "did not learn to use one in its blocks.")
-reveal("L10.c", ruling, "for the dot product, the interval goes from "
-       f"{low:.1f} to {high:.1f} points, and the margin ends at 5.")
+outcomes = np.full(3, "undecided")
+outcomes[(low > -5) & (high < 5)] = "alike"
+outcomes[(low > 5) | (high < -5)] = "different"
+reveal("L10.a", lost_without[:, 0].mean(), "the model loses that many percent of what it knows, "
+       f"and {lost_by_turns[:, 0].mean():.3g} by turns. Length counts, but less than direction.")
+reveal("L10.b", heads[lost_without.mean(axis=0).argmin()], "the model with this head loses least. "
+       "A cosine sees no length, and the model did not learn to use length in its blocks.")
+reveal("L10.c", outcomes[0], "for the dot product, the interval of the difference goes from "
+       f"{low[0]:.1f} to {high[0]:.1f} points, and the margin ends at 5 points.")
+print("by the rule:", ", ".join(" ".join(pair) for pair in zip(heads, outcomes, strict=True)))
 
 # %% [markdown]
-# Left: with LayerNorm next to nothing is lost, as the first reader says. But the cosine head loses
-# as little, and its model has no LayerNorm. With dot product or distance, a model without LayerNorm
-# loses a few percent. All six kinds have the same loss, so the loss does not make the difference.
+# Left: with LayerNorm, models lose next to nothing, as the first reader says. The cosine model
+# without LayerNorm loses next to nothing either. With the other heads, a model without it loses a
+# few percent. All six have the same loss. So the loss cannot explain why the kinds differ. Whether
+# it explains what they share, this experiment cannot tell.
 #
-# Right: the intervals of dot product and distance cross the edge of the margin. "We found no
-# difference" would be wrong here, and "much the same" would be wrong too. More seeds can decide it.
+# Right: two intervals cross the edge of the margin. "We found no difference" would be wrong here,
+# and "much the same" would be wrong too. More seeds can decide it.
 #
 # ## Your turn
 #
@@ -208,7 +208,8 @@ quiz("L10")
 # %% [markdown]
 # ## Verdicts
 #
-# C1 averages over heads, or over norms, so its numbers differ from those in the picture.
+# The verdicts judge each seed by itself, and are undecided if seeds disagree. C1 averages over
+# heads or norms. To compare LayerNorm with none, C2 uses the dot product alone.
 
 # %% quiet
 judge("C1", "C2")
@@ -236,8 +237,7 @@ if run:
 # ## In short
 #
 # The loss sees only logits; the head decides what length means. LayerNorm removes length, and a
-# cosine head ignores it. Without both, a model uses length a little. "Much the same" means
-# something only with a margin that was set before.
+# cosine head ignores it. "Much the same" needs a margin that was set before.
 
 # %% quiet
 finish("L10")

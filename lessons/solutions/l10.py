@@ -115,8 +115,8 @@ EXERCISES = {
                 lambda x, w, s: s * x @ w.T / np.linalg.norm(x, axis=1, keepdims=True),
         },
         conclusion=(
-            "With a scale of 1, one of 50 tokens gets at most e / (e + 49 / e), which is 13 %: a "
-            "cosine is at most 1, and at least -1. So confidence has to come from the scale."
+            "With a scale of 1, one of 50 tokens gets at most e / (e + 49 / e), which is 13 %: its "
+            "cosine is 1, and all others are at -1. So confidence has to come from the scale."
         ),
     ),
     "L10.e3": Exercise(

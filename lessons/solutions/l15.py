@@ -45,7 +45,7 @@ EXERCISES = {
     "L15.e1": Exercise(
         gain,
         (
-            "How many places are a quarter? Those of the last quarter can be counted from the end.",
+            "How many positions are a quarter? Count those of the last quarter from the end.",
             "surprise_T[:quarter] is the first quarter, surprise_T[-quarter:] the last.",
         ),
         surprises,
@@ -61,7 +61,7 @@ EXERCISES = {
     "L15.e2": Exercise(
         by_chance,
         (
-            "If there is nothing to see, the order of the places does not matter.",
+            "If there is nothing to see, the order of the positions does not matter.",
             "Take the gain of surprise_T[order_T] for each row order_T, then np.quantile of them.",
         ),
         surprises_and_orders,
