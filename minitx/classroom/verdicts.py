@@ -1,6 +1,6 @@
 """The end of a lesson's argument: its claims, judged on this machine's models and on a real one."""
 
-from minitx.classroom.learner import tell
+from minitx.classroom.learner import collected, tell
 from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
 
@@ -50,6 +50,8 @@ def show(id: str, row: dict, with_rule: bool = True) -> None:
     """Print a verdict as a sentence, and the rule that it follows from."""
     from minitx.evidence import summary
 
+    if collected("verdict", id=id, row=row, with_rule=with_rule):
+        return
     print()
     tell(f"{row['verdict'].upper()}  {claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")

@@ -1,0 +1,165 @@
+"""What a reader answers: predictions, the gates behind them, quizzes and exercises, as HTML.
+
+Everything can be read without JavaScript. Answers are encoded, so that neither the page's source
+nor a search in it shows them beside their question; the page of answers has them in plain words.
+"""
+
+import base64
+import json
+from html import escape
+from typing import Any
+
+from minitx.book import prose
+from minitx.classroom.questions import LETTERS, in_words
+
+Shown = dict[str, Any]
+
+
+def hidden(value: Any) -> str:
+    """Return a value that `book.js` decodes and that nobody reads by accident."""
+    return base64.b64encode(json.dumps(value, ensure_ascii=False).encode()).decode()
+
+
+def plain_words(text: str) -> str:
+    """Return words as HTML."""
+    return escape(text, quote=False)
+
+
+# --- predictions ---------------------------------------------------------------------------------
+
+
+def prediction(asked: Shown) -> str:
+    """Return a form that asks for a number or a choice before the reader sees the result."""
+    id = asked["id"]
+    if asked["choices"]:
+        inputs = choices(id, asked["choices"])
+    else:
+        inputs = number(asked)
+    return (
+        f'<form class="ask predict" id="{id}" data-id="{id}"><fieldset>'
+        f"<legend><b>Predict</b> {plain_words(asked['question'])}</legend>\n{inputs}\n"
+        '<p class="row tools"><button type="submit">Predict</button>'
+        '<button type="button" class="quiet show-me">Show me</button></p>'
+        '<p class="said" role="status"></p></fieldset></form>'
+    )
+
+
+def number(asked: Shown) -> str:
+    """Return an input for a number, with its range and its unit."""
+    id, low, high, unit = (asked[name] for name in ("id", "low", "high", "unit"))
+    bounds = "" if low is None else f' min="{low:g}"'
+    bounds += "" if high is None else f' max="{high:g}"'
+    label = " ".join(["Your number", *in_range(low, high), *([f"in {unit}"] if unit else [])])
+    return (
+        f'<p class="row tools"><label for="{id}-number">{plain_words(label)}</label>'
+        f'<input id="{id}-number" name="answer" type="number" step="any" required{bounds}></p>'
+    )
+
+
+def in_range(low: float | None, high: float | None) -> list[str]:
+    """Return the range of a number in words."""
+    words = [] if low is None else [f"from {low:g}"]
+    return words + ([] if high is None else [f"up to {high:g}"])
+
+
+def choices(id: str, words: list[str]) -> str:
+    """Return a list of choices, one of them to be marked."""
+    items = []
+    for letter, choice in zip(LETTERS, words, strict=False):
+        field = f'<input type="radio" name="answer" value="{escape(choice)}" required>'
+        items.append(f"<li><label>{field} <span>{letter}) {plain_words(choice)}</span></label></li>")
+    return f'<ul class="choices">{"".join(items)}</ul>'
+
+
+def gate(ids: list[str], inside: str) -> str:
+    """Return what stays folded until the reader has made some predictions, or wants to see it."""
+    links = ", ".join(f'<a href="#{id}">question {id}</a>' for id in ids)
+    return (
+        f'<details class="gate" data-for="{" ".join(ids)}"><summary>Show what came out</summary>\n'
+        f'<p class="small first">Predict it first: {links}.</p>\n{inside}\n</details>'
+    )
+
+
+def truth(found: Shown) -> str:
+    """Return what came of a prediction, to be compared with what the reader said."""
+    value = found["truth"]
+    exact = "" if isinstance(value, str) else f' data-truth="{value!r}"'
+    return (
+        f'<p class="truth" data-for="{found["id"]}"{exact} data-words="{escape(in_words(value))}">'
+        f'<span class="compare">It is {plain_words(in_words(value))}.</span> '
+        f"{plain_words(sentence(found['because']))}</p>"
+    )
+
+
+def sentence(words: str) -> str:
+    """Return words that begin as a sentence does."""
+    return words[:1].upper() + words[1:]
+
+
+# --- the quiz ------------------------------------------------------------------------------------
+
+
+def quiz(questions: list[Shown]) -> str:
+    """Return the questions of a quiz; a click on a choice says whether it is right, and why."""
+    return "\n".join(map(quiz_question, questions))
+
+
+def quiz_question(question: Shown) -> str:
+    id = question["id"]
+    right = LETTERS[question["answer"]]
+    words = f"{right}) {question['choices'][question['answer']]}. {question['why']}"
+    secret = hidden({"answer": question["answer"], "words": words})
+    items = []
+    for place, choice in enumerate(question["choices"]):
+        label = f"{LETTERS[place]}) {plain_words(choice)}"
+        items.append(f'<li><button type="button" data-choice="{place}">{label}</button></li>')
+    return (
+        f'<section class="ask quiz" id="{id}" data-id="{id}" data-secret="{secret}" '
+        f'aria-labelledby="{id}-words"><p id="{id}-words"><b>Quiz</b> '
+        f'{plain_words(question["words"])}</p>\n<ol class="choices buttons">{"".join(items)}</ol>'
+        f'<p class="said" role="status"></p>{without_script(id)}</section>'
+    )
+
+
+def without_script(id: str) -> str:
+    """Return where a reader without JavaScript finds an answer."""
+    return f'<noscript><p class="small"><a href="answers.html#{id}">The answer</a></p></noscript>'
+
+
+# --- exercises -----------------------------------------------------------------------------------
+
+
+def exercise(part: Shown, lesson: str) -> str:
+    """Return the stub of an exercise, how to do it, and hints that unfold one by one."""
+    id = part["id"]
+    number = int(lesson[1:])
+    return (
+        f'<section class="exercise" id="{id}" data-id="{id}" '
+        f'data-secret="{hidden([*part["hints"], part["solution"]])}" aria-label="Exercise {id}">\n'
+        f"{prose.code(part['text'], f'Exercise {id}')}\n"
+        f'<p class="small">In a terminal, <code>minitx lesson {number}</code> puts this into a '
+        f"file for you and checks what you write. In a notebook (<code>minitx lesson {number} "
+        "--notebook</code>) write it in its cell.</p>\n"
+        '<ol class="hints" aria-live="polite"></ol>'
+        '<p class="row tools"><button type="button" class="quiet hint">A nudge</button></p>'
+        f"{without_script(id)}</section>"
+    )
+
+
+def answers(parts: list[Shown]) -> str:
+    """Return the answers of a lesson's quiz and exercises in plain words, for the last page."""
+    found = []
+    for part in parts:
+        if part["kind"] == "exercise":
+            hints = "".join(f"<li>{plain_words(hint)}</li>" for hint in part["hints"])
+            solution = prose.code(part["solution"], f"Solution of {part['id']}")
+            found.append(f'<h3 id="{part["id"]}">{part["id"]}</h3><ol>{hints}</ol>{solution}')
+        for shown in part["shown"]:
+            for question in shown.get("questions", ()):
+                letter = LETTERS[question["answer"]]
+                words = f"{letter}) {question['choices'][question['answer']]}. {question['why']}"
+                found.append(
+                    f'<h3 id="{question["id"]}">{question["id"]}</h3>'
+                    f"<p>{plain_words(question['words'])} …</p><p>{plain_words(words)}</p>"
+                )
+    return "\n".join(found)
