@@ -1,4 +1,4 @@
-"""Records of lessons in the cache folder: a lesson runs again only if what decides it has changed."""
+"""Records of lessons in the cache folder: one runs again only if what decides it has changed."""
 
 import contextlib
 import functools
@@ -13,10 +13,10 @@ from typing import Any
 
 from minitx import files
 from minitx.classroom import lessons
+from minitx.classroom.verdicts import REAL_MODEL
 from minitx.errors import InputError
 from minitx.evidence import zoo_judging
 from minitx.pretrained import loader
-from minitx.classroom.verdicts import REAL_MODEL
 from minitx.text.corpus import cache_folder
 
 Record = dict[str, Any]

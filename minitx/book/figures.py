@@ -28,19 +28,26 @@ def figure(data: dict[str, Any]) -> str:
 
 def in_words(data: dict[str, Any]) -> str:
     """Return what a figure shows in a sentence for each panel: each series with its ends."""
-    sentences = [data["title"]]
+    sentences = [with_stop(data["title"])]
     for number, panel in enumerate(data["panels"], start=1):
         by_series = series_of(data["rows"], number)
-        about = panel["title"] or panel["y"]
-        if panel["x"]:
-            about = f"{about} by {panel['x']}" if about else panel["x"]
         said = [one_series(name, rows) for name, rows in list(by_series.items())[:NAMED]]
         if len(by_series) > NAMED:
             said.append(f"and {len(by_series) - NAMED} more")
         if said:
-            sentences.append(f"{about}: {'; '.join(said)}" if about else "; ".join(said))
-    return ". ".join(words.rstrip(".?! ") if i else words.rstrip(".") for i, words in
-                     enumerate(sentences)).replace("?. ", "? ") + "."
+            about = panel["title"] or panel["y"] or f"Panel {number}"
+            over = f" over {panel['x']}" if panel["x"] else ""
+            sentences.append(with_stop(f"{about[0].upper()}{about[1:]}{over}: {'; '.join(said)}"))
+    return " ".join(sentences)
+
+
+def with_stop(words: str) -> str:
+    """Return words with a mark at their end.
+
+    >>> with_stop("Is it so?"), with_stop("It is")
+    ('Is it so?', 'It is.')
+    """
+    return words if words.endswith((".", "?", "!")) else f"{words}."
 
 
 def series_of(rows: Rows, panel: int) -> dict[str, Rows]:
@@ -105,7 +112,9 @@ def table(title: str, x: str, by_series: dict[str, Rows]) -> str:
     body = []
     for (place, _), cells in list(lines.items())[:LONGEST]:
         values = "".join(f"<td>{escape(cells.get(name, ''))}</td>" for name in names)
-        body.append(f'<tr><th scope="row">{escape(value(place) if place != "" else "")}</th>{values}</tr>')
+        body.append(
+            f'<tr><th scope="row">{escape(value(place) if place != "" else "")}</th>{values}</tr>'
+        )
     rest = len(lines) - LONGEST
     more = f'<p class="small">and {rest} more rows in the file</p>' if rest > 0 else ""
     label = escape(f"Numbers: {title}")

@@ -31,14 +31,11 @@ def plain_words(text: str) -> str:
 def prediction(asked: Shown) -> str:
     """Return a form that asks for a number or a choice before the reader sees the result."""
     id = asked["id"]
-    if asked["choices"]:
-        inputs = choices(id, asked["choices"])
-    else:
-        inputs = number(asked)
+    inputs = choices(asked["choices"]) if asked["choices"] else number(asked)
     return (
         f'<form class="ask predict" id="{id}" data-id="{id}"><fieldset>'
-        f"<legend><b>Predict</b> {plain_words(asked['question'])}</legend>\n{inputs}\n"
-        '<p class="row tools"><button type="submit">Predict</button>'
+        f"<legend><b>Predict</b> {plain_words(asked['question'])}</legend>\n"
+        f'{inputs}\n<p class="row tools"><button type="submit">Predict</button>'
         '<button type="button" class="quiet show-me">Show me</button></p>'
         '<p class="said" role="status"></p></fieldset></form>'
     )
@@ -49,25 +46,32 @@ def number(asked: Shown) -> str:
     id, low, high, unit = (asked[name] for name in ("id", "low", "high", "unit"))
     bounds = "" if low is None else f' min="{low:g}"'
     bounds += "" if high is None else f' max="{high:g}"'
-    label = " ".join(["Your number", *in_range(low, high), *([f"in {unit}"] if unit else [])])
+    label = f"Your number{in_range(low, high)}" + (f", in {unit}" if unit else "")
     return (
         f'<p class="row tools"><label for="{id}-number">{plain_words(label)}</label>'
         f'<input id="{id}-number" name="answer" type="number" step="any" required{bounds}></p>'
     )
 
 
-def in_range(low: float | None, high: float | None) -> list[str]:
-    """Return the range of a number in words."""
-    words = [] if low is None else [f"from {low:g}"]
-    return words + ([] if high is None else [f"up to {high:g}"])
+def in_range(low: float | None, high: float | None) -> str:
+    """Return the range of a number in words.
+
+    >>> in_range(-1, 1), in_range(0, None), in_range(None, None)
+    (' from -1 to 1', ' from 0', '')
+    """
+    if low is None:
+        return "" if high is None else f" up to {high:g}"
+    return f" from {low:g}" + ("" if high is None else f" to {high:g}")
 
 
-def choices(id: str, words: list[str]) -> str:
+def choices(words: list[str]) -> str:
     """Return a list of choices, one of them to be marked."""
     items = []
     for letter, choice in zip(LETTERS, words, strict=False):
         field = f'<input type="radio" name="answer" value="{escape(choice)}" required>'
-        items.append(f"<li><label>{field} <span>{letter}) {plain_words(choice)}</span></label></li>")
+        items.append(
+            f"<li><label>{field} <span>{letter}) {plain_words(choice)}</span></label></li>"
+        )
     return f'<ul class="choices">{"".join(items)}</ul>'
 
 
@@ -129,20 +133,27 @@ def without_script(id: str) -> str:
 # --- exercises -----------------------------------------------------------------------------------
 
 
-def exercise(part: Shown, lesson: str) -> str:
-    """Return the stub of an exercise, how to do it, and hints that unfold one by one."""
+def exercise(part: Shown) -> str:
+    """Return the stub of an exercise, and hints that unfold one by one."""
     id = part["id"]
-    number = int(lesson[1:])
+    solution = prose.code(part["solution"], f"Solution of {id}")
     return (
         f'<section class="exercise" id="{id}" data-id="{id}" '
-        f'data-secret="{hidden([*part["hints"], part["solution"]])}" aria-label="Exercise {id}">\n'
+        f'data-secret="{hidden([*map(plain_words, part["hints"]), solution])}" aria-label="Exercise {id}">\n'
         f"{prose.code(part['text'], f'Exercise {id}')}\n"
-        f'<p class="small">In a terminal, <code>minitx lesson {number}</code> puts this into a '
-        f"file for you and checks what you write. In a notebook (<code>minitx lesson {number} "
-        "--notebook</code>) write it in its cell.</p>\n"
         '<ol class="hints" aria-live="polite"></ol>'
         '<p class="row tools"><button type="button" class="quiet hint">A nudge</button></p>'
         f"{without_script(id)}</section>"
+    )
+
+
+def how_to(lesson: str) -> str:
+    """Return how the exercises of a lesson are done: not in the book, but beside it."""
+    command = f"minitx lesson {int(lesson[1:])}"
+    return (
+        f'<p class="small">Write your code in a terminal or in a notebook. <code>{command}</code> '
+        "puts each exercise into a file for you, and checks what you write there; "
+        f"<code>{command} --notebook</code> makes a notebook.</p>"
     )
 
 

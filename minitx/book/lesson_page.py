@@ -12,6 +12,8 @@ from minitx.evidence import ledger_page, summary
 from minitx.evidence.claims import claims_in_words
 
 Shown = dict[str, Any]
+# Calls that do nothing but show what the page shows anyway; some give the result away.
+SHOWN_BESIDE = ("predict", "reveal", "panel", "quiz", "judge", "judge_real_model", "finish")
 BOUNDARIES = ("prediction", "panel", "quiz")  # they are never folded, and end what is
 
 
@@ -47,6 +49,7 @@ def page(record: dict[str, Any], links: Links) -> str:
     lesson = record["lesson"]
     writer = prose.Prose(links)
     title, question, first = opening(record["parts"][0]["text"])
+    first_exercise = next((part["id"] for part in record["parts"] if "id" in part), "")
     parts = [
         f"<h1>{escape(title, quote=False)}</h1>",
         f'<p class="question">{escape(question, quote=False)}</p>',
@@ -56,7 +59,9 @@ def page(record: dict[str, Any], links: Links) -> str:
         if part["kind"] == "markdown":
             parts.append(writer.html(part["text"]))
         elif part["kind"] == "exercise":
-            parts.append(forms.exercise(part, lesson))
+            if part["id"] == first_exercise:
+                parts.append(forms.how_to(lesson))
+            parts.append(forms.exercise(part))
         else:
             parts += code_cell(part)
     parts.append(keeping(lesson))
@@ -66,22 +71,17 @@ def page(record: dict[str, Any], links: Links) -> str:
 def code_cell(part: dict[str, Any]) -> list[str]:
     """Return a cell's code, if it is worth reading, and what it showed."""
     found = []
-    if part["kind"] == "code" and not only_shows(part):
-        found.append(prose.code(part["text"]))
+    code = prose.without_calls(part["text"], SHOWN_BESIDE)
+    if part["kind"] == "code" and code:
+        found.append(prose.code(code))
     elif part["kind"] == "folded":
-        code = prose.code(part["text"])
+        code = prose.code(code)
         title = escape(part["title"], quote=False)
         found.append(f'<details class="code-of"><summary>{title}</summary>\n{code}</details>')
     for ids, group in gated(part["shown"]):
         inside = "\n".join(map(html_of, group))
         found.append(forms.gate(ids, inside) if ids else inside)
     return found
-
-
-def only_shows(part: dict[str, Any]) -> bool:
-    """Return whether a cell does nothing but show a panel: the panel then says it all."""
-    kinds = {shown["kind"] for shown in part["shown"]}
-    return kinds == {"panel"} and len(part["text"].splitlines()) == 1
 
 
 def gated(shown: list[Shown]) -> Iterator[tuple[list[str], list[Shown]]]:
@@ -128,7 +128,7 @@ def verdict(shown: Shown) -> str:
     id, row = shown["id"], shown["row"]
     claim = escape(claims_in_words()[id], quote=False)
     parts = [
-        f'<section class="verdict" aria-label="Claim {id}">',
+        '<div class="verdict">',
         f'<p class="claim-words">{ledger_page.badge(row["verdict"])} {claim} '
         f'(<a href="ledger.html#{id}">{id}</a>)</p>',
         f"<p>{escape(summary.in_words(row), quote=False)}</p>",
@@ -141,7 +141,7 @@ def verdict(shown: Shown) -> str:
             f"<p><b>Rule:</b> {escape(row['rule'], quote=False)}</p>"
             f"{ledger_page.figures(rows)}{ledger_page.numbers(rows)}</details>"
         )
-    return "\n".join([*parts, "</section>"])
+    return "\n".join([*parts, "</div>"])
 
 
 def quiz(shown: Shown) -> str:

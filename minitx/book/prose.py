@@ -1,6 +1,7 @@
 """Prose and code as HTML: Markdown by markdown-it-py, coloured code by Pygments."""
 
-from collections.abc import Sequence
+import ast
+from collections.abc import Collection, Sequence
 from html import escape
 from typing import Any
 
@@ -24,6 +25,20 @@ def code(text: str, label: str = "Code") -> str:
         f'<pre class="code" tabindex="0" role="group" aria-label="{label}">'
         f"<code>{coloured}</code></pre>"
     )
+
+
+def without_calls(text: str, names: Collection[str]) -> str:
+    """Return code without the statements that are nothing but a call of one of these functions.
+
+    >>> without_calls("x = 1\nreveal(\n    x)\nprint(x)", ("reveal",))
+    'x = 1\nprint(x)'
+    """
+    lines: list[str | None] = list(text.splitlines())
+    for node in ast.parse(text).body:
+        call = node.value if isinstance(node, ast.Expr) else None
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in names:
+            lines[node.lineno - 1 : node.end_lineno] = [None] * (node.end_lineno - node.lineno + 1)
+    return "\n".join(line for line in lines if line is not None).strip("\n")
 
 
 def output(text: str) -> str:

@@ -72,7 +72,7 @@ def glossary(links: Links) -> str:
         '<h2 id="array-names">The letters in the names of arrays</h2>\n'
         "<p>The name of an array says what its axes are: <code>x_BTD</code> has the axes B, T and "
         "D.</p>\n"
-        f'<table class="key"><tr><th scope="col">letter</th><th scope="col">axis</th></tr>{rows}'
+        f'<table class="plain"><tr><th scope="col">letter</th><th scope="col">axis</th></tr>{rows}'
         "</table>"
     )
 
@@ -85,7 +85,9 @@ def search(sections: list[Section], chapters: list[Chapter]) -> str:
     files = {chapter.file: chapter for chapter in chapters}
     entries = []
     for term in terms():
-        found = [section for section in sections if section.page in files and mentions(section, term)]
+        found = [
+            section for section in sections if section.page in files and mentions(section, term)
+        ]
         first = {section.page: section for section in reversed(found)}
         places = [
             f'<a href="{section.page}#{section.anchor}">{files[section.page].lesson}</a>'

@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import re
 import shutil
 import string
 from collections.abc import Callable, Sequence
@@ -105,7 +106,7 @@ def write_files(out: Path, records: dict[str, dict[str, Any]], found: dict[str, 
     for name, record in records.items():
         bodies[by_name[name].file] = lesson_page.page(record, links)
     bodies["measuring.html"] = reference.measuring(links)
-    bodies["ledger.html"] = ledger_page.body(known_claims(), judged())
+    bodies["ledger.html"] = with_lessons(ledger_page.body(known_claims(), judged()), by_name)
     bodies["glossary.html"] = reference.glossary(links)
     sections = [part for file, body in bodies.items() for part in sections_of(file, body)]
     bodies["search.html"] = reference.search(sections, chapters)
@@ -115,7 +116,9 @@ def write_files(out: Path, records: dict[str, dict[str, Any]], found: dict[str, 
     titles = {c.file: c.title for c in chapters} | OTHER_PAGES | {"index.html": "Start"}
     for file, body in bodies.items():
         files.write(out / file, page(file, body, order, titles, chapters))
-    shown = [item for record in records.values() for part in record["parts"] for item in part["shown"]]
+    shown = [
+        item for record in records.values() for part in record["parts"] for item in part["shown"]
+    ]
     for figure in (item for item in shown if item["kind"] == "figure"):
         files.write(out / "figures" / f"{figure['name']}.svg", figure["svg"])
         files.write(out / "figures" / f"{figure['name']}.csv", figure["csv"])
@@ -125,6 +128,18 @@ def write_files(out: Path, records: dict[str, dict[str, Any]], found: dict[str, 
     files.write(out / "book.js", source("book.js"))
     files.write(out / "search.js", search_script(sections))
     files.write_json(out / MARK, {"made": today, "lessons": list(records)})
+
+
+def with_lessons(ledger: str, chapters: dict[str, Chapter]) -> str:
+    """Return the ledger, in which each lesson that the book has is a link."""
+
+    def link(found: re.Match) -> str:
+        chapter = chapters.get(found[1])
+        if chapter is None or not chapter.is_there:
+            return found[0]
+        return f'lesson <a href="{chapter.file}">{found[1]}</a>'
+
+    return re.sub(r"lesson (L\d\d)\b", link, ledger)
 
 
 def page(
@@ -138,7 +153,7 @@ def page(
     return string.Template(source("page.html")).substitute(
         title=escape(f"{titles[file]}: the minitx book" if place else "The minitx book"),
         lesson=lesson,
-        more='<script src="search.js" defer></script>' if file == "search.html" else "",
+        more='<script src="search.js" defer></script>\n' if file == "search.html" else "",
         chapters="\n".join(entry(chapter, file) for chapter in chapters),
         others="\n".join(line(name, title, file) for name, title in OTHER_PAGES.items()),
         body=body,

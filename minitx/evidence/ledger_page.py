@@ -111,7 +111,7 @@ def evidence_of(claim: Mapping[str, str], rows: Rows) -> str:
 def numbers(rows: Rows) -> str:
     """Return the numbers of a claim by model, as a table."""
     heading, *lines = summary.numbers_table(rows)
-    head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in heading)
+    head = "".join(f"<th scope=col>{escape(cell) or 'number'}</th>" for cell in heading)
     body = ""
     for name, *cells in lines:
         values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)

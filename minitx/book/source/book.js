@@ -85,7 +85,8 @@ function preparePrediction(form) {
 function showPrediction(form) {
   const answer = answerTo(form.dataset.id);
   const is_open = answer === undefined;
-  for (const field of form.querySelectorAll("input, button")) field.disabled = !is_open;
+  for (const field of form.querySelectorAll("input")) field.disabled = !is_open;
+  form.querySelector(".show-me").parentElement.hidden = !is_open;
   form.querySelector(".said").textContent = is_open ? "" : answer === SKIPPED ? "Skipped." : `You said ${inWords(answer)}.`;
   const number = form.querySelector('input[type="number"]');
   if (number && !is_open && answer !== SKIPPED) number.value = String(answer);
@@ -208,7 +209,11 @@ function prepareExercise(section) {
   const id = `${section.dataset.id}.hints`;
   const show = () => {
     const level = Math.min(answerTo(id) || 0, hints.length);
-    while (list.children.length < level) list.append(hint(hints, list.children.length));
+    while (list.children.length < level) {
+      const item = document.createElement("li");
+      item.innerHTML = hints[list.children.length]; // made with the book, as the page was
+      list.append(item);
+    }
     button.hidden = level === hints.length;
     button.textContent = HINTS[level];
   };
@@ -217,20 +222,6 @@ function prepareExercise(section) {
     show();
   });
   show();
-}
-
-function hint(hints, level) {
-  const item = document.createElement("li");
-  if (level < hints.length - 1) {
-    item.textContent = hints[level];
-    return item;
-  }
-  const code = document.createElement("pre");
-  code.className = "code";
-  code.tabIndex = 0;
-  code.textContent = hints[level];
-  item.append(code);
-  return item;
 }
 
 // --- search -----------------------------------------------------------------------------------------
