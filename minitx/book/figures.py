@@ -1,4 +1,4 @@
-"""A figure of a lesson as HTML: the drawing, a sentence that says it, and its numbers as a table."""
+"""A figure of a lesson as HTML: the drawing, the same in words, and its numbers as a table."""
 
 import json
 from html import escape

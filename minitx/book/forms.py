@@ -137,9 +137,10 @@ def exercise(part: Shown) -> str:
     """Return the stub of an exercise, and hints that unfold one by one."""
     id = part["id"]
     solution = prose.code(part["solution"], f"Solution of {id}")
+    secret = hidden([*map(plain_words, part["hints"]), solution])
     return (
         f'<section class="exercise" id="{id}" data-id="{id}" '
-        f'data-secret="{hidden([*map(plain_words, part["hints"]), solution])}" aria-label="Exercise {id}">\n'
+        f'data-secret="{secret}" aria-label="Exercise {id}">\n'
         f"{prose.code(part['text'], f'Exercise {id}')}\n"
         '<ol class="hints" aria-live="polite"></ol>'
         '<p class="row tools"><button type="button" class="quiet hint">A nudge</button></p>'

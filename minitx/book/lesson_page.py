@@ -154,9 +154,10 @@ def keeping(lesson: str) -> str:
         '<section class="keeping tools" aria-label="Your answers">\n'
         "<p>Your answers stay in this browser. Saved as a file into the folder "
         f"<code>answers</code>, they are found by <code>minitx lesson {int(lesson[1:])}</code>.</p>"
-        f'<p class="row"><button type="button" class="quiet save" data-lesson="{lesson}">Save '
-        f"{lesson}.toml</button> "
-        f'<button type="button" class="quiet forget" data-lesson="{lesson}">Forget them</button></p>'
+        f'<p class="row"><button type="button" class="quiet save" data-lesson="{lesson}">'
+        f"Save {lesson}.toml</button> "
+        f'<button type="button" class="quiet forget" data-lesson="{lesson}">'
+        "Forget them</button></p>"
         "</section>"
     )
 

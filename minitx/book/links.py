@@ -32,7 +32,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Links:
-    """What words may point to: lessons of this book, claims of its ledger, terms of its glossary."""
+    """What words may point to: lessons of the book, claims of its ledger, terms of its glossary."""
 
     chapters: dict[str, Chapter]
     terms: dict[str, str] = field(default_factory=dict)

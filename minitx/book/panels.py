@@ -39,7 +39,7 @@ def file_of(shown: dict[str, Any]) -> str:
 
 
 def write(folder: Path, shown: list[dict[str, Any]]) -> None:
-    """Write the files of all panels that were shown. Raises InputError as the page's writer does."""
+    """Write the files of all panels that were shown. Raises InputError as `writer.write` does."""
     if not shown:
         return
     for script in writer.scripts(sorted({panel["name"] for panel in shown})):

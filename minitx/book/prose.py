@@ -30,8 +30,9 @@ def code(text: str, label: str = "Code") -> str:
 def without_calls(text: str, names: Collection[str]) -> str:
     """Return code without the statements that are nothing but a call of one of these functions.
 
-    >>> without_calls("x = 1\nreveal(\n    x)\nprint(x)", ("reveal",))
-    'x = 1\nprint(x)'
+    >>> print(without_calls("x = 1\\nreveal(\\n    x)\\nprint(x)", ("reveal",)))
+    x = 1
+    print(x)
     """
     lines: list[str | None] = list(text.splitlines())
     for node in ast.parse(text).body:

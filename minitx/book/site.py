@@ -176,7 +176,7 @@ def line(file: str, title: str, here: str) -> str:
 
 
 def judged() -> dict[str, dict[str, dict]]:
-    """Return the rows of each model that was judged on this machine by these rules, by its label."""
+    """Return the rows of each model that was judged by these rules on this machine, by label."""
     rules = verdicts.rules_hash()
     return {one.label: one.claims for one in verdicts.read_all() if one.rules == rules}
 

@@ -85,7 +85,8 @@ def claim_section(id: str, claim: Mapping[str, str], judged: dict[str, Rows]) ->
         badges.append(f"<span class=cell>{name} {badge(verdict)}</span>")
     words = f"<span class=id>{id}</span> <span class=words>{escape(claim['claim'])}</span>"
     return (
-        f"<details class=claim id={id}><summary>{words}<span class=badges>{''.join(badges)}</span></summary>\n"
+        f"<details class=claim id={id}>"
+        f"<summary>{words}<span class=badges>{''.join(badges)}</span></summary>\n"
         f"<div class=evidence>{evidence_of(claim, rows)}</div></details>"
     )
 
