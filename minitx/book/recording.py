@@ -119,7 +119,7 @@ def plain(kind: str, facts: dict[str, Any]) -> list[dict[str, Any]]:
     if kind == "quiz":
         questions = quiz_of(facts["lesson"])
         asked = [{"id": id, **vars(question)} for id, question in questions.items()]
-        return [{"kind": kind, "questions": asked}]
+        return [{"kind": kind, "questions": _as_json(asked)}]
     return [{"kind": kind, **{name: _as_json(value) for name, value in facts.items()}}]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 
 HEADINGS = ("h1", "h2", "h3", "dt", "summary")
-LEFT_OUT = ("script", "style", "svg", "pre", "table", "noscript", "button", "label")
+LEFT_OUT = ("script", "style", "svg", "pre", "table", "noscript", "button", "label", "time")
 
 
 @dataclass
