@@ -1,6 +1,7 @@
 """A book that is made in seconds: one short lesson, on a tiny model with random weights."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 from minitx.book import cache, site, start
 from minitx.classroom import lessons
 from minitx.config import ModelConfig, TrainConfig
-from minitx.model import init_params
+from minitx.model import Transformer, init_params
 from minitx.runs import zoo
 
 LESSON = '''# %% [markdown]
@@ -105,16 +106,20 @@ CONFIG = ModelConfig(width=12, depth=2, heads=4, mlp_width=20, context=16)
 RECIPE = TrainConfig(steps=4, eval_every=2, batch=3, warmup=0)
 
 
-def random_stages(name, config, recipe, data):
-    """What `zoo.train` returns, with random weights."""
+def random_family(name):
+    """What `zoo.load` returns, with random weights."""
+    data = zoo.prepare_species(name)[2]
+    config = dataclasses.replace(CONFIG, vocab=len(data.tokenizer))
     shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     random = np.random.default_rng(0)
 
-    def weights():
-        return jax.tree.map(lambda leaf: random.normal(0, 0.1, leaf.shape).astype("f"), shapes)
+    def model():
+        weights = jax.tree.map(lambda leaf: random.normal(0, 0.1, leaf.shape).astype("f"), shapes)
+        return Transformer.of(config, weights)
 
-    stages = {str(step): [weights() for _ in zoo.SEEDS] for step in (2, 4)}
-    return {"losses": np.ones((2, len(zoo.SEEDS), 2), np.float32), "stages": stages}
+    models = [model() for _ in zoo.SEEDS]
+    losses = np.ones((len(zoo.SEEDS), 1), np.float32)
+    return zoo.Family(name, f"{name}-12345678", models, models, {4: models}, losses, losses, data)
 
 
 @contextlib.contextmanager
@@ -131,8 +136,7 @@ def classroom(folder: Path):
         patch.setenv("MINITX_CACHE", str(folder / "cache"))
         patch.setattr(lessons, "LESSONS", files)
         patch.setattr(zoo, "ZOO", {"fables": zoo.Species("a small model", CONFIG, RECIPE)})
-        patch.setattr(zoo, "train", random_stages)
-        patch.setattr(zoo, "initial_params", lambda config, seed: init_params(config, jax.random.key(seed)))
+        patch.setattr(zoo, "load", random_family)
         patch.setattr(start, "findings", lambda: FINDINGS)
         patch.setattr(site, "judge_the_rest", lambda say: None)
         cache.digest_of_code.cache_clear()

@@ -259,7 +259,9 @@ def test_reading_needs_no_javascript(browser, book):
     assert tab.locator(".picture img").is_visible()
     assert "It is 2.5. It is the SECRET" in tab.locator("main").inner_text()
     tab.locator(question("L03.q1")).get_by_role("link", name="The answer").click()
-    assert tab.url.endswith("answers.html#L03.q1") and "says WHY" in tab.locator("main").inner_text()
+    assert (
+        tab.url.endswith("answers.html#L03.q1") and "says WHY" in tab.locator("main").inner_text()
+    )
     context.close()
 
 

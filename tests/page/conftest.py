@@ -6,7 +6,6 @@ import pytest
 
 from minitx import compiled
 
-
 # One model and one page for all tests that only look at them. They are made once in a session, and
 # a test that needs another model or another page makes its own. The arrays of a trace cannot be
 # written to.
