@@ -70,7 +70,7 @@ def _programs_are_let_go():
 
 @pytest.fixture(scope="session")
 def browser():
-    """A Chromium. Where none is found, tests are skipped, or fail if MINITX_NEEDS_BROWSER is set."""
+    """A Chromium. Without one, tests are skipped, or fail if MINITX_NEEDS_BROWSER is set."""
     from minitx.errors import InputError
     from minitx.page import browser as browsers
 

@@ -6,6 +6,7 @@ nor a search in it shows them beside their question; the page of answers has the
 
 import base64
 import json
+import re
 from html import escape
 from typing import Any
 
@@ -21,8 +22,12 @@ def hidden(value: Any) -> str:
 
 
 def plain_words(text: str) -> str:
-    """Return words as HTML."""
-    return escape(text, quote=False)
+    """Return words as HTML; what stands in backticks is code.
+
+    >>> plain_words("Type `x < 1`.")
+    'Type <code>x &lt; 1</code>.'
+    """
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
 
 
 # --- predictions ---------------------------------------------------------------------------------

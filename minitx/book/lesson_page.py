@@ -116,7 +116,7 @@ def html_of(shown: Shown) -> str:
 
 
 def words(shown: Shown) -> str:
-    return f"<p>{escape(shown['text'], quote=False)}</p>"
+    return f"<p>{forms.plain_words(shown['text'])}</p>"
 
 
 def output(shown: Shown) -> str:

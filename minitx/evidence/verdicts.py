@@ -53,7 +53,7 @@ class Judged:
         return folder() / f"{self.model}-{mark}.json"
 
     def take_over(self) -> None:
-        """Read the verdicts that are on disk, if they came from the same weights, text and rules.
+        """Add the verdicts that are on disk, if they came from the same weights, text and rules.
 
         Raises InputError for a file that is something else.
         """
@@ -61,7 +61,7 @@ class Judged:
             return
         kept = read(self.path)
         if asdict(kept) | {"claims": {}} == asdict(self) | {"claims": {}}:
-            self.claims = kept.claims
+            self.claims = kept.claims | self.claims
 
     def judge(
         self, ids: Sequence[str], judge_claim: Callable[[Evidence], dict[str, Any]]
@@ -73,6 +73,7 @@ class Judged:
         for id in ids:
             if id not in self.claims:
                 self.claims[id] = judge_claim(EVIDENCE[id])
+                self.take_over()  # what another process has judged meanwhile
                 self.write()
             yield id, self.claims[id]
 

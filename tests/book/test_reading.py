@@ -1,4 +1,4 @@
-"""The book in a real browser: predictions, quizzes, hints, panels, search; everybody can read it."""
+"""The book in a real browser: predictions, quizzes, hints, panels, search; and for everybody."""
 
 import re
 

@@ -108,7 +108,7 @@ function showGate(gate) {
   const ids = gate.dataset.for.split(" ");
   const is_answered = ids.every((id) => answerTo(id) !== undefined);
   gate.classList.toggle("locked", !is_answered);
-  gate.open = is_answered;
+  if (is_answered) gate.open = true;
 }
 
 /** "You said 0.5. It is 0.949, so you were 0.449 too low." */
