@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from checks import check_for_everybody, read, settle, unfold
 
 from minitx.classroom.answers import recall
 from minitx.classroom.learner import Session, session
@@ -13,12 +13,6 @@ PAGES = (
     "index.html", LESSON, "measuring.html", "ledger.html", "glossary.html", "search.html",
     "answers.html",
 )  # fmt: skip
-
-
-def read(tab, book, page=LESSON, then=""):
-    tab.goto(f"{(book / page).as_uri()}{then}")
-    tab.wait_for_selector("html.running")
-    return tab
 
 
 def question(id):
@@ -34,15 +28,11 @@ def predict(tab, id, answer):
     form.get_by_role("button", name="Predict").click()
 
 
-def settle(tab):
-    tab.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
-
-
 # --- predictions ---------------------------------------------------------------------------------
 
 
 def test_a_result_stays_folded_until_the_reader_has_predicted(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     picture = tab.locator(".picture img")
     assert not picture.is_visible()
     predict(tab, "L03.a", "2.25")
@@ -55,13 +45,13 @@ def test_a_result_stays_folded_until_the_reader_has_predicted(tab, book):
     )
     assert second == 'You said "it falls", and so it is. Things <fall>.'
     assert tab.locator(question("L03.a")).locator(".said").inner_text() == "You said 2.25."
-    read(tab, book)  # answers are kept
+    read(tab, book, LESSON)  # answers are kept
     assert picture.is_visible() and "You said 2.25." in tab.locator(".truth").first.inner_text()
     assert tab.locator(question("L03.a")).locator("input").is_disabled()  # it is made once
 
 
 def test_a_wrong_choice_and_a_number_that_is_too_high(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     predict(tab, "L03.a", "7")
     predict(tab, "L03.b", "a) it rises")
     first, second = tab.locator(".truth").all_inner_texts()
@@ -71,7 +61,7 @@ def test_a_wrong_choice_and_a_number_that_is_too_high(tab, book):
 
 @pytest.mark.parametrize("guess, edge", [(2.25, ""), (8, ", beyond the axis ↑")])
 def test_the_readers_number_is_drawn_into_the_figure(tab, book, guess, edge):
-    read(tab, book)
+    read(tab, book, LESSON)
     predict(tab, "L03.a", str(guess))
     tab.locator(question("L03.b")).get_by_role("button", name="Show me").click()
     settle(tab)
@@ -88,7 +78,7 @@ def test_the_readers_number_is_drawn_into_the_figure(tab, book, guess, edge):
 
 @pytest.mark.parametrize("way", ["the button", "the fold"])
 def test_show_me_skips(tab, book, way):
-    read(tab, book)
+    read(tab, book, LESSON)
     if way == "the button":
         for id in ("L03.a", "L03.b"):
             tab.locator(question(id)).get_by_role("button", name="Show me").click()
@@ -102,13 +92,13 @@ def test_show_me_skips(tab, book, way):
 
 
 def test_only_a_number_within_the_range_is_taken(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     predict(tab, "L03.a", "9")
     assert tab.evaluate("answers.L03") is None
 
 
 def test_answers_are_forgotten_on_request(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     predict(tab, "L03.a", "1")
     tab.get_by_role("button", name="Forget them").click()
     tab.wait_for_function("document.querySelector('.predict input').value === ''")
@@ -119,7 +109,7 @@ def test_answers_are_forgotten_on_request(tab, book):
 
 
 def test_a_quiz_explains_each_answer(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     quiz = tab.locator(question("L03.q1"))
     quiz.get_by_role("button", name="a) Alpha").click()
     assert quiz.locator(".said").inner_text() == (
@@ -134,7 +124,7 @@ def test_a_quiz_explains_each_answer(tab, book):
 
 
 def test_hints_unfold_one_by_one(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     exercise = tab.locator(question("L03.e1"))
     assert "NUDGE" not in tab.locator("body").inner_text()
     exercise.get_by_role("button", name="A nudge").click()
@@ -143,12 +133,12 @@ def test_hints_unfold_one_by_one(tab, book):
     exercise.get_by_role("button", name="The solution").click()
     assert "return x + x" in exercise.locator(".hints li").last.inner_text()
     assert not exercise.locator(".hint").is_visible()
-    read(tab, book)
+    read(tab, book, LESSON)
     assert exercise.locator(".hints li").count() == 3
 
 
 def test_answers_become_a_file_that_the_classroom_reads(tab, book, tmp_path, monkeypatch):
-    read(tab, book)
+    read(tab, book, LESSON)
     predict(tab, "L03.a", "2.25")
     predict(tab, "L03.b", "a) it rises")
     tab.locator(question("L03.q1")).get_by_role("button", name="a) Alpha").click()
@@ -168,7 +158,7 @@ def test_answers_become_a_file_that_the_classroom_reads(tab, book, tmp_path, mon
 
 
 def test_a_panel_computes_in_the_page(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     tab.locator(".panel iframe").scroll_into_view_if_needed()
     frame = tab.frames[1]
     frame.wait_for_selector("body.running")
@@ -197,7 +187,7 @@ def test_search_finds_parts_of_pages(tab, book):
 
 
 def test_the_first_page_names_lessons_that_were_begun(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     predict(tab, "L03.a", "1")
     read(tab, book, "index.html")
     assert tab.locator(".begun").count() == 1
@@ -234,17 +224,10 @@ def test_nothing_keeps_people_out(browser, book, width, scheme):
     tab = context.new_page()
     for page in PAGES:
         read(tab, book, page)
-        for state in ("folded", "open"):
-            if state == "open":
-                tab.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")
-                for button in tab.locator(".hint, .quiz li:first-child button").all():
-                    button.click()
-                settle(tab)
-            elif page != LESSON:
-                continue
-            found = Axe().run(tab)
-            assert found.violations_count == 0, f"{page}: {found.generate_report()}"
-            assert tab.evaluate("document.documentElement.scrollWidth") <= width, page
+        if page == LESSON:
+            check_for_everybody(tab, page)
+        unfold(tab)
+        check_for_everybody(tab, page)
     context.close()
 
 
@@ -266,7 +249,7 @@ def test_reading_needs_no_javascript(browser, book):
 
 
 def test_a_lesson_is_worked_through_with_the_keyboard(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     tab.focus(question("L03.a") + " input")
     tab.keyboard.type("2")
     tab.keyboard.press("Enter")
@@ -283,7 +266,7 @@ def test_a_lesson_is_worked_through_with_the_keyboard(tab, book):
 
 
 def test_a_page_prints_with_everything_unfolded(tab, book):
-    read(tab, book)
+    read(tab, book, LESSON)
     pdf = tab.pdf(tagged=True, outline=True)
     assert b"/StructTreeRoot" in pdf and b"/Outlines" in pdf
     tab.emulate_media(media="print")

@@ -3,28 +3,16 @@
 import html
 import json
 import re
-import urllib.parse
 from pathlib import Path
 
 import pytest
+from checks import contents, follow_links, pages
 from small_book import FINDINGS, silent
 
 from minitx import files
 from minitx.book import cache, links, reference, site
 from minitx.book import recording as recordings
 from minitx.errors import InputError
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
-def pages(folder: Path) -> dict[Path, str]:
-    return {path: path.read_text("utf-8") for path in sorted(folder.glob("*.html"))}
 
 
 def said(build, *arguments, **options):
@@ -37,21 +25,9 @@ def said(build, *arguments, **options):
 
 
 def test_every_link_leads_somewhere(book):
-    texts = pages(book)
-    found = 0
-    for path, text in texts.items():
-        for target in re.findall(r'(?:href|src)="([^"]*)"', text):
-            if target.startswith("data:"):
-                continue
-            address, _, anchor = html.unescape(target).partition("#")
-            assert not urllib.parse.urlparse(address).scheme, target
-            other = path.parent / address if address else path
-            assert other.is_file(), f"{path.name}: {target}"
-            if anchor and other in texts:
-                names = re.findall(r'\bid="?([^"\s>]+)', texts[other])
-                assert anchor in names, f"{path.name}: {target}"
-            found += 1
-    assert found > 100 and len(texts) == 7
+    count, dead = follow_links(book)
+    assert count > 100 and not dead
+    assert len(pages(book)) == 7
 
 
 def test_an_address_is_given_once(book):
