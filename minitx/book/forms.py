@@ -95,8 +95,8 @@ def truth(found: Shown) -> str:
     exact = "" if isinstance(value, str) else f' data-truth="{value!r}"'
     return (
         f'<p class="truth" data-for="{found["id"]}"{exact} data-words="{escape(in_words(value))}">'
-        f'<span class="compare">It is {plain_words(in_words(value))}.</span> '
-        f"{plain_words(sentence(found['because']))}</p>"
+        f'<span class="compare">It is {plain_words(in_words(value))}:</span> '
+        f"{plain_words(found['because'])}</p>"
     )
 
 

@@ -53,6 +53,15 @@ def settle(tab) -> None:
     tab.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))")
 
 
+def until(tab, expression: str) -> None:
+    """Wait until an expression is true in the page, whose policy forbids scripts that wait."""
+    for _ in range(100):
+        settle(tab)
+        if tab.evaluate(expression):
+            return
+    raise AssertionError(f"{expression} never came true")
+
+
 def unfold(tab) -> None:
     """Open everything that is folded, take all hints, and answer all questions of quizzes."""
     tab.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true })")

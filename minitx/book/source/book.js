@@ -111,19 +111,20 @@ function showGate(gate) {
   if (is_answered) gate.open = true;
 }
 
-/** "You said 0.5. It is 0.949, so you were 0.449 too low." */
+/** "It is 0.949 (you said 0.5, 0.449 too low): ..." */
 function showTruth(node) {
   const { words, truth } = node.dataset;
-  const answer = answerTo(node.dataset.for);
-  node.querySelector(".compare").textContent = compared(answer, words, truth === undefined ? null : Number(truth));
+  const said = comparison(answerTo(node.dataset.for), words, truth === undefined ? null : Number(truth));
+  node.querySelector(".compare").textContent = `It is ${words}${said}:`;
 }
 
-function compared(answer, words, truth) {
-  if (answer === undefined || answer === SKIPPED) return `It is ${words}.`;
-  if (inWords(answer) === words) return `You said ${words}, and so it is.`;
-  if (truth === null) return `You said ${inWords(answer)}. It is ${words}.`;
-  const away = Math.abs(answer - truth);
-  return `You said ${inWords(answer)}. It is ${words}, so you were ${short(away)} too ${answer > truth ? "high" : "low"}.`;
+/** What the reader said, beside what it is in words and, if it is one, as a number. */
+function comparison(answer, words, truth) {
+  if (answer === undefined || answer === SKIPPED) return "";
+  if (inWords(answer) === words) return ", as you said";
+  if (truth === null) return ` (you said ${inWords(answer)})`;
+  const away = short(Math.abs(answer - truth));
+  return ` (you said ${inWords(answer)}, ${away} too ${answer > truth ? "high" : "low"})`;
 }
 
 // --- predictions in figures -------------------------------------------------------------------------
