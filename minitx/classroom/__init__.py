@@ -23,6 +23,7 @@ _HOME = {  # public name: the module that it comes from
     "hint": "exercises",
     "judge": "verdicts",
     "judge_real_model": "verdicts",
+    "real_model": "verdicts",
     "Picture": "figures",
     "panel": "panels",
     "draw": "lab",

@@ -3,6 +3,7 @@
 from minitx.classroom.learner import collected, tell
 from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
+from minitx.runs.run import Run
 
 REAL_MODEL = "smollm2"
 
@@ -23,19 +24,28 @@ def judge(*ids: str) -> None:
 def judge_real_model(*ids: str) -> None:
     """Do the same on a real model, if one was pulled; otherwise say how to get it."""
     from minitx.evidence import judging, reading
-    from minitx.pretrained import loader
 
     check(ids)
+    run = real_model()
+    if run is None:
+        return
+    for id, row in judging.judge_run(run, reading.read(run), ids):
+        show(id, row, with_rule=False)
+
+
+def real_model() -> Run | None:
+    """Return a real model, and print which; None if none was pulled: then say how to get it."""
+    from minitx.pretrained import loader
+
     try:
         run = loader.load(REAL_MODEL)
     except InputError:
         tell(
             f"(skipped: the same on a real model; `minitx pull {REAL_MODEL}` downloads one, 100 MB)"
         )
-        return
+        return None
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")
-    for id, row in judging.judge_run(run, reading.read(run), ids):
-        show(id, row, with_rule=False)
+    return run
 
 
 def check(ids: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from minitx.classroom.exercises import exercises_of
 from minitx.classroom.questions import quiz_of
 from minitx.errors import InputError
 from minitx.evidence.claims import known_claims
+from minitx.evidence.judging import EVIDENCE
 from minitx.page import writer
 
 NAMES = list(lessons.paths())
@@ -66,7 +67,9 @@ def test_a_lesson_names_and_judges_its_own_claims(name):
     assert len(named) == len(set(named)) and set(named) == claims_of(name)
     judged = words_of(calls(name, "judge"))
     assert len(judged) == len(set(judged)) and set(judged) == claims_of(name)
-    assert set(words_of(calls(name, "judge_real_model"))) <= claims_of(name)
+    on_real_model = set(words_of(calls(name, "judge_real_model")))
+    assert on_real_model <= claims_of(name)
+    assert all(EVIDENCE[id].needs_one_model for id in on_real_model)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from minitx.classroom import judge, judge_real_model
+from minitx.classroom import judge, judge_real_model, real_model
 from minitx.errors import InputError
 from minitx.evidence import judging, reading, zoo_judging
 from minitx.evidence.claims import known_claims
@@ -73,6 +73,16 @@ def test_a_real_model_that_was_not_pulled_costs_one_line(capsys):
     judge_real_model("A9")
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "minitx pull smollm2" in out
+
+
+def test_a_lesson_gets_the_real_model_itself_or_none(monkeypatch, capsys):
+    assert real_model() is None
+    run = type(
+        "Run", (), {"name": "smollm2", "config": type("Config", (), {"depth": 3, "width": 5})}
+    )
+    monkeypatch.setattr(loader, "load", lambda name: run)
+    assert real_model() is run
+    assert "pull" in capsys.readouterr().out.splitlines()[0]
 
 
 def test_a_real_model_is_named_and_judged_without_repeating_the_rule(monkeypatch, capsys):
