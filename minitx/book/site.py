@@ -41,12 +41,12 @@ def build(
     others, those in the cache come along. Raises InputError for a lesson that breaks and for a
     folder that is something else. A book that was there stays as it is until the new one is whole.
     """
+    out = out.absolute()
     refuse_other_folder(out)
     names = list(lessons.paths())
     records = cache.record_all([name for name in names if name in (chosen or names)], jobs, say)
     for name in names:
-        record = records.get(name) or cache.kept(name, cache.digest_of(name))
-        if record:
+        if name not in records and (record := cache.kept(name, cache.digest_of(name))):
             records[name] = record
     if not chosen:
         judge_the_rest(say)
@@ -82,7 +82,7 @@ def refuse_other_folder(out: Path) -> None:
 
 def write(out: Path, records: dict[str, dict[str, Any]], found: dict[str, Any]) -> None:
     """Write all files of a book into a new folder, and put it in the place of the old one."""
-    beside = out.absolute().with_name(f".{out.name}.{os.getpid()}.tmp")
+    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     old = beside.with_suffix(".old")
     try:
         write_files(beside, records, found)

@@ -7,6 +7,8 @@ A lesson imports what it needs from here:
 Where to read first: `questions.py` (predict, reveal, quiz), `exercises.py` (check, hint), `lab.py`
 (what lessons measure with), `figures.py` (pictures), `panels.py` (pictures that compute),
 `verdicts.py` (claims), `ending.py`. These keep what they learn in `answers.py`.
+While a book is made, what is shown is handed to it (`learner.collected`), and a prediction is a
+number that a reader has yet to make (`awaited.py`).
 `lessons.py` takes the files of lessons apart; `walk.py` goes through one in the terminal, and
 `notebook.py` turns one into a Jupyter notebook.
 """
