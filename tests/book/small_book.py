@@ -12,6 +12,7 @@ from minitx.book import cache, site, start
 from minitx.classroom import lessons
 from minitx.config import ModelConfig, TrainConfig
 from minitx.model import Transformer, init_params
+from minitx.page import contents
 from minitx.runs import zoo
 
 LESSON = '''# %% [markdown]
@@ -137,6 +138,7 @@ def classroom(folder: Path):
         patch.setattr(lessons, "LESSONS", files)
         patch.setattr(zoo, "ZOO", {"fables": zoo.Species("a small model", CONFIG, RECIPE)})
         patch.setattr(zoo, "load", random_family)
+        patch.setattr(contents, "untrained_twin", lambda model, seed: model)
         patch.setattr(start, "findings", lambda: FINDINGS)
         patch.setattr(site, "judge_the_rest", lambda say: None)
         cache.digest_of_code.cache_clear()

@@ -69,8 +69,8 @@ def test_code_is_shown_without_what_gives_the_result_away(book):
 
 def test_the_result_waits_for_its_predictions(book):
     text = (book / "l03_toy.html").read_text()
-    (gate,) = re.findall(r'<details class="gate" data-for="L03.a L03.b">.*?</details>\s*</details>|'
-                         r'<details class="gate".*?(?=<h2)', text, re.S)  # fmt: skip
+    start = text.index('<details class="gate" data-for="L03.a L03.b">')
+    gate = text[start : text.index('<h2 id="your-turn"')]
     for inside in ("figures/toy.svg", "SEEN [", "SECRET half of five", "things &lt;fall&gt;."):
         assert text.count(inside) >= 1 and text.count(inside) == gate.count(inside), inside
 
@@ -194,15 +194,16 @@ def test_an_interrupted_build_goes_on_where_it_was(classroom, tmp_path, monkeypa
     assert "from the cache: L03\n" in words and "L04 Toy:" in words
 
 
-@pytest.mark.parametrize("breaks_at", ["ledger.html", "book.json", "panels/fables.js"])
-def test_a_full_disk_leaves_the_old_book(classroom, tmp_path, monkeypatch, breaks_at):
+def test_a_full_disk_leaves_the_old_book(classroom, tmp_path, monkeypatch):
     out = tmp_path / "site"
     site.build(out, ["L03"], say=silent)
     before = contents(out)
+    path = classroom / "l03_toy.py"
+    path.write_text(path.read_text().replace("Does it grow?", "Does it shrink?"))
     write = files.write
 
     def full(path, content):
-        if str(path).endswith(breaks_at):
+        if path.name == "fables.js":
             raise InputError("the disk is full")
         write(path, content)
 
