@@ -35,16 +35,16 @@ from minitx.text import corpus, tokenizer
 guess = predict("L01.a", "A BPE learns 1,024 tokens from one third of our fables. On another "
                 "third, how many characters does a token stand for, on average?",
                 low=1, high=20, unit="characters")
-predict("L01.b", "We draw the numbers of eight joined pieces at random, decode them to "
-        "text, and encode the text. For which share of such rows do the same eight "
-        "numbers come back?", low=0, high=1)
+predict("L01.b", "We draw eight numbers at random, each of a joined piece, decode them to "
+        "text, and encode this text. How often, of 100 times, do the same eight numbers "
+        "come back?", low=0, high=100, unit="times of 100")
 
 # %% [markdown]
 # ## Touch it: you are the model
 #
-# A model reads pieces, and predicts the next piece. Here are the words of one
-# with 512 pieces, in a text that it has not seen. Which piece comes next? A
-# space belongs to the piece that follows it, so look at the quotation marks.
+# A model reads pieces, and predicts the next piece. Here is a text that our
+# model has not seen. It knows 512 pieces. Which one comes next? A space belongs
+# to the piece that follows it, so look at the quotation marks.
 
 # %% quiet
 guess_next("L01.g", zoo.load("bpe"), (642, 1991, 4628))
@@ -65,22 +65,24 @@ print("numbers   :", ids_T)
 print("pieces    :", [small.tokens[id] for id in ids_T])
 print("back      :", small.decode(ids_T))
 letters = [small.tokens.index(letter) for letter in "the"]
-print(f"{letters} -> {small.decode(letters)!r} -> {small.encode('the')}")
+print(f"{letters} spell {small.decode(letters)!r}, and the tokenizer gives "
+      f"{small.encode('the')}")
 
 # %% [markdown]
 # Look at the last line. Three numbers spell t, h, e. The tokenizer reads the
-# same text as one piece. So many rows of numbers spell one text, and encoding
-# always gives the same one of them. Text to numbers and back loses nothing.
-# Numbers to text and back may give other numbers.
+# same text as one piece. So many lists of numbers spell one text, and encoding
+# always gives the same one of them. From text to numbers and back nothing is
+# lost. From numbers to text and back, other numbers may come out.
 #
 # ## Run it: a longer list, a shorter text
 #
-# We cut the fables into three thirds. BPE learns from one, and we encode
-# another: so the band shows how much the choice of the text matters. With two
-# lines to compare:
+# We cut the fables into three thirds. BPE learns from one third, and we encode
+# another. The band in the figure shows how much the choice of the third
+# matters; it may be thinner than the line. There are two **baselines**, lines
+# to compare with:
 #
-# - *One character*: the least that there is. At 256 tokens there are no merges
-#   yet, and English letters are one byte each.
+# - *One character*: if a token stands for no more, the merges were useless. At
+#   256 tokens there are no merges yet, and an English letter is one byte.
 # - *Whole words*: if a token stands for as much, then the belief is right, and
 #   tokens are words and signs.
 
@@ -99,19 +101,21 @@ def characters_per_token(learned_from, other):
 rows = [characters_per_token(parts[n], parts[n - 1]) for n in range(3)]
 whole = len(text) / len(re.findall(r"\w+|[^\w\s]|\n+", text))
 
-# %%
+# %% folded Draw it, beside your prediction
 draw("l01_tokens", "How much text is in a token?", sizes,
      {"BPE, on text that it has not learned from": rows},
      {"one character, 1": np.ones(6),
       f"whole words and signs, {whole:.2f}": np.full(6, whole)},
      labels=("tokens in the vocabulary", "characters per token"),
      guess=(guess, 1024), xscale="log", ylim=(0, None))
-reveal("L01.a", float(np.mean(rows, axis=0)[4]), "the frequent words are one "
-       "token each, and all others fall into pieces.")
+reveal("L01.a", round(float(np.mean(rows, axis=0)[4]), 2), "frequent words are "
+       "one token each, and all others fall into pieces. A whole word or sign "
+       f"would be {whole:.2f}.")
 
 # %% [markdown]
-# Look at how the curve bends: each doubling of the list adds less, because
-# the next pieces are rarer. Which words fall? And do random numbers come back?
+# Look at how the curve flattens: each doubling of the list adds less, because
+# the next pieces are rarer. Which words fall into pieces? And do random numbers
+# come back?
 
 # %%
 bpe = tokenizer.train("bpe", text, 1024)
@@ -120,24 +124,26 @@ worst = max(words, key=lambda word: len(bpe.encode(" " + word)))
 for word in ("the", "water", "fox", worst, "狐", "1984"):
     print(f"{word:12}", [bpe.tokens[id] for id in bpe.encode(" " + word)])
 print("variants    ", [t for t in bpe.tokens if t.strip().lower() == "the"])
+
+# %% quiet
 drawn = np.random.default_rng(0).integers(256, 1024, (200, 8))  # joined ones
 same = [bpe.encode(bpe.decode(ids_T)).tolist() == ids_T.tolist()
         for ids_T in drawn]
-reveal("L01.b", float(np.mean(same)), "in the other rows, the letters of two "
-       "neighbours make another piece, as t, h and e did.")
+reveal("L01.b", 100 * float(np.mean(same)), "in the other cases, letters of two "
+       "neighbours join to another piece, as t, h and e did.")
 
 # %% [markdown]
-# A Chinese character is three bytes, and none of them is text by itself. So
-# even a text that the tokenizer has never met has an encoding. The variants
-# of "the" are numbers like any others: that they belong together is nowhere
-# written, and the model has to learn it.
+# The sign 狐 is Chinese for fox. It is three bytes, each printed here by its
+# number. So even a text that the tokenizer has never met has an encoding. The
+# variants of "the" are numbers like any others. Nothing says that they belong
+# together, and the model has to learn it.
 #
 # ## Your turn
 #
 # 1. Write one merge.
 # 2. Find the variants of a word, with a switch. Say first whether you find
 #    more of them or fewer if capital letters count as different.
-# 3. Build two different rows of numbers that spell the same text.
+# 3. Build two different lists of numbers that spell the same text.
 
 # %% exercise L01.e1
 @check("L01.e1")
@@ -173,8 +179,8 @@ def two_spellings(tokens):
 # Only the last step is looking up: from a piece to its number. Where to cut
 # is decided by the merges, in the order in which they were learned. Most words
 # of a text are frequent, so the belief is right for most of what you read: a
-# common word in its usual form is one token. And it is right that text comes
-# back: only numbers that no tokenizer has made can be lost.
+# common word in its usual form is one token. And it is right that text always
+# comes back. Only numbers that did not come from the tokenizer may change.
 
 # %% quiet
 quiz("L01")
@@ -183,7 +189,9 @@ quiz("L01")
 # ## Verdicts
 #
 # On the tokenizer of the model that you played against: 512 pieces, learned
-# from the fables. It meets this text at its best.
+# from the fables. It is tried on the same kind of text, where it is at its best.
+# B5 draws its random numbers from all pieces, single bytes included. Most bytes
+# are not text by themselves, so fewer lists come back than above.
 
 # %% quiet
 judge("B5", "B6", "B7", "B8")
@@ -191,7 +199,8 @@ judge("B5", "B6", "B7", "B8")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2's list has 49,152 pieces, so far more words are one piece.
+# SmolLM2's list has 49,152 pieces, so far more words are one piece. With our
+# 512 pieces, a small vocabulary is the likely reason for low numbers above.
 
 # %% quiet
 judge_real_model("B5", "B6", "B7", "B8")

@@ -20,11 +20,12 @@
 #
 # W has a row for each of V tokens, and D numbers in a row. The *transpose* is
 # W turned on its side, so that rows become columns. It compares a vector with
-# all rows at once, by the dot product. A model whose unembedding is its
-# embedding is called *tied*, and reads out by the transpose.
-# With more rows than numbers in a row, W has no inverse. What comes nearest
-# is called its *pseudo-inverse*: of all matrices P, it brings W times P
-# nearest to 1 at each token itself and 0 everywhere else.
+# all rows at once, by the dot product. A model is called *tied* if its
+# unembedding is its embedding. It reads out by the transpose.
+#
+# With more rows than numbers in a row, W has no inverse. What comes nearest is
+# called its *pseudo-inverse*: of all matrices P, it brings W times P nearest to
+# 1 at each token itself and 0 everywhere else.
 
 # %% quiet
 import numpy as np
@@ -40,12 +41,12 @@ from minitx.measure import norms
 guess = predict("L02.a", "512 tokens have random rows of 64 numbers. We embed a token and "
                 "multiply by the pseudo-inverse. What comes back at the token itself, on "
                 "average?", low=-2, high=2)
-predict("L02.b", "Any table in which no two rows have the same direction. Which way back "
-        "names the right token, whatever the lengths of the rows?",
+predict("L02.b", "No two rows of a table have the same direction. Which way back names the "
+        "right token, whatever the lengths of the rows?",
         ["the transpose", "the pseudo-inverse", "the cosine with each row"])
-predict("L02.c", "A word that has variants in our tied model, such as \" the\" and \"The\": for "
-        "which share of these words is the highest other peak of the pseudo-inverse a "
-        "variant?", low=0, high=1)
+predict("L02.c", "Take 100 words that have variants in our tied model, such as \" the\" and "
+        "\"The\". For how many is the highest other peak of the pseudo-inverse a variant?",
+        low=0, high=100, unit="words of 100")
 
 # %% [markdown]
 # ## Touch it
@@ -107,6 +108,7 @@ def ways_back(w_VD):
             "pseudo-inverse": w_VD @ np.linalg.pinv(w_VD),
             "cosine": dot_VV / length_V / length_V[:, None]}
 
+# %% folded Tables of random rows, of seven sizes and from three seeds
 def random_table(V, seed):
     random = np.random.default_rng(seed)
     rows_VD = random.standard_normal((V, D)) / np.sqrt(D)
@@ -115,7 +117,7 @@ def random_table(V, seed):
 found = [[ways_back(random_table(V, seed)) for V in sizes]
          for seed in range(3)]
 
-# %%
+# %% folded Draw it, beside your prediction
 picture = Picture("l02_lookup_and_inverse", "Does a token come back?", panels=2)
 for way in found[0][0]:
     peaks = [[np.diag(back[way]).mean() for back in row] for row in found]
@@ -138,8 +140,8 @@ for axes in picture.axes:
 picture.save()
 reveal("L02.a", round(float(of_inverse), 3), "512 tokens share 64 dimensions, "
        "and 64 / 512 is 0.125.")
-reveal("L02.b", "the cosine with each row", "only a row of one's own direction "
-       "has a cosine of 1. A longer row can beat the others, as above.")
+reveal("L02.b", "the cosine with each row", "only the token's own row has its "
+       "direction, and so a cosine of 1. By the other ways another row can win.")
 
 # %% [markdown]
 # Look at the left panel. With more than 64 tokens no table has a
@@ -150,13 +152,13 @@ reveal("L02.b", "the cosine with each row", "only a row of one's own direction "
 #
 # And whose are the other peaks? We ask our tied model, from three seeds.
 
-# %%
+# %% quiet
 variants = [EVIDENCE["B12"].measure(reading) for reading in readings("bpe")]
 by_inverse = np.mean([numbers["by_inverse"] for numbers in variants])
 by_chance = np.mean([numbers["by_chance"] for numbers in variants])
-reveal("L02.c", round(float(by_inverse), 3), "in this model the other peaks "
-       "are no variants. A token drawn by chance would be one for "
-       f"{by_chance:.3f} of the words. A model that has read more may differ.")
+reveal("L02.c", 100 * float(by_inverse), "in this model the other peaks do not "
+       "belong to variants. A token drawn by chance would be a variant for "
+       f"{100 * by_chance:.2g} words of 100. A model that has read more may differ.")
 
 # %% [markdown]
 # ## Your turn
@@ -198,9 +200,9 @@ def wrong_token(width):
 # ## Why the belief fails, and when it is right
 #
 # With more tokens than dimensions, no matrix gives 1 at every token and 0
-# elsewhere. Two formulas are offered for the inverse: one cannot give 1, the
-# other gives 1 and lets others exceed it. A trained transpose works because
-# a token's own peak stands out from the others, not because it inverts.
+# elsewhere. Two formulas are offered for the inverse: the pseudo-inverse cannot
+# give 1, and the row-normalised transpose gives 1 and lets others exceed it. A
+# transpose works if a token's own peak stands out, not because it inverts.
 #
 # The belief is right for a table that is not taller than wide, with rows in
 # independent directions: up to V = 64 in the left panel.
@@ -211,7 +213,9 @@ quiz("L02")
 # %% [markdown]
 # ## Verdicts
 #
-# On our tied model: 512 tokens in 64 dimensions.
+# On our tied model: 512 tokens in 64 dimensions. Its rows are trained, and many
+# of them point nearly the same way. So fewer tokens come back here than above,
+# where the rows were random.
 
 # %% quiet
 judge("B4", "B9", "B10", "B11", "B12", "B13", "B20")
@@ -228,9 +232,9 @@ judge_real_model("B4", "B9", "B10", "B11", "B12", "B13", "B20")
 # ## In short
 #
 # To embed is to look up a row. To go back, a model compares the vector with
-# all rows, and this is not an inverse. With V tokens in D dimensions the best
-# inverse gives D / V at the token itself, and the token comes back because it
-# stands out.
+# all rows, and this is not an inverse. With more tokens than dimensions, the
+# best inverse gives D / V at the token itself. A token comes back if it stands
+# out from the others.
 
 # %% quiet
 finish("L02")

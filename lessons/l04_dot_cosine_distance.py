@@ -16,8 +16,8 @@
 # ## Predict
 #
 # At its end, a model has a vector x, the last *state*. The *unembedding* is a table with a row w
-# for each token. The score of a token, its *logit*, is the dot product x.w, and the largest one
-# wins.
+# for each token. The score of a token, its *logit*, is the dot product x.w, and the token with the
+# largest logit wins.
 
 # %% quiet
 import numpy as np
@@ -42,7 +42,7 @@ near = predict("L04.b", "For 100 predictions of a trained model: how often is th
 # Choose a token, and stretch its row. Watch its place among all tokens under each of the three
 # rules.
 
-# %%
+# %% quiet
 panel("arrow")
 
 # %% [markdown]
@@ -65,16 +65,17 @@ for name, w_D in [("a", a_D), ("b", b_D)]:
 #
 #     x.w - |w|^2 / 2
 #
-# **Distance is the dot product with a fine for long rows.** Cosine is the dot product divided by
-# the length of the row. If all rows have one length, the three rules agree. And if x gets longer,
-# x.w grows and the fine does not.
+# **Distance is the dot product with a penalty for long rows.** Cosine is the dot product divided by
+# the length of the row (and by that of x, which is the same for all rows). If all rows have one
+# length, the three rules agree. And if x gets longer, x.w grows and the penalty does not.
 #
 # ## Run it: rows of equal lengths, and rows of very different ones
 #
 # We take the rows of our trained model and change how much their lengths differ: not at all (0), as
-# they are (1), twice as much (2). For each we ask how often cosine, and how often distance, choose
-# the same token as the dot product. The baseline has rows of the same lengths that point in random
-# directions: if it is as high, the lengths alone explain the agreement, and training has no part.
+# they are (1), or far more (2: the lengths squared). For each we ask how often cosine, and how
+# often distance, choose the same token as the dot product. The **baseline**, what we would see if
+# directions did not matter, has rows of the same lengths that point in random directions. If it is
+# as high, then the lengths alone explain the agreement.
 
 # %%
 fables = zoo.load("fables")  # one model, trained from three seeds
@@ -111,23 +112,26 @@ cosine, nearness = over_seeds(lambda model: agreement(*states_and_rows(model)),
                               fables.models).swapaxes(0, 1)
 random_cosine, random_nearness = over_seeds(of_random_rows, fables.models).swapaxes(0, 1)
 
-# %%
+# %% folded Draw it, beside your prediction
 draw("l04_dot_cosine_distance", "Which rule chooses as the dot product does?", spreads,
      {"cosine": cosine, "distance": nearness},
      {"cosine, random directions": random_cosine,
       "distance, random directions": random_nearness},
      labels=("how much the lengths of rows differ (1: as trained)",
              "same choice, of 100 predictions"), guess=(near, 1), ylim=(0, 103))
-print(f"as trained: cosine {cosine[:, 2].mean():.0f} of 100, distance {nearness[:, 2].mean():.0f}")
+print(f"as trained: cosine agrees for {cosine[:, 2].mean():.0f} of 100, distance for "
+      f"{nearness[:, 2].mean():.0f}; in random directions {random_cosine[:, 2].mean():.0f} and "
+      f"{random_nearness[:, 2].mean():.0f}")
 reveal("L04.a", rules[2], "dot products grow with x, all by the same factor, and a cosine does not "
-       "see the length of x. The fine for long rows stays what it was.")
-reveal("L04.b", float(nearness[:, 2].mean()), "the state is long beside the rows, so x.w is large "
-       "and the fine is small.")
+       "see the length of x. The penalty for long rows stays what it was.")
+reveal("L04.b", round(float(nearness[:, 2].mean()), 1), "the state is long beside the rows, so x.w "
+       "is large and the penalty is small.")
 
 # %% [markdown]
-# Read the right half of the figure: where the lengths of rows differ, it is the *cosine* that
-# leaves the model first, not the distance. "Nearest" is the wrong word for what a model does, and
-# in this model it would nearly always name the right token. Wrong reasons can give right answers.
+# Read the right half of the figure. Where the lengths of rows differ, it is the *cosine* that
+# departs from the model first, not the distance. Distance also agrees more often than its baseline:
+# directions matter, too. "Nearest" is the wrong word for what a model does, and still it would
+# nearly always name the right token in this model. Wrong reasons can give right answers.
 #
 # ## Your turn
 #
@@ -152,8 +156,9 @@ def nearest_as_dot(x_D, w_VD):
 def length_needed(gap, square_a, square_b):
     """Return the length of the state from which on row a is the nearer one.
 
-    For a state of length 1, the dot product with a is larger than that with b by `gap`. The squared
-    lengths of the rows are square_a and square_b, and a is longer. (1, 5, 3) gives 1.
+    For a state of length 1, the dot product with a is larger than that with b
+    by `gap`. The squared lengths of the rows are square_a and square_b, and a
+    is the longer row. (1, 5, 3) gives 1.
     """
     ...
 
@@ -169,16 +174,19 @@ def broken_triangle():
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A logit is a dot product. It is no distance: larger means closer, it has no upper limit, and
-# detours can be shorter than straight ways. The three rules agree where rows have one length. Dot
-# product and distance agree where the state is long, and dot product and cosine where the rows'
-# lengths differ little.
+# A logit is a dot product. It is not a distance: larger means closer, it has no upper limit, and a
+# detour can be shorter than the straight way. The belief is right where the three rules agree: all
+# three where rows have one length, dot product and distance where the state is long, dot product
+# and cosine where the rows' lengths differ little.
 
 # %% quiet
 quiz("L04")
 
 # %% [markdown]
 # ## Verdicts
+#
+# Our model has 73 tokens, so a token has few rivals. That is a likely reason why distance does so
+# well here, as in B2, B25 and C7.
 
 # %% quiet
 judge("B2", "B21", "B24", "B25", "C7", "C8", "C9")
@@ -186,7 +194,7 @@ judge("B2", "B21", "B24", "B25", "C7", "C8", "C9")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has 49,152 rows in place of our few dozen letters, so there are many more rivals.
+# SmolLM2 has 49,152 rows, so every token has many more rivals.
 
 # %% quiet
 judge_real_model("B2", "B21", "B24", "B25", "C7", "C8", "C9")
@@ -194,9 +202,9 @@ judge_real_model("B2", "B21", "B24", "B25", "C7", "C8", "C9")
 # %% [markdown]
 # ## In short
 #
-# The largest dot product wins. Distance is the dot product with a fine for long rows, and cosine is
-# the dot product without the rows' lengths. How often the three agree depends on two things only:
-# how much the rows differ in length, and how long the state is.
+# The largest dot product wins. Distance is the dot product with a penalty for long rows, and cosine
+# is the dot product without the rows' lengths. The three agree more often if the rows' lengths
+# differ less; and distance agrees more often if the state is longer.
 
 # %% quiet
 finish("L04")

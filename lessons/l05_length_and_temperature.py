@@ -15,8 +15,10 @@
 #
 # ## Predict
 #
-# A *logit* is the score of one token. Probabilities p are made of logits z by the *softmax*: take
-# exp(z) for each token, and divide by the sum of them all.
+# A *logit* is the score of one token. The *softmax* makes probabilities of logits: take exp(z) of
+# each logit z, and divide by the sum of them all. *Entropy* says how undecided a prediction is: 0
+# for certainty, and 4.29 nats if all 73 letters of our model are equally likely. A *LayerNorm* is a
+# step that divides a vector by its length. Lesson 9 looks at its details.
 
 # %% quiet
 import numpy as np
@@ -35,17 +37,14 @@ predict("L05.b", "Every logit is doubled. The probability of the best token",
         ["rises", "stays the same", "falls"])
 half = predict("L05.c", "Our model ends with a LayerNorm, and then the unembedding. You make its "
                "last state half as long, BEFORE the LayerNorm. By how much does the entropy of its "
-               "prediction change? (Entropy says how undecided a prediction is: 0 for certainty, "
-               "about 4 if all our letters are equally likely. Its unit is the nat.)",
-               low=-5, high=5, unit="nats")
+               "prediction change? (Below 0: it falls.)", low=-5, high=5, unit="nats")
 
 # %% [markdown]
 # ## Touch it
 #
-# A *LayerNorm* divides a vector by its length (lesson 9 looks at the details). The panel scales the
-# last state by a factor c, before the LayerNorm or after it. Try both.
+# The panel scales the last state by a factor c, before the LayerNorm or after it. Try both.
 
-# %%
+# %% quiet
 panel("dial")
 
 # %% [markdown]
@@ -59,20 +58,23 @@ z_V = np.array([2.0, 1.0, 0.0])  # V tokens, here three
 for name, logits_V in [("z", z_V), ("z + 100", z_V + 100), ("2 z", 2 * z_V)]:
     p_V = softmax(logits_V)
     print(f"{name:8} {p_V.round(3)}, entropy {entropy(logits_V):.3f} nats")
+
+# %% quiet
 reveal("L05.a", "stays the same", "exp(z + 100) is exp(z) times exp(100), and the factor cancels.")
 reveal("L05.b", "rises", "doubling z doubles the differences between logits as well.")
 
 # %% [markdown]
-# So half of the belief is right: only differences count. But whoever scales all logits scales the
-# differences. Dividing logits by a number T is called *temperature*. And a logit is the dot product
-# of a token's row with the last vector x. If x gets c times as long, so does every logit. **A
-# vector that is c times as long is a temperature of 1/c.**
+# So half of the belief is right: only differences count. But scaling all logits scales their
+# differences too. To divide all logits by a number T is to set the *temperature* to T. And a logit
+# is the dot product of a token's row with the last vector x. If x gets c times as long, every logit
+# gets c times as large. **A vector that is c times as long acts as a temperature of 1/c.**
 #
 # ## Run it: half the length, double the length
 #
 # We scale the last state of our model by c, before its LayerNorm and after it, and do the same with
-# a model that was trained without any LayerNorm. If length is temperature, entropy falls with c.
-# The baseline is equal chances: the most that entropy can be.
+# a model that was trained without any LayerNorm. If length acts as temperature, then entropy falls
+# with c. The **baseline** is a model that knows nothing, for which all tokens are equally likely:
+# entropy cannot be higher.
 
 # %%
 fables, nonorm = zoo.load("fables"), zoo.load("nonorm")  # three seeds each
@@ -92,9 +94,9 @@ def scaled_after(model):
 before = over_seeds(scaled_before, fables.models)
 after = over_seeds(scaled_after, fables.models)
 without = over_seeds(scaled_before, nonorm.models)
-most = np.log(fables.config.vocab)  # entropy of equal chances
 
-# %%
+# %% folded Draw it, beside your prediction
+most = np.log(fables.config.vocab)  # entropy of equal chances
 draw("l05_length_and_temperature", "Is a longer state a surer state?", scales,
      {"scaled after the LayerNorm": after, "scaled before the LayerNorm": before,
       "model without a LayerNorm": without},
@@ -102,13 +104,14 @@ draw("l05_length_and_temperature", "Is a longer state a surer state?", scales,
      labels=("length of the last state, c", "entropy of the prediction (nats)"),
      guess=(half and before[:, 2].mean() + half, 0.5), xscale="log", ylim=(0, None))
 change = float((before[:, 1] - before[:, 2]).mean())
-reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. The same cut after "
-       f"the LayerNorm changes the entropy by {(after[:, 1] - after[:, 2]).mean():.2f} nats.")
+reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. Half the length "
+       f"AFTER the LayerNorm raises entropy by {(after[:, 1] - after[:, 2]).mean():.2f} nats.")
 
 # %% [markdown]
-# Three curves, one law: behind the LayerNorm, and in a model without one, length is temperature.
-# Before a LayerNorm, length says nothing at all. The star is your guess, as the entropy that it
-# would give.
+# Two curves fall: after the LayerNorm, and in a model without one, length acts as temperature. The
+# third is flat: before a LayerNorm, length says nothing at all. Towards the left, both come near to
+# the baseline: a short vector knows little. (A star, if you predicted, is the entropy that your
+# prediction would give at half the length.)
 #
 # ## Your turn
 #
@@ -121,42 +124,46 @@ reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. 
 # %% exercise L05.e1
 @check("L05.e1")
 def stable_softmax(logits_V, temperature):
-    """Return the probabilities of V tokens. Logits [1, 1] give [0.5, 0.5] at any temperature."""
+    """Return the probabilities of V tokens. Logits [1, 1] give [0.5, 0.5] at
+    any temperature.
+    """
     ...
 
 # %% exercise L05.e2
 @check("L05.e2")
 def temperature_for(gap, probability):
-    """Return the temperature at which the better of two tokens has a probability above 0.5.
+    """Return the temperature at which the better of two tokens has a
+    probability above 0.5.
 
-    `gap` is its logit minus the other's. A gap of 2 and a probability of 0.731 give about 2.
+    `gap` is its logit minus the other's. A gap of 2 and a probability of 0.731
+    give about 2.
     """
     ...
 
 # %% exercise L05.e3
 @check("L05.e3")
 def longer_but_less_sure(w_2D, bias_2):
-    """Return x_D such that logits 2 x.w + bias have a higher entropy than x.w + bias.
+    """Return x_D such that logits 2 x.w + bias have a higher entropy than
+    x.w + bias.
 
-    w_2D has a row for each of two tokens. bias_2 has their biases, and the first is larger.
+    w_2D has a row for each of two tokens. bias_2 has their biases, and the
+    first is larger.
     """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Softmax is blind to a shift, not to a factor. So the length of the vector that the unembedding
-# reads is a temperature, and training can use it. The belief is right about everything before a
-# LayerNorm: there, length is gone before anybody can read it. And with a bias, length is more than
-# temperature, because the bias does not grow with it.
+# Softmax does not see a shift, but it sees a factor. So the length of the vector that the
+# unembedding reads acts as a temperature, and training can use it. The belief is right about
+# everything before a LayerNorm: there, length is gone before anything reads it. With a bias, length
+# is not quite temperature, because the bias does not grow with it.
 
 # %% quiet
 quiz("L05")
 
 # %% [markdown]
 # ## Verdicts
-#
-# *By algebra* means: it could not come out otherwise, whatever the weights.
 
 # %% quiet
 judge("B22", "B23", "B28", "B29", "C3", "C4", "C5")
@@ -164,7 +171,7 @@ judge("B22", "B23", "B28", "B29", "C3", "C4", "C5")
 # %% [markdown]
 # ## The same on a real model
 #
-# It has a norm before its unembedding too, so what you saw holds there for the same reason.
+# SmolLM2 has a norm before its unembedding too, so the same holds there for the same reason.
 
 # %% quiet
 judge_real_model("B28", "C5")
@@ -173,7 +180,8 @@ judge_real_model("B28", "C5")
 # ## In short
 #
 # Only differences of logits count, and length scales them all. The length of the vector that the
-# unembedding reads is an inverse temperature. A norm in front of it divides that length away.
+# unembedding reads acts as one divided by a temperature. A LayerNorm in front of the unembedding
+# divides the state's own length away.
 
 # %% quiet
 finish("L05")

@@ -17,7 +17,7 @@
 # ## Predict
 #
 # One *pass* is one run of the model over a row of tokens. At every position it ends with logits:
-# what would come next, if the text stopped there?
+# which token would come next if the text stopped there?
 
 # %% quiet
 import numpy as np
@@ -41,14 +41,15 @@ predict("L06.b", "A prompt has 10 tokens, and a model writes 50 more. For each n
 # Choose a prompt, look at the probabilities, and let the model draw a token and append it. Do it
 # ten times: that is all there is to writing.
 
-# %%
+# %% quiet
 panel("next")
 
 # %% [markdown]
 # ## Worked example: a loop that writes
 #
-# The model's tokens are single letters. What it writes looks like words from afar: it is small, and
-# was trained for 200 steps only. Attention looks back, so the zeros behind the text do not matter.
+# The model's tokens are single letters. It is small and was trained for 200 steps only, so what it
+# writes has the look of English and no meaning. Attention looks back only, so the zeros behind the
+# text change nothing.
 
 # %%
 family = zoo.load("positions-rope")  # a small model, trained from three seeds
@@ -61,6 +62,8 @@ for end in range(8, 64):
     p_V = softmax(logits_V / 0.7)
     row[end] = random.choice(len(p_V), p=p_V)  # draw, append, run again
 print(tokenizer.decode(row))
+
+# %% quiet
 reveal("L06.b", float(sum(10 + n for n in range(50))), "10, then 11, and so on up to 59. "
        "Most of that is reading what was read before.")
 
@@ -68,8 +71,9 @@ reveal("L06.b", float(sum(10 + n for n in range(50))), "10, then 11, and so on u
 # ## Run it: who sees a change?
 #
 # If a model could look ahead, a token would change the predictions before it as well. So we replace
-# the 20th token in rows of 40, and measure at every position how far the prediction moves (as KL
-# divergence, in nats; 0 means not at all). The baseline is 0: a position that cannot know.
+# the 20th token in rows of 40, and measure at every position how far the prediction moves. *KL
+# divergence* measures that, in nats; 0 means not at all. The **baseline** is 0: a position that
+# cannot know of the change.
 
 # %%
 rows_BT = held_out(family, 64 * 40)[:, :40]  # text that the model has not seen
@@ -84,7 +88,7 @@ def moved(model):
 
 moved_ET = np.array([moved(model) for model in family.models])
 
-# %%
+# %% folded Draw it, and find the first position that moves
 positions = np.arange(1, 41)
 draw("l06_one_pass", "The 20th token is replaced: which predictions move?", positions,
      {"how far the prediction moves": moved_ET}, {"cannot know": np.zeros(40)},
@@ -92,15 +96,17 @@ draw("l06_one_pass", "The 20th token is replaced: which predictions move?", posi
 changed = np.flatnonzero(moved_ET.mean(axis=0) > 1e-6) + 1
 print(f"first position that moves: {changed[0]}")
 reveal("L06.a", places[1] if changed[0] == 20 else places[0], "attention looks back only. "
-       "A position knows the tokens up to it and nothing else.")
+       "A position knows its own token and those before it.")
 
 # %% [markdown]
-# Look at the left of the figure: exactly nothing, up to position 19. Two things follow.
+# Look at the left of the figure: up to position 19, nothing moves at all. Far to the right hardly
+# anything moves either, for another reason: those positions do see the 20th token, but this small
+# model makes little use of letters so far back. Two things follow from the left half.
 #
 # - What the model computed for earlier tokens stays right when a token is appended. So it can be
-#   kept in a *cache*, and each new token costs one position in place of a whole row.
+#   kept in a *cache*, and each new token costs one position instead of a whole row.
 # - Every prediction in a row is honest: it has not seen its answer, the next token. So a row of 40
-#   tokens is 39 lessons, not one.
+#   tokens teaches 39 predictions, not one.
 #
 # ## Your turn
 #
@@ -114,8 +120,8 @@ reveal("L06.a", places[1] if changed[0] == 20 else places[0], "attention looks b
 def tokens_read(prompt, new):
     """Return two numbers: tokens read without a cache, and with one.
 
-    A prompt of 3 and 2 new tokens: without, 3 + 4 = 7. With, 3 + 1 = 4: the last new token is
-    written, and never read.
+    A prompt of 3 and 2 new tokens: without, 3 + 4 = 7. With, 3 + 1 = 4: the
+    last new token is written, but nobody reads it any more.
     """
     ...
 
@@ -133,17 +139,17 @@ def top_k_probabilities(logits_V, k):
 def leaking_mask(length):
     """Return mask_TS: True where position T may look at position S.
 
-    Every position sees itself and all before it. Besides, exactly one position sees one token that
-    comes later.
+    Every position sees itself and all before it. One single position also sees
+    one token that comes later.
     """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Nobody looks ahead, and so nothing that was computed has to be computed again, and every position
-# is a prediction of its own. The belief is right about models that look in both directions: there,
-# one more token changes everything, and predictions of tokens that are visible teach nothing.
+# No position looks ahead. So nothing has to be computed twice, and every position makes a
+# prediction of its own. The belief is right about models that look in both directions: there, one
+# more token changes everything, and to predict a token that is visible teaches nothing.
 
 # %% quiet
 quiz("L06")
@@ -168,8 +174,8 @@ judge_real_model("B17", "B18")
 # %% [markdown]
 # ## In short
 #
-# To write is to predict, draw, append, and run again. Nobody looks ahead, so earlier states can be
-# kept. And one pass over a row is as many lessons as the row has next tokens.
+# To write is to predict, draw, append, and run again. No position looks ahead, so earlier states
+# can be kept. And one pass over a row teaches as many predictions as the row has next tokens.
 
 # %% quiet
 finish("L06")

@@ -26,8 +26,9 @@ from minitx.classroom import (
 from minitx.measure import norms
 from minitx.runs import zoo
 
-predict("L07.a", "A state of length 1 gets 99 updates. Each has length 1 and stands at a right "
-        "angle to the state that it is added to. How long is the state at the end?", low=0)
+predict("L07.a", "A state of length 1 gets 99 updates, one after the other. Each has length 1 and "
+        "stands at a right angle to the state at that time. How long is the state at the end?",
+        low=0)
 times = predict("L07.b", "Our trained model has six blocks. How many times as long as the "
                 "embedding is the last state?", low=0, unit="times")
 
@@ -38,7 +39,7 @@ times = predict("L07.b", "Our trained model has six blocks. How many times as lo
 # model before training. Switch the axis to logarithmic: exponential growth is a straight line
 # there.
 
-# %%
+# %% quiet
 panel("growth")
 
 # %% [markdown]
@@ -52,14 +53,16 @@ panel("growth")
 x = np.array([3.0, 0.0])  # a state of length 3
 for u in [np.array([4.0, 0.0]), np.array([0.0, 4.0]), np.array([-4.0, 0.0])]:
     print(f"update {u}: the new state has length {norms(x + u):.0f}")
+
+# %% quiet
 length = np.sqrt(1 + 99 * 1**2)  # at right angles, squares of lengths add up
 reveal("L07.a", float(length), "squares add up at right angles, and 1 + 99 is 100. Lengths would "
        "only add up if all updates pointed the same way.")
 
 # %% [markdown]
-# That is our **baseline**: all updates as long as they are, but each at a right angle to the state.
-# Adding alone gives this much growth. What lies above it comes from updates that point along the
-# state that they are added to.
+# So we can ask what *adding alone* would give: all updates as long as they are, but each at a right
+# angle to the state. This is our **baseline**, what we would see if updates knew nothing about the
+# state. What lies above it comes from updates that point along the state.
 #
 # ## Run it: our model, before and after training
 #
@@ -82,45 +85,46 @@ def growth(model):
 trained, right_angles = over_seeds(growth, fables.models).swapaxes(0, 1)
 untrained, _ = over_seeds(growth, fables.untrained).swapaxes(0, 1)
 
-# %%
+# %% folded Draw it, beside your prediction
 blocks = np.arange(1, fables.config.depth + 1)
 draw("l07_growth", "How long is the state after each block?", blocks,
      {"trained": trained, "the same model, untrained": untrained},
      {"trained, every update at a right angle": right_angles},
      labels=("block", "length, in lengths of the embedding"), guess=(times, 6))
 share = (right_angles[:, -1] / trained[:, -1]) ** 2
-print(f"adding alone gives {share.mean():.0%} of the squared length at the end")
+print(f"after block 6, adding alone gives {share.mean():.0%} of the squared length")
 reveal("L07.b", float(trained[:, -1].mean()), "the embedding starts out short, and block 1 alone "
        f"makes the state {trained[:, 0].mean():.1f} times as long.")
 
 # %% [markdown]
 # Look at block 1 first: it multiplies the length by more than all other blocks together, because
-# our embedding begins with very small numbers. Start it larger, and the same model grows less. So
-# "how many times" says little.
+# our embedding begins with very small numbers. With a longer embedding, the same updates would make
+# a smaller factor. So "how many times" says little.
 #
-# Then look at the gap above the dashed line. In this model, more than half of the squared length
-# comes from updates that point along the state. (The verdict on A13 counts attention and MLP of
-# each block as two updates, so the share of adding alone is smaller there.)
+# Then look at the gap between the trained curve and the dashed line. Squares add up, so the printed
+# share compares squares. What is missing to 100 % comes from updates that point along the state.
+# (The verdict on A13 counts attention and MLP of each block as two updates, so the share of adding
+# alone is smaller there.)
 #
 # ## And the gradient?
 #
-# Training needs to know how the loss depends on the first block: the *gradient*. On its way back it
-# is multiplied by a factor in every block. Let that factor be 0.5. With the residual connection,
-# the way around the block adds 1 to it.
+# Training has to know how the loss depends on the first block. This is the block's *gradient*. It
+# is computed from the last block backwards, and each block on the way multiplies it by a factor.
+# Let that factor be 0.5. With the residual connection, the way around the block adds 1 to it.
 
 # %%
 for depth in (4, 12, 24):
-    print(f"{depth:2} blocks: without {0.5**depth:.1e}, with {1.5**depth:.1e}")
+    print(f"{depth:2} blocks: times {0.5**depth:.2g} without, times {1.5**depth:,.0f} with it")
 
 # %% [markdown]
-# Without the connection, the gradient dies. With it, it can also explode. The verdict on A12 below
-# measures both in real models of 4 to 24 blocks.
+# Without the connection, this gradient dies. With it, the gradient can also explode. The verdict on
+# A12 below measures both in models of 4 to 24 blocks, and also what norms alone can do.
 #
 # ## Your turn
 #
 # 1. Write the residual stream.
-# 2. Give every update the same length, so that N of them at right angles double the length of the
-#    state. Say first: does it fall with 1/N, or with 1/sqrt(N)?
+# 2. N updates of one length, each at a right angle to the state, double the length of the state.
+#    How long is each of them? Say first: does this fall with 1/N, or with 1/sqrt(N)?
 # 3. Build updates that are as long as the state and still make it shorter.
 
 # %% exercise L07.e1
@@ -128,39 +132,46 @@ for depth in (4, 12, 24):
 def stream(x_D, blocks):
     """Return the list of states: x_D first, then the state after each block.
 
-    `blocks` are functions from a state to an update. If x is [1] and the only block returns
-    2 * x, the states are [1] and [3].
+    `blocks` are functions from a state to an update. If x is [1] and the only
+    block returns 2 * x, the states are [1] and [3].
     """
     ...
 
 # %% exercise L07.e2
 @check("L07.e2")
 def update_length(n):
-    """Return the length of each of n updates at right angles that take length 1 to length 2.
+    """Return the length of each of n updates at right angles that take length 1
+    to length 2.
 
-    One update has to have the length 1.732, the square root of 3.
+    A single update needs the length 1.732, the square root of 3.
     """
     ...
 
 # %% exercise L07.e3
 @check("L07.e3")
 def shrinking_updates(x_D):
-    """Return three updates u_3D. Each is as long as x_D, and x_D plus all three is shorter."""
+    """Return three updates u_3D: each is as long as x_D, and x_D plus all three
+    is shorter than x_D.
+    """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
 # States do get longer, in nearly every block. But "because everything is added up" explains only
-# what right angles would give, and the rest is a choice that training made. And "exponentially"
-# needs more blocks than we have: over six of them, a straight line, a square root and an
-# exponential can hardly be told apart. Lesson 8 comes back to that.
+# what right angles would give. The rest is something that training made. And to say "exponentially"
+# takes more blocks than we have: over six of them, a straight line, a square root and an
+# exponential can hardly be told apart. The verdict on A11 in lesson 8 compares them. About
+# gradients the belief is half right: without the connection they can die, and norms can keep them
+# alive as well.
 
 # %% quiet
 quiz("L07")
 
 # %% [markdown]
 # ## Verdicts
+#
+# In them, the *norm of a vector* is its length. The *norms in a model* are its LayerNorms.
 
 # %% quiet
 judge("A8", "A10", "A12", "A13")
@@ -169,7 +180,7 @@ judge("A8", "A10", "A12", "A13")
 # ## The same on a real model
 #
 # SmolLM2 has 30 blocks. There, adding alone gives most of the squared length, and steps do get
-# longer with depth. A model of six blocks is too small to stand for a large one here.
+# longer with depth. Here our model of six blocks is too small to stand for a large one.
 
 # %% quiet
 judge_real_model("A8", "A10", "A13")
@@ -177,9 +188,9 @@ judge_real_model("A8", "A10", "A13")
 # %% [markdown]
 # ## In short
 #
-# At right angles, squares of lengths add up: that much growth is nothing but adding. What is more
-# comes from updates along the state. "How many times as long" depends on how short the embedding
-# was at the start.
+# At right angles, squares of lengths add up: that much growth is nothing but adding. Growth beyond
+# that comes from updates along the state. "How many times as long" depends on how short the
+# embedding is.
 
 # %% quiet
 finish("L07")

@@ -16,8 +16,8 @@
 #
 # ## Predict
 #
-# A drunkard walks in a room with 1,000 dimensions. Each step is one metre long, in a random
-# direction. He knows nothing of where he has been.
+# A drunkard walks in a room with 1,000 dimensions. All steps are about equally long, and each goes
+# in a random direction. He knows nothing about where he has been.
 
 # %% quiet
 import numpy as np
@@ -45,10 +45,11 @@ embedding = predict("L08.c", "Now our trained model of six blocks: what is the c
 panel("compass")
 
 # %% [markdown]
-# The longer x is, the less u turns it, and u need not know anything about x for that. Take u at a
-# right angle to x, and let it be r times as long. Then x + u is the long side of a right-angled
-# triangle with the sides 1 and r, and the cosine at the start is 1 / sqrt(1 + r*r). This is the
-# **baseline** of this lesson: what we would see if there were nothing to see.
+# The longer x is, the less u turns it. For that, u need not know anything about x. Take u at a
+# right angle to x, and let it be r times as long. Then x, u and x + u form a right-angled triangle
+# with the sides 1, r and sqrt(1 + r*r), and the cosine between x and x + u is 1 / sqrt(1 + r*r).
+# This is the **baseline** of this lesson: what we would see if updates knew nothing about the
+# state.
 #
 # ## Worked example: the drunkard
 
@@ -59,9 +60,11 @@ neighbours = cosines(place[9], place[10])  # after ten steps, after eleven
 ends = cosines(place[0], place[10])  # after one step, after eleven
 r = norms(steps[10]) / norms(place[9])  # the eleventh step, beside the way behind him
 print(f"r = {r:.3f}, baseline {1 / np.sqrt(1 + r * r):.3f}, cosine {neighbours:.3f}")
+
+# %% quiet
 reveal("L08.a", float(neighbours), "each step is nearly at a right angle to the way behind him, "
-       "and short beside it. It looks like loyalty, and he knows nothing.")
-reveal("L08.b", float(ends), "small turns add up. Eleven steps later he is somewhere else.")
+       "and short beside it. He seems to keep his direction, and he knows nothing about it.")
+reveal("L08.b", float(ends), "small turns add up. After eleven steps he is somewhere else.")
 
 # %% [markdown]
 # ## Run it: our model beside the drunkard
@@ -69,7 +72,8 @@ reveal("L08.b", float(ends), "small turns add up. Eleven steps later he is somew
 # For each block: the cosine between the state before and after it, as a median over 1,000 tokens of
 # text that the model has not seen. Three lines help to read it.
 #
-# - *Right angles*: the baseline. If the model's line is no higher, its updates know nothing of x.
+# - *Right angles*: the baseline. If the model's line is no higher, its updates know nothing about
+#   x.
 # - *Two different tokens*: if this is as high, all states share a common part, and the cosine says
 #   only that.
 # - *Against the embedding*: what the belief predicts to be high as well.
@@ -90,22 +94,23 @@ def by_block(model):
 
 layer, right_angles, others, start = over_seeds(by_block, fables.models).swapaxes(0, 1)
 
-# %%
+# %% folded Draw it, beside your prediction
 blocks = np.arange(1, fables.config.depth + 1)
 draw("l08_directions", "Does a block keep the direction of the state?", blocks,
      {"state before and after the block": layer, "state and embedding": start,
       "two different tokens": others},
      {"right angles": right_angles},
      labels=("block", "cosine"), guess=(embedding, blocks[-1]), ylim=(-0.05, 1.05))
-print(f"after block 1: cosine {layer[:, 1:].mean():.3f}, right angles "
+print(f"mean of blocks 2 to 6: cosine {layer[:, 1:].mean():.3f}, right angles "
       f"{right_angles[:, 1:].mean():.3f}, two tokens {others[:, 1:].mean():.3f}")
 reveal("L08.c", float(start[:, -1].mean()), "each block turns the state a little, and the turns "
        "add up. Neighbours that agree do not make ends that agree.")
 
 # %% [markdown]
-# Look at the gap between the model's line and the dashed one. Most of the cosine is what right
-# angles give. The rest is what the blocks really do: their updates lean towards the state that they
-# are added to, and so make it longer. Block 1 is different, because the embedding is short.
+# Look at the gap between the model's line and the dashed one, from block 2 on. Most of the cosine
+# is what right angles give. The rest is what the blocks really do: their updates lean towards the
+# state that they are added to, and so make it longer. Block 1 turns the state most: the embedding
+# is short, so its update is long beside it.
 #
 # ## Your turn
 #
@@ -117,7 +122,8 @@ reveal("L08.c", float(start[:, -1].mean()), "each block turns the state a little
 # %% exercise L08.e1
 @check("L08.e1")
 def baseline(r):
-    """Return the cosine between x and x + u for u at a right angle to x, and |u| = r |x|.
+    """Return the cosine between x and x + u for u at a right angle to x, and
+    |u| = r |x|.
 
     r = 0.75 gives 0.8.
     """
@@ -126,13 +132,17 @@ def baseline(r):
 # %% exercise L08.e2
 @check("L08.e2")
 def cosine_of_update(growth, cosine):
-    """Return cos(x, u), given growth = |x + u| / |x| and cosine = cos(x, x + u)."""
+    """Return cos(x, u), given growth = |x + u| / |x| and cosine = cos(x, x + u).
+
+    A growth of 1.25 and a cosine of 0.8 give 0: a right angle.
+    """
     ...
 
 # %% exercise L08.e3
 @check("L08.e3")
 def flip_at_high_cosine(w_2D):
-    """Return two states a_D, b_D: their cosine is above 0.9, and a different row of w_2D wins.
+    """Return two states a_D, b_D: their cosine is above 0.9, and a different
+    row of w_2D wins.
 
     A row wins if its dot product with the state is the larger one.
     """
@@ -141,9 +151,9 @@ def flip_at_high_cosine(w_2D):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A high cosine between neighbours is what *adding* looks like. It is evidence of loyalty only where
-# it beats the baseline. It says nothing about the ends of the chain, because angles add up. And the
-# rows of the unembedding lie close together, so a small turn can change the winner.
+# A high cosine between neighbours is what *adding* looks like. Only where it beats the baseline
+# does it show that a layer keeps the direction. It says nothing about the ends of the chain,
+# because angles add up. And two logits can be nearly equal, so a small turn can change the winner.
 #
 # The belief is right over a few blocks, and where the cosine is far above the baseline.
 
@@ -153,7 +163,8 @@ quiz("L08")
 # %% [markdown]
 # ## Verdicts
 #
-# Each with the numbers of three seeds. *Undecided* means that other seeds would say otherwise.
+# In them, *norm* means the length of a vector. With six blocks there are only few turns to add up.
+# That is a likely reason why the last state stays so near to its embedding here, as A9 asks.
 
 # %% quiet
 judge("A9", "A11", "A14")
@@ -161,8 +172,8 @@ judge("A9", "A11", "A14")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has 30 blocks in place of 6. Its updates are shorter beside the state, so the baseline is
-# higher. And more turns add up to more: look at the cosine with the embedding.
+# SmolLM2 has 30 blocks. Its updates are shorter beside the state, so the baseline is higher. And
+# more turns add up to more: look at the cosine with the embedding.
 
 # %% quiet
 judge_real_model("A9", "A11", "A14")

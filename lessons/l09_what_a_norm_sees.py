@@ -15,9 +15,10 @@
 #
 # ## Predict
 #
-# LayerNorm takes a vector of numbers. It subtracts their mean, so that they average to 0. Then it
-# divides by their standard deviation, so that their squares average to 1. Attention and MLP, the
+# A *LayerNorm* takes a vector of numbers. It subtracts their mean, so that they average to 0. Then
+# it divides by their standard deviation, so that their squares average to 1. Attention and MLP, the
 # *sublayers* of a block, each read the state through a LayerNorm. So does the unembedding.
+# LayerNorm and its relatives are called *norms*.
 
 # %% quiet
 import numpy as np
@@ -32,8 +33,8 @@ from minitx.measure import kl, norms
 from minitx.runs import zoo
 
 predict("L09.a", "A vector of 96 numbers leaves a LayerNorm. How long is it?", low=0, high=1000)
-predict("L09.b", "We make all states twice as long in the middle of the model. The predictions",
-        ["stay the same", "change"])
+predict("L09.b", "We make all states half as long again in the middle of the model. The "
+        "predictions", ["stay exactly the same", "change"])
 moves = ["stretching it", "turning it at random", "both the same"]
 predict("L09.c", "In the middle of the model, a state is moved by half its length: it is "
         "stretched, or it is turned in a random direction. What changes the prediction more?",
@@ -45,7 +46,7 @@ predict("L09.c", "In the middle of the model, a state is moved by half its lengt
 # Choose a station in the middle, and move the state at one token by some distance: stretch it, or
 # turn it. Both moves are equally far. Then choose the last station, and do it again.
 
-# %%
+# %% quiet
 panel("turn")
 
 # %% [markdown]
@@ -63,16 +64,18 @@ def layer_norm(x_D):
 
 for x_D in [np.array([1.0, 2.0, 3.0]), np.array([10.0, 20.0, 30.0])]:
     print(layer_norm(x_D).round(2), "length", norms(layer_norm(x_D)).round(3))
+
+# %% quiet
 x_96 = np.random.default_rng(0).standard_normal(96)
-reveal("L09.a", float(norms(layer_norm(x_96))), "it is the root of 96, whatever came in.")
+reveal("L09.a", float(norms(layer_norm(x_96))), "this is the root of 96, whatever came in.")
 
 # %% [markdown]
 # ## Run it: stretch or turn, equally far
 #
 # At several stations of our model (every second block), we move all states by half their length and
 # let the rest of the model go on. *KL divergence* says how far a prediction moved, in nats; 0 means
-# not at all. The baseline is a turn in a random direction: if stretching is as bad as that, then
-# length is as good as any other direction.
+# not at all. The **baseline** is a turn in a random direction. If stretching changes as much as
+# that, then the model reads length as well as any other direction.
 
 # %% folded How far predictions move if the states of a station are moved
 fables = zoo.load("fables")  # one model, trained from three seeds
@@ -105,7 +108,7 @@ stretch = over_seeds(lambda model: effect(model, stretched), fables.models)
 random = over_seeds(lambda model: effect(model, turned_at_random), fables.models)
 other = over_seeds(lambda model: effect(model, turned_to_another), fables.models)
 
-# %%
+# %% folded Draw it, beside your prediction
 draw("l09_what_a_norm_sees", "Which move changes the prediction?", [s // 2 for s in stations],
      {"stretched by half its length": stretch, "turned to another token's state": other},
      {"turned at random, equally far": random},
@@ -113,16 +116,18 @@ draw("l09_what_a_norm_sees", "Which move changes the prediction?", [s // 2 for s
 middle = 2  # after block 4
 print(f"after block 4: stretched {stretch[:, middle].mean():.3f} nats, turned at random "
       f"{random[:, middle].mean():.3f} nats; after block 6: {stretch[:, -1].mean():.3f} nats")
-reveal("L09.b", "change" if stretch[:, middle].mean() > 0.001 else "stay the same",
+reveal("L09.b", "change" if stretch[:, middle].mean() > 0.001 else "stay exactly the same",
        "every reader still reads the same, but its update is now added to a longer state, and "
        "turns it less.")
 larger = moves[0] if stretch[:, middle].mean() > random[:, middle].mean() else moves[1]
-reveal("L09.c", larger, "compare the two lines after block 4.")
+reveal("L09.c", larger, f"after block 4 it is {random[:, middle].mean():.3f} nats for the turn, "
+       f"and {stretch[:, middle].mean():.3f} for the stretch.")
 
 # %% [markdown]
 # After the last block, stretching does exactly nothing: only a LayerNorm reads the state there. So
 # a state that is longer at the end is not a surer one. In the middle, length is *inertia*: it does
-# not change what a reader sees, it changes how far the next updates can turn the state.
+# not change what a reader sees, it changes how far the next updates can turn the state. The upper
+# curve shows what does matter: a turn towards another token's state.
 #
 # Where does confidence live, then? In what is left after the LayerNorm: the angle between the state
 # and the rows of the unembedding, the lengths of these rows, and the *gain*, a number for each
@@ -148,7 +153,8 @@ def layer_norm_of_rows(x_BD, epsilon):
 # %% exercise L09.e2
 @check("L09.e2")
 def length_at(share, width, epsilon):
-    """Return the length of a vector, with mean 0, that leaves with length share * sqrt(width).
+    """Return the length of a vector with mean 0 that leaves LayerNorm with the
+    length share * sqrt(width).
 
     With a share of 0.5, a width of 3 and an epsilon of 1 it is 1.
     """
@@ -157,21 +163,28 @@ def length_at(share, width, epsilon):
 # %% exercise L09.e3
 @check("L09.e3")
 def dial(logits_V, entropy):
-    """Return the factor on all logits that gives their softmax this entropy, in nats."""
+    """Return the factor on all logits that gives their softmax this entropy, in
+    nats.
+
+    For the logits [2, 0] and an entropy of 0.582 it is about 0.5.
+    """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Readers behind a norm see no length, so length cannot be certainty there. Growth from block to
-# block has another reason (lesson 7). Direction decides both: which token, and how surely. The
-# belief is right in a model without norms, and behind the last norm, where length is temperature.
+# Readers behind a norm do not see a length, so length cannot be certainty there. States grow from
+# block to block for another reason (lesson 7). Direction decides both: which token, and how surely.
+# The belief is right in a model without norms. And behind the last norm length does act as a
+# temperature, but there the norm has made it almost the same for all tokens.
 
 # %% quiet
 quiz("L09")
 
 # %% [markdown]
 # ## Verdicts
+#
+# In them, the *norm of a state* is its length.
 
 # %% quiet
 judge("B16", "B31", "B37", "C6")
@@ -179,7 +192,8 @@ judge("B16", "B31", "B37", "C6")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has a norm in front of every reader too (RMSNorm, which leaves the mean in).
+# SmolLM2 has a norm in front of every reader too. It is an RMSNorm: a LayerNorm that leaves the
+# mean in.
 
 # %% quiet
 judge_real_model("B16", "B31", "B37")
@@ -188,7 +202,7 @@ judge_real_model("B16", "B31", "B37")
 # ## In short
 #
 # What leaves a LayerNorm is as long as the root of the number of channels, whatever came in. In the
-# middle of a model, length is inertia. Confidence lives in what the norm leaves over: the angles,
+# middle of a model, length is inertia. Confidence lives in what a norm does not remove: the angles,
 # the gain, and the lengths of the unembedding's rows.
 
 # %% quiet

@@ -61,4 +61,6 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise InputError(f"cannot read {path} ({reason(error)}): check its permissions") from None
     except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested too deeply
-        raise InputError(f"{path} is not a complete JSON file: restore it or train again") from None
+        raise InputError(
+            f"{path} is not a complete JSON file: restore it or make it again"
+        ) from None

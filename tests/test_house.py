@@ -63,6 +63,7 @@ def imported(path: Path) -> list[str]:
                 "cli.arguments",
                 "cli.commands.bench",
                 "cli.commands.book",
+                "cli.commands.claim",
                 "cli.commands.data",
                 "cli.commands.experiments",
                 "cli.commands.inspect",

@@ -96,6 +96,7 @@ EXERCISES = {
             "the sign is turned: a loss is never below 0": lambda v: -np.log(v),
             "this is a probability, and not yet a loss": lambda v: 1 / v,
         },
+        conclusion="The logarithm rises with the vocabulary: more tokens, a higher loss.",
     ),
     "L00.e3": Exercise(
         look_alike,

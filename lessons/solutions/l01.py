@@ -112,6 +112,7 @@ EXERCISES = {
             "the switch changes nothing": lambda w, t, c: variants(w, t, False),
             "the tokens themselves are wanted, with their spaces": spaces_lost,
         },
+        conclusion="If capital letters count as different, fewer tokens are this word.",
     ),
     "L01.e3": Exercise(
         two_spellings,

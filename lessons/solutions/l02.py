@@ -75,6 +75,7 @@ EXERCISES = {
                 lambda v, d: d / v,
             "this is the sum of the diagonal": lambda v, d: min(v, d),
         },
+        conclusion="Once V is above D, it falls as the vocabulary grows.",
     ),
     "L02.e3": Exercise(
         wrong_token,

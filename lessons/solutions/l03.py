@@ -76,6 +76,10 @@ EXERCISES = {
             "do two vectors that point the same way lie closer, or farther?":
                 lambda x, y, c, f: np.sqrt(x**2 + (f * y) ** 2 + 2 * x * f * y * c),
         },
+        conclusion=(
+            "Three times as long, queen lies about two of its old lengths farther out, so distance "
+            "misses it. Its cosine stays the same."
+        ),
     ),
     "L03.e3": Exercise(
         broken_on_the_sphere,

@@ -43,7 +43,7 @@ EXERCISES = {
         ),
         lambda random: (random.standard_normal(6), random.standard_normal((9, 6))),
         {
-            "nearly: multiply out |x - w|^2 once more, and divide by -2":
+            "nearly: the right parts, but not in the right proportion":
                 lambda x, w: w @ x - (w**2).sum(1),
             "should a long row win or lose by its length?":
                 lambda x, w: w @ x + (w**2).sum(1) / 2,
@@ -57,15 +57,16 @@ EXERCISES = {
         length_needed,
         (
             "With length c, the dot products differ by c times the gap.",
-            "a is nearer as soon as that makes up for the difference of the fines.",
+            "a is nearer as soon as that makes up for the difference of the penalties.",
         ),
         lambda random: (random.uniform(0.5, 2), random.uniform(5, 9), random.uniform(1, 4)),
         {
-            "nearly: how large is the fine of a row?": lambda g, a, b: (a - b) / g,
+            "nearly: how large is the penalty of a row?": lambda g, a, b: (a - b) / g,
             "this gets longer with the gap: should it?": lambda g, a, b: (a - b) / 2 * g,
-            "fines are squares of lengths, and these are squares already":
+            "penalties are squares of lengths, and these are squares already":
                 lambda g, a, b: (np.sqrt(a) - np.sqrt(b)) / (2 * g),
         },
+        conclusion="The longer the state, the more often dot product and distance agree.",
     ),
     "L04.e3": Exercise(
         broken_triangle,
@@ -87,7 +88,7 @@ QUIZ = {
         "All rows of an unembedding have the same length. Dot product, cosine and distance choose",
         ("three different rows", "two different rows", "the same row"),
         2,
-        "The fine and the divisor are the same for all rows.",
+        "The penalty and the divisor are the same for all rows.",
     ),
     "L04.q2": Question(
         "One row is made ten times as long, and its dot product with the state is above zero. By "

@@ -80,6 +80,7 @@ EXERCISES = {
             "the other token has a probability too: 1 - p": lambda g, p: g / np.log(p),
             "the gap is not used": lambda g, p: 1 / np.log(p / (1 - p)),
         },
+        conclusion="A temperature below 1 makes the model surer than it was.",
     ),
     "L05.e3": Exercise(
         longer_but_less_sure,

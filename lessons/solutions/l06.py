@@ -31,7 +31,10 @@ def leaking_mask(length):
 
 
 def judge_mask(answer, length):
-    mask_TS = np.asarray(answer)
+    try:
+        mask_TS = np.asarray(answer)
+    except ValueError:  # its rows differ in length
+        return f"the mask should have the shape {(length, length)}: one row for each position"
     if mask_TS.shape != (length, length):
         return f"the mask should have the shape {(length, length)}; yours has {mask_TS.shape}"
     past_TS = np.tril(np.ones((length, length), bool))
@@ -74,6 +77,7 @@ EXERCISES = {
             "no token is left out": lambda z, k: softmax(z),
             "one token too few may be drawn": lambda z, k: top_k_probabilities(z, k - 1),
         },
+        conclusion="A smaller k leaves fewer tokens to draw, so texts vary less.",
     ),
     "L06.e3": Exercise(
         leaking_mask,

@@ -111,6 +111,7 @@ EXERCISES = {
             "the state brings a part of the length itself": lambda n: np.sqrt(4 / n),
             "this is the square of the length": lambda n: 3 / n,
         },
+        conclusion="Squares are shared, not lengths: it falls with 1/sqrt(N).",
     ),
     "L07.e3": Exercise(
         shrinking_updates,

@@ -84,6 +84,10 @@ EXERCISES = {
             "the sign is turned: an update along the state makes it longer":
                 lambda g, c: (1 - g * c) / np.sqrt(1 + g**2 - 2 * g * c),
         },
+        conclusion=(
+            "A growth of 1.15 at a cosine of 0.87 gives 0.001: a right angle. The update knew "
+            "nothing about x."
+        ),
     ),
     "L08.e3": Exercise(
         flip_at_high_cosine,

@@ -91,6 +91,7 @@ EXERCISES = {
                 lambda s, d, e: e * s**2 / (1 - s**2),
         },
         tolerance=1e-6,
+        conclusion="Epsilon matters for short vectors, whose variance is not large beside it.",
     ),
     "L09.e3": Exercise(
         dial,

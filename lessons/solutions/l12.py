@@ -70,6 +70,7 @@ EXERCISES = {
             "A is not used": lambda e, a: e @ e.T,
             "the other token goes through A as well": lambda e, a: e @ a @ a.T @ e.T,
         },
+        conclusion="The mirror breaks, unless A is its own mirror image.",
     ),
     "L12.e3": Exercise(
         worst_chain,

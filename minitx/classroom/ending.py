@@ -7,20 +7,34 @@ from minitx.classroom.questions import quiz_of
 
 
 def finish(lesson: str) -> None:
+<<<<<<< HEAD
     """Mark a lesson as done, say how many exercises and questions were right, and name the next."""
     if collected("end", lesson=lesson):
         return
+=======
+    """Mark a lesson as done, say which exercises and questions are open, and what comes next.
+
+    What was learned stands above it in the lesson itself, under "In short".
+    """
+>>>>>>> main
     remember(lesson, {"done": True})
     answers = recall(lesson)
     exercises = lessons.exercise_ids(lesson)
-    solved = sum(answers.get(id) is True for id in exercises)
+    questions = list(quiz_of(lesson))
+    right = [id for id in (*exercises, *questions) if answers.get(id) is True]
+    solved = sum(id in right for id in exercises)
     print()
-    questions = quiz_of(lesson)
-    right = sum(answers.get(id) is True for id in questions)
     tell(
         f"{lesson} is done. Exercises solved: {solved} of {len(exercises)}. "
-        f"Questions right: {right} of {len(questions)}."
+        f"Questions right: {len(right) - solved} of {len(questions)}."
     )
-    if solved < len(exercises):
-        tell(f"An exercise can be tried again: minitx lesson {int(lesson[1:])} --again")
-    tell(f"Next: {lessons.next_command()}")
+    still_open = [id for id in (*exercises, *questions) if id not in right]
+    if still_open:
+        number = int(lesson[1:])
+        tell(f"Open: {', '.join(still_open)}. To try them again: minitx lesson {number} --again")
+    following = lessons.after(lesson)
+    if following is None:
+        tell(f"Next: {lessons.next_command()}")
+        return
+    tell(f"Next: {lessons.title(following)} (minitx lesson {int(following[1:])})")
+    tell(lessons.question_of(following), "  ")

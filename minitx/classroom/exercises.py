@@ -5,6 +5,7 @@ A mistake is a function too: what a learner writes who misunderstands in a typic
 
 import inspect
 import re
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from minitx.classroom.lessons import from_solutions, lesson_of
 from minitx.classroom.questions import question, solution_of
 from minitx.errors import InputError, suggest
 
+LONG_ARRAY = 8  # numbers; a complaint names the shape of a longer array
+LONGEST = 90  # characters of a value in a complaint
 TRIALS = 5  # times that a function is called, each time with other random arguments
 
 
@@ -35,6 +38,8 @@ class Exercise:
     judge: Callable[..., str | None] | None = None
     """If many answers are right: judge(answer, *arguments) says what is wrong with one, or None."""
     tolerance: float = 1e-5
+    conclusion: str = ""
+    """What follows from a right answer; it settles what the learner was asked to say first."""
 
 
 def exercise(id: str) -> Exercise:
@@ -62,7 +67,7 @@ def check(id: str) -> Callable[[Callable], Callable]:
         complaint = complaint_about(wanted, function)
         session.passed[id] = complaint is None
         if complaint is None:
-            print(f"CHECK {id}: right.")
+            tell(f"CHECK {id}: right. {wanted.conclusion}".rstrip())
             remember(lesson_of(id), {id: True})
         else:
             tell(f"CHECK {id}: {complaint}")
@@ -100,7 +105,8 @@ def complaint_about(exercise: Exercise, function: Callable) -> str | None:
             answer = function(*_copies(arguments))
         except Exception as error:
             shapes = ", ".join(map(_shape, arguments)) or "nothing"
-            return f"it broke with {type(error).__name__}: {error} (given {shapes})"
+            where = _line_of(error, function)
+            return f"it broke with {type(error).__name__}{where}: {error} (given {shapes})"
         if answer is None or answer is ...:
             return "not done yet: it returns nothing. Replace the `...` by your code."
         trials.append((arguments, answer))
@@ -128,11 +134,18 @@ def _first_difference(exercise: Exercise, trials: list) -> str | None:
     for arguments, answer in trials:
         right = exercise.solve(*_copies(arguments))
         if _shape(answer) != _shape(right):
-            return f"it returns {_shape(answer)}, but the shape should be {_shape(right)}"
+            return f"it returns {_shape(answer)}, but it should return {_shape(right)}"
         if not _same(answer, right, exercise.tolerance):
             given = ", ".join(map(_brief, arguments))
             return f"given {given}, it returns {_brief(answer)}, but it should be {_brief(right)}"
     return None
+
+
+def _line_of(error: Exception, function: Callable) -> str:
+    """Return in which line of the learner's function an error arose, or "" if in none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame.lineno for frame in frames if frame.filename == inspect.getsourcefile(function)]
+    return f" in line {own[-1]}" if own else ""
 
 
 def _copies(arguments: tuple) -> tuple:
@@ -160,5 +173,14 @@ def _shape(value: Any) -> str:
 
 
 def _brief(value: Any) -> str:
-    text = np.array2string(np.asarray(value), precision=4, threshold=8, separator=", ")
-    return " ".join(text.split())[:90]
+    """Return a value in a few words: an array that is not small by its shape."""
+    if isinstance(value, np.ndarray):
+        if value.size > LONG_ARRAY:
+            return _shape(value)
+        text = np.array2string(value, precision=4, separator=", ")
+    elif isinstance(value, float):
+        text = f"{value:.4g}"
+    else:
+        text = repr(value)
+    words = " ".join(text.split())
+    return words if len(words) <= LONGEST else words[:LONGEST] + " ..."

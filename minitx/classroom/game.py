@@ -29,7 +29,8 @@ def guess_next(id: str, family: Family, places: Sequence[int]) -> None:
         choices.sort(key=lambda id: tokens[id])
         text = family.data.tokenizer.decode(before_T)
         named = [repr(tokens[id]) for id in choices]
-        guess = predict(f"{id}{number}", f"which piece comes next? {text!r}", named)
+        shown = text.replace("\n", "\\n")
+        guess = predict(f"{id}{number}", f"which piece comes next? «... {shown}»", named)
         best = int(np.argmax(logits_V))
         points["the model"] += best == right
         points["you"] += guess is not None and choices[guess] == right

@@ -61,6 +61,12 @@ def tell(text: str, indent: str = "") -> None:
     print(lines)
 
 
+def tell_lines(text: str) -> None:
+    """Print text whose lines stay apart, such as code; a line that is too long is wrapped."""
+    for line in text.splitlines():
+        tell(line)
+
+
 def in_notebook() -> bool:
     """Return whether a notebook runs this program."""
     return "ipykernel" in sys.modules

@@ -103,6 +103,12 @@ def title(lesson: str) -> str:
     return cells(lesson)[0].text.splitlines()[0].lstrip("# ")
 
 
+def question_of(lesson: str) -> str:
+    """Return the question that a lesson asks, which stands under its heading, or ""."""
+    lines = cells(lesson)[0].text.splitlines()
+    return next((line.lstrip("# ") for line in lines if line.startswith("## ")), "")
+
+
 def exercise_ids(lesson: str) -> list[str]:
     """Return the ids of a lesson's exercises."""
     return [cell.id for cell in cells(lesson) if cell.kind == "exercise"]
@@ -122,6 +128,12 @@ def progress(lesson: str) -> str:
     else:
         where = "-"
     return f"{where:15} {solved} of {len(exercises)} exercises"
+
+
+def after(lesson: str) -> str | None:
+    """Return the first lesson after this one that is not done, or None."""
+    later = [name for name in paths() if name > lesson]
+    return next((name for name in later if not recall(name).get("done")), None)
 
 
 def next_command() -> str:

@@ -1,4 +1,4 @@
-"""Questions to the learner: a prediction before the result, what came of it, and a quiz at the end.
+"""Questions to the learner: predictions and what came of them, a quiz, and room for own words.
 
 The questions of a quiz, with their answers, stand in the file of the lesson's solutions, so that
 nobody reads an answer before the question.
@@ -64,6 +64,23 @@ def predict(
     else:
         remember(lesson, {id: choices[answer] if choices else answer})
     return answer
+
+
+def write(id: str, question: str) -> None:
+    """Ask for some lines in the learner's own words; an empty line ends them.
+
+    They are kept with the answers and never judged. When the lesson runs again, they are shown, and
+    new lines take their place.
+    """
+    lesson = lesson_of(id)
+    _pose("WRITE", question, ())
+    for line in str(recall(lesson).get(id, "")).splitlines():
+        print(f"  you wrote: {line}")
+    lines = []
+    while typed := ask("  your words (Enter ends): "):
+        lines.append(typed)
+    if lines:
+        remember(lesson, {id: "\n".join(lines)})
 
 
 def reveal(id: str, truth: float | str, because: str) -> None:
@@ -145,21 +162,33 @@ def _pose(kind: str, question: str, choices: Sequence[str]) -> None:
 def _ask_choice(what: str, choices: Sequence[str]) -> int | None:
     """Return the index of the choice that the learner names, or None.
 
-    A choice may be named by its letter, by its number from 1, or by its words.
+    A choice may be named by its words, by its letter, or by its number from 1.
     """
     letters = list(LETTERS[: len(choices)])
-    names = {}
-    for place, choice in enumerate(choices):
-        names |= {choice.lower(): place, str(place + 1): place, LETTERS[place]: place}
     for _ in range(TRIES):
         typed = ask(f"  {what} ({'/'.join(letters)}, Enter skips): ")
         if not typed:
             return None
-        place = names.get(typed.lower().rstrip(")."))
+        place = _choice_named(typed.lower().rstrip(")."), choices)
         if place is not None:
             return place
         print(f"  {typed[:40]!r} is not one of {', '.join(letters)}.")
     return None
+
+
+def _choice_named(typed: str, choices: Sequence[str]) -> int | None:
+    """Return the index of the choice that was typed, or None. The beginning of its words will do.
+
+    >>> _choice_named("both", ["a or b", "both of them"]), _choice_named("1", ["2", "1", "3"])
+    (1, 1)
+    """
+    words = [choice.lower() for choice in choices]
+    numbers = [str(place + 1) for place in range(len(choices))]
+    for names in (words, list(LETTERS[: len(choices)]), numbers):  # a choice's own words count most
+        if typed in names:
+            return names.index(typed)
+    begun = [place for place, choice in enumerate(words) if choice.startswith(typed)]
+    return begun[0] if len(begun) == 1 else None
 
 
 def _ask_number(low: float, high: float, unit: str) -> float | None:

@@ -6,6 +6,12 @@ from minitx.evidence.claims import claims_in_words
 from minitx.runs.run import Run
 
 REAL_MODEL = "smollm2"
+MEANINGS = {
+    "qualified": "a part of the claim holds here, or it holds under a condition",
+    "by algebra": "it could not come out otherwise, whatever the weights",
+    "undecided": "other seeds, or other samples of the text, would give another verdict",
+    "untested": "it cannot be asked of this model",
+}  # supported and refuted say it themselves
 
 
 def judge(*ids: str) -> None:
@@ -17,12 +23,18 @@ def judge(*ids: str) -> None:
     from minitx.evidence import zoo_judging
 
     check(ids)
+    verdicts = []
     for id, row in zoo_judging.judge(ids):
         show(id, row)
+        verdicts.append(row["verdict"])
+    print()
+    for verdict, meaning in MEANINGS.items():
+        if verdict in verdicts:
+            tell(f"{verdict.upper()}: {meaning}.")
 
 
 def judge_real_model(*ids: str) -> None:
-    """Do the same on a real model, if one was pulled; otherwise say how to get it."""
+    """Do the same on a real model, if it can be read."""
     from minitx.evidence import judging, reading
 
     check(ids)
@@ -34,18 +46,36 @@ def judge_real_model(*ids: str) -> None:
 
 
 def real_model() -> Run | None:
-    """Return a real model, and print which; None if none was pulled: then say how to get it."""
+    """Return a real model, and print which; None if it cannot be read: then say how to get it."""
     from minitx.pretrained import loader
 
     try:
         run = loader.load(REAL_MODEL)
-    except InputError:
-        tell(
-            f"(skipped: the same on a real model; `minitx pull {REAL_MODEL}` downloads one, 100 MB)"
-        )
+    except InputError as error:  # it was not pulled, or the package that reads it is missing
+        tell(f"(skipped: {error})")
         return None
     tell(f"{run.name}, {run.config.depth} blocks, width {run.config.width}:")
     return run
+
+
+def show_ledger() -> None:
+    """Print the claims that were judged on the zoo, by verdict, and how many are still open."""
+    from minitx.evidence import zoo_judging
+    from minitx.evidence.evidence import VERDICTS
+
+    words = claims_in_words()
+    rows = zoo_judging.kept().claims
+    for verdict in VERDICTS:
+        ids = [id for id in words if id in rows and rows[id]["verdict"] == verdict]
+        if ids:
+            print(f"\n{verdict.upper()}, {len(ids)}:")
+        for id in ids:
+            tell(f"{words[id]} ({id})", "    ")
+    open_ids = [id for id in words if id not in rows]
+    if open_ids:
+        print()
+        tell(f"Not judged yet: {len(open_ids)} of {len(words)} (`minitx judge zoo` judges all).")
+    tell("`minitx ledger` has real models beside these, and `minitx ledger A9` all numbers of A9.")
 
 
 def check(ids: tuple[str, ...]) -> None:
@@ -56,14 +86,17 @@ def check(ids: tuple[str, ...]) -> None:
             raise InputError(f"there is no claim {id!r}{suggest(id, words)}")
 
 
-def show(id: str, row: dict, with_rule: bool = True) -> None:
-    """Print a verdict as a sentence, and the rule that it follows from."""
+def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
+    """Print a verdict as a sentence, and the rule that it follows from.
+
+    `words` are the claim, if it is not one of the articles'.
+    """
     from minitx.evidence import summary
 
     if collected("verdict", id=id, row=row, with_rule=with_rule):
         return
     print()
-    tell(f"{row['verdict'].upper()}  {claims_in_words()[id]} ({id})")
+    tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")
     if with_rule and "rule" in row:
         tell(f"Rule: {row['rule']}", "    ")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from minitx.classroom import answers, lessons
 from minitx.classroom.exercises import hint
-from minitx.classroom.learner import WIDEST, session
+from minitx.classroom.learner import WIDEST, session, tell, tell_lines
 from minitx.classroom.lessons import Cell
 
+CODE_WIDTH = 100  # columns of the longest line of code in a lesson
 OWN_FILE = "import numpy as np\n\nfrom minitx.classroom import check\n\n\n"  # how it begins
 
 PROMPTS = {  # by kind of cell: what is asked before it runs, and the letters that answer
@@ -17,6 +18,11 @@ PROMPTS = {  # by kind of cell: what is asked before it runs, and the letters th
     "folded": ("[Enter: run this | c: read the code | q: leave] ", ["", "c", "q"]),
     "code": ("[Enter: run this | q: leave] ", ["", "q"]),
 }
+WELCOME = (
+    "Enter goes on; q leaves, and keeps your place. Figures and panels open in your browser if "
+    "there is a screen; otherwise their paths are printed. As a notebook: minitx lesson {number} "
+    "--notebook."
+)
 LETTERS = {"code": "c", "hint": "h", "skip": "s", "quit": "q"}  # for a word that is typed in full
 
 
@@ -36,6 +42,10 @@ def walk(lesson: str, straight: bool = False, opens: bool = False, again: bool =
     session.asks = False if straight else None
     session.opens = opens
     session.passed.clear()
+    if waits and not place:
+        tell(WELCOME.format(number=int(lesson[1:])))
+        if console.width < CODE_WIDTH:
+            tell(f"Lines of code have up to {CODE_WIDTH} columns; your window has {console.width}.")
     try:
         if place:
             where = f"part {place + 1} of {len(cells)}"
@@ -128,8 +138,12 @@ def _ready(console, lesson: str, cell: Cell) -> bool:
         elif typed == "c":
             _print_code(console, cell.text)
         elif typed == "h":
-            print(hint(cell.id))
-        elif typed == "s" or cell.kind != "exercise":
+            tell_lines(hint(cell.id))
+        elif typed == "s":
+            print(f"  skipped (help: minitx hint {cell.id})")
+            session.passed[cell.id] = False  # so that the stub is not checked
+            return True
+        elif cell.kind != "exercise":
             return True
         else:
             has_file = _try_own_file(cell)
@@ -156,10 +170,11 @@ def _try_own_file(cell: Cell) -> bool:
         return False
     try:
         _execute(path.read_text("utf-8"), path, {})
+    except SyntaxError as error:
+        tell(f"CHECK {cell.id}: line {error.lineno} of {path} is not Python: {error.msg}")
+        session.passed[cell.id] = False
     except Exception as error:
-        line = getattr(error, "lineno", None)
-        where = f"{path}, line {line}" if line else str(path)
-        print(f"CHECK {cell.id}: {where} broke with {type(error).__name__}: {error}")
+        tell(f"CHECK {cell.id}: {path} broke with {type(error).__name__}: {error}")
         session.passed[cell.id] = False
     return True
 

@@ -31,6 +31,7 @@ def b11(mean_peak, lowest_peak):
     sentence="At the token itself the pseudo-inverse of the embedding gives {mean_peak:.3f} on "
     "average, at the lowest {lowest_peak:.3f}.",
     of="model",
+    species=("bpe",),
 )
 def measure_b11(reading: Reading) -> dict[str, float]:
     # Of W W^+ = U U^T only the diagonal is needed: the squared rows of U.

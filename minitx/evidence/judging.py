@@ -55,11 +55,17 @@ def judge_run(run: Run, seen: Reading, ids: Sequence[str]) -> Iterator[tuple[str
 
     Verdicts that were kept before, on the same weights and texts, are not judged again.
     """
+    claims = [EVIDENCE[id] for id in ids]
+    return kept(run, seen).judge(claims, lambda claim: judge_claim(claim, seen))
+
+
+def kept(run: Run, seen: Reading) -> Judged:
+    """Return the verdicts on a model that were kept on disk, if they are still valid."""
     name = Path(run.name).name
     origin = str(run.folder.absolute()) if run.recipe else run.name
     judged = Judged(name, origin, hash_of_weights(seen), in_words(seen), rules_hash())
     judged.take_over()
-    return judged.judge(ids, lambda claim: judge_claim(claim, seen))
+    return judged
 
 
 def judge_claim(claim: Evidence, reading: Reading) -> dict[str, Any]:
@@ -119,6 +125,23 @@ def settle(row: dict[str, Any], claim: Evidence, resampled: list[Numbers]) -> No
     if agreement < AGREEMENT:
         row["verdict"] = "undecided"
         row["why"] = f"the means say {verdict}, but only {agreement:.0%} of the resamples do"
+
+
+def apart(numbers: dict[str, dict], others: dict[str, dict]) -> bool:
+    """Return whether the interval of at least one number lies beside that of the other model."""
+    for name, number in numbers.items():
+        low, high = bounds(number)
+        other_low, other_high = bounds(others[name])
+        if low > other_high or other_low > high:
+            return True
+    return False
+
+
+def bounds(number: dict[str, float]) -> tuple[float, float]:
+    """Return the ends of a number's interval; without one, twice the number itself."""
+    if "low" not in number:
+        return number["mean"], number["mean"]
+    return number["low"], number["high"]
 
 
 def rulings_by_text(claim, numbers_W: dict[str, np.ndarray], text_W: list[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from minitx import compiled, measure
 from minitx.evidence import linear_maps
 from minitx.evidence.evidence import Untestable, evidence, three_way
 from minitx.evidence.reading import Reading
+from minitx.model import Transformer
 
 LAYERS = 6  # of a deep model that are read, spread evenly
 COMPARED = 16  # states of a window that are compared with all rows of a table
@@ -104,6 +105,18 @@ def measure_b35(reading: Reading, window: int) -> dict[str, float]:
         "rotated_output": rotated_output,
         "output_reached": output_reached,
     }
+
+
+def input_lens(model: Transformer, states_LZD, token_Z) -> np.ndarray:
+    """Return by layer the share of states that are nearest, by cosine, to the embedding they had.
+
+    What all rows share, and what all states of a layer share, is taken away first.
+    """
+    rows_VD = np.asarray(model.embedding.table[...], np.float64)
+    rows_VD = rows_VD - rows_VD.mean(axis=0)
+    unit_VD = rows_VD / np.maximum(measure.norms(rows_VD), 1e-30)[:, None]
+    centred_LZD = states_LZD - states_LZD.mean(axis=1, keepdims=True)
+    return np.mean((centred_LZD @ unit_VD.T).argmax(axis=-1) == token_Z, axis=1)
 
 
 @functools.lru_cache(maxsize=4)

@@ -126,6 +126,47 @@ def contest(tokenizer, token_of, source: Errands, prompts, rng: np.random.Genera
     return Contest(Choices(tokens_BT, last_B, winner_B, loser_B), is_abb_B, np.array(strangers))
 
 
+def held_out_contest(tokenizer: Any, count: int) -> Contest:
+    """Return `count` prompts about pairs who never meet in training sentences, as one contest.
+
+    Raises Untestable for a tokenizer that the prompts cannot be written with.
+    """
+    source = errands(pairs="held_out")
+    token_of = name_tokens(tokenizer, source)
+    prompts = source.prompts(count, seed=1)
+    return contest(tokenizer, token_of, source, prompts, np.random.default_rng(0))
+
+
+def in_planes(model: Transformer, one: Contest) -> dict[tuple[str, str], np.ndarray]:
+    """Return the paths of the last state in three planes, as two logits for each: logits_XRB.
+
+    The keys name the two people whose rows span the plane. Strangers are people who are not in the
+    prompt. Logits are less the mean of all logits, or all paths would show what all tokens share.
+    """
+    rows_VD = np.asarray(model.unembedding_VD, np.float64)
+    read_RBD = read_paths(model, one.given).read_RBD
+    logits_RBV = read_RBD @ (rows_VD - rows_VD.mean(axis=0)).T
+    people = {
+        "receiver": one.given.winner_B,
+        "giver": one.given.loser_B,
+        "stranger": one.strangers_BX[:, 0],
+        "other stranger": one.strangers_BX[:, 1],
+    }
+    rows_B = np.arange(len(one.is_abb_B))
+    logits_RB = {name: logits_RBV[:, rows_B, token_B] for name, token_B in people.items()}
+    pairs = ("receiver", "giver"), ("receiver", "stranger"), ("stranger", "other stranger")
+    return {pair: np.stack([logits_RB[name] for name in pair]) for pair in pairs}
+
+
+def shown_of_last_state(model: Transformer, one: Contest) -> np.ndarray:
+    """Return what the plane of receiver and giver holds of each last state's squared length."""
+    rows_VD = np.asarray(model.unembedding_VD, np.float64)
+    # Without a mean, or both rows would first of all point where all tokens point.
+    rows_VD = rows_VD - rows_VD.mean(axis=0)
+    last_BD = read_paths(model, one.given).read_RBD[-1]
+    return captured(last_BD, rows_VD[one.given.winner_B], rows_VD[one.given.loser_B])
+
+
 def padded(given: Choices, length: int) -> Choices:
     """Return prompts of this length, padded on the right, so that one program reads them all."""
     tokens_BT = np.pad(given.tokens_BT, ((0, 0), (0, length - given.tokens_BT.shape[1])))
@@ -201,6 +242,7 @@ def b32(
 @evidence(
     "B32",
     rule=b32,
+    species=("errands",),
     baseline="the plane of two people who are not in the prompt; a random plane, which shows 2/D",
     sentence="The receiver gets a probability of {probability_abb:.2f} if the giver was named "
     "second, {probability_bab:.2f} if first; exchanging the giver turns the preference in "

@@ -8,14 +8,14 @@ of the file is taken over.
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from minitx import files
 from minitx.errors import InputError
-from minitx.evidence.evidence import EVIDENCE, Evidence
+from minitx.evidence.evidence import VERDICTS, Evidence
 from minitx.text.corpus import cache_folder
 
 ZOO = "zoo"
@@ -64,18 +64,24 @@ class Judged:
             self.claims = kept.claims | self.claims
 
     def judge(
-        self, ids: Sequence[str], judge_claim: Callable[[Evidence], dict[str, Any]]
+        self, claims: Iterable[Evidence], judge_claim: Callable[[Evidence], dict[str, Any]]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each claim's id and its row, as soon as it is judged and on disk.
 
         A claim that has a verdict already is not judged again.
         """
+<<<<<<< HEAD
         for id in ids:
             if id not in self.claims:
                 self.claims[id] = judge_claim(EVIDENCE[id])
                 self.take_over()  # what another process has judged meanwhile
+=======
+        for claim in claims:
+            if claim.id not in self.claims:
+                self.claims[claim.id] = judge_claim(claim)
+>>>>>>> main
                 self.write()
-            yield id, self.claims[id]
+            yield claim.id, self.claims[claim.id]
 
     def write(self) -> None:
         """Write the verdicts so far. Raises InputError if that is impossible."""
@@ -94,9 +100,20 @@ def read(path: Path) -> Judged:
     """Return a file of verdicts. Raises InputError for a file that is something else."""
     content = files.read_json(path)
     names = set(Judged.__dataclass_fields__)
-    if not isinstance(content, dict) or content.keys() != names:
+    is_whole = isinstance(content, dict) and content.keys() == names
+    if not is_whole or not are_rows(content["claims"]):
         raise InputError(f"{path} contains no verdicts of this version of minitx: delete it")
     return Judged(**content)
+
+
+def are_rows(claims: Any) -> bool:
+    """Return whether these are rows by claim, each with a verdict and a sentence."""
+    if not isinstance(claims, dict):
+        return False
+    return all(
+        isinstance(row, dict) and row.get("verdict") in VERDICTS and "sentence" in row
+        for row in claims.values()
+    )
 
 
 def read_all() -> list[Judged]:

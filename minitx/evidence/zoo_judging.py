@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minitx.evidence import verdicts
-from minitx.evidence.evidence import Evidence, Untestable
+from minitx.evidence.evidence import EVIDENCE, Evidence, Untestable
 from minitx.evidence.judging import (
     RESAMPLES,
     add_intervals,
@@ -35,7 +35,7 @@ def judge(ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     Verdicts that were kept before are not judged again. Families that are not in the cache are
     trained first. Raises InputError if that is impossible.
     """
-    yield from kept().judge(ids, judge_claim)
+    yield from kept().judge([EVIDENCE[id] for id in ids], judge_claim)
 
 
 def kept() -> Judged:
@@ -101,17 +101,26 @@ def draw_means(numbers_E: dict[str, np.ndarray]) -> list[Numbers]:
 
 def measure_seeds(claim: Evidence, families: list[Family]) -> dict[str, np.ndarray]:
     """Return the numbers of a claim over seeds E."""
+    if claim.needs_one_model:
+        return measure_readings(claim, readings(families[0].name))
+    seeds = range(len(families[0].models))
+    return arrays_of([claim.measure(seed, *families) for seed in seeds])
+
+
+def measure_readings(claim: Evidence, seeds: Sequence[Reading]) -> dict[str, np.ndarray]:
+    """Return the numbers of a claim on one model, over seeds E of it: means over the windows."""
     rows = []
-    for seed in range(len(families[0].models)):
-        if claim.of == "families":
-            rows.append(claim.measure(seed, *families))
-            continue
-        reading = readings(families[0].name)[seed]
+    for reading in seeds:
         if claim.of == "model":
             rows.append(claim.measure(reading))
         else:
             numbers_W = measure_windows(claim, reading)
             rows.append({name: float(values.mean()) for name, values in numbers_W.items()})
+    return arrays_of(rows)
+
+
+def arrays_of(rows: list[Numbers]) -> dict[str, np.ndarray]:
+    """Return numbers by name: an array with a value for each row."""
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 

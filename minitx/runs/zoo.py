@@ -51,6 +51,12 @@ LONG = TrainConfig(
 SHORT = TrainConfig(steps=200, batch=12, lr=5e-3, warmup=30, eval_every=50)
 SIZES = dataclasses.replace(SHORT, steps=300, weight_decay=0.0, eval_every=100)
 PAIRS = dataclasses.replace(SHORT, lr=0.02, weight_decay=0.0, eval_every=100)
+NAMES = ModelConfig(
+    width=64, depth=2, heads=4, context=42, positions="rope", mlp_width=128, init_std=None
+)  # the longest sentence of errands has 41 tokens before its last name
+COPYING = dataclasses.replace(  # at higher rates, models take longer to learn to copy names
+    LONG, steps=1200, batch=32, lr=0.015, adam_lr=0.002, warmup=10, eval_every=600
+)
 QUICK = dataclasses.replace(LONG, steps=100, batch=8, warmup=10, eval_every=100)
 
 ZOO = {
@@ -92,6 +98,9 @@ ZOO = {
         )
         for name in ("tied", "untied")
     },
+    "errands": Species(
+        "who gave what to whom: 2 blocks, whose tokens are words", NAMES, COPYING, corpus="errands"
+    ),
     **{
         f"head-{head}-{norm}": Species(
             f"logits by {head}, norm {norm}",

@@ -54,6 +54,12 @@ def test_the_learner_is_left_alone(classroom, monkeypatch, tmp_path):
     assert "3.0" not in json.dumps(shown(found, "truth"))
 
 
+def test_a_folder_of_answers_is_not_left_behind(classroom, monkeypatch):
+    monkeypatch.delenv("MINITX_ANSWERS", raising=False)
+    record("L03")
+    assert "MINITX_ANSWERS" not in os.environ
+
+
 @pytest.mark.parametrize(
     "broken, words",
     [

@@ -50,9 +50,26 @@ def test_the_end_counts_what_was_right_and_names_what_comes_next(toy, capsys):
     finish("L00")
     out = capsys.readouterr().out
     assert "Exercises solved: 1 of 1. Questions right: 1 of 2.\n" in out
-    assert "--again" not in out and "Next: minitx lesson 1\n" in out
+    assert "Open: L00.q2." in out and "Next: L00 Toy (minitx lesson 1)\n" in out
 
 
-def test_an_exercise_that_is_open_can_be_tried_again(toy, capsys):
+def test_what_is_open_can_be_tried_again(toy, capsys):
     finish("L00")
-    assert "An exercise can be tried again: minitx lesson 0 --again\n" in capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Open: L00.e1, L00.q1, L00.q2. To try them again: minitx lesson 0 --again" in out
+    remember("L00", {"L00.e1": True, "L00.q1": True, "L00.q2": True})
+    finish("L00")
+    assert "Open" not in capsys.readouterr().out
+
+
+def test_the_end_asks_the_question_of_the_next_lesson_that_is_open(capsys):
+    finish("L08")
+    out = capsys.readouterr().out
+    assert "Next: L09 What a norm sees (minitx lesson 9)\n  If LayerNorm divides length away" in out
+    remember("L09", {"done": True})
+    finish("L08")
+    assert "What a norm sees" not in capsys.readouterr().out
+    for name in lessons.paths():
+        remember(name, {"done": True})
+    finish("L08")
+    assert "Next: minitx ledger\n" in capsys.readouterr().out

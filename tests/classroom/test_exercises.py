@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minitx.classroom import lessons
-from minitx.classroom.exercises import complaint_about, exercise, exercises_of, hint
+from minitx.classroom.exercises import check, complaint_about, exercise, exercises_of, hint
 from minitx.errors import InputError
 
 
@@ -37,8 +37,9 @@ def test_every_stub_fails_as_not_done(name):
 def test_a_wrong_function_is_described():
     wanted = exercise("L09.e1")
     complaint = complaint_about(wanted, lambda x, e: x @ x)
-    assert "it broke with ValueError" in complaint and "an array (4, 7)" in complaint
-    assert "the shape should be" in complaint_about(wanted, lambda x, e: x[0])
+    assert "it broke with ValueError in line" in complaint and "an array (4, 7)" in complaint
+    wrong_shape = complaint_about(wanted, lambda x, e: x[0])
+    assert wrong_shape == "it returns an array (7,), but it should return an array (4, 7)"
     assert "given" in complaint_about(wanted, lambda x, e: x * 0)
     assert "given" in complaint_about(exercise("L01.e2"), lambda w, t: ["no"])
 
@@ -52,6 +53,36 @@ def test_a_function_may_change_its_arguments():
         return answer
 
     assert complaint_about(wanted, solve) is None
+
+
+NONSENSE = (
+    "hello", 0, True, {}, [], (None, None), [[1], [1, 2]], ["a", "b", "c"], float("nan"),
+    np.zeros(3), (np.arange(3), np.arange(3)), print,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", lessons.paths())
+def test_nonsense_is_described_and_breaks_nothing(name):
+    for id, wanted in exercises_of(name).items():
+        for answer in NONSENSE:
+            complaint = complaint_about(wanted, lambda *arguments, answer=answer: answer)
+            assert complaint, (id, answer)
+
+
+UNTRIED = ("L10", "L11", "L13", "L14", "L15")  # a learner has not gone through them yet
+
+
+@pytest.mark.parametrize("name", [name for name in lessons.paths() if name not in UNTRIED])
+def test_what_was_to_be_said_first_is_settled_in_the_end(name):
+    tasks = " ".join(cell.text for cell in lessons.cells(name) if cell.kind == "markdown")
+    conclusions = [wanted.conclusion for wanted in exercises_of(name).values()]
+    assert len(list(filter(None, conclusions))) >= tasks.count("Say first")
+
+
+def test_a_right_answer_is_told_what_follows_from_it(capsys):
+    wanted = exercise("L07.e2")
+    check("L07.e2")(wanted.solve)
+    assert capsys.readouterr().out == f"CHECK L07.e2: right. {wanted.conclusion}\n"
 
 
 def test_hints_come_one_by_one():

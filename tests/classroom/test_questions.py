@@ -6,8 +6,8 @@ import pytest
 
 from minitx.classroom import hint
 from minitx.classroom.answers import recall
-from minitx.classroom.learner import tell
-from minitx.classroom.questions import predict, quiz, reveal
+from minitx.classroom.learner import tell, tell_lines
+from minitx.classroom.questions import predict, quiz, reveal, write
 from minitx.errors import InputError
 
 
@@ -45,6 +45,22 @@ def test_a_prediction_is_asked_for_once(type_in, capsys):
     assert predict("L08.b", "how much?", unit="nats") == 0.5
     out = capsys.readouterr().out
     assert "you said: y\n" in out and "you said: 0.5 nats\n" in out
+
+
+def test_own_words_are_kept_and_shown_and_replaced(type_in, answers, capsys):
+    type_in("It adds.", 'And "turns".', "")
+    write("L08.picture", "What happens inside?")
+    assert tomllib.loads((answers / "L08.toml").read_text()) == {
+        "L08.picture": 'It adds.\nAnd "turns".'
+    }
+    type_in("")
+    write("L08.picture", "What happens inside?")
+    out = capsys.readouterr().out
+    assert 'you wrote: It adds.\n  you wrote: And "turns".\n' in out
+    assert recall("L08")["L08.picture"].startswith("It adds.")  # no new words: the old ones stay
+    type_in("It turns.")  # then the input ends
+    write("L08.picture", "What happens inside?")
+    assert recall("L08")["L08.picture"] == "It turns."
 
 
 def test_a_prediction_whose_choices_have_changed_is_asked_for_again(type_in):
@@ -113,6 +129,15 @@ def test_an_answer_is_a_letter_a_number_or_words(toy, type_in, capsys, typed):
     assert recall("L00") == {"L00.q1": True, "L00.q2": False}
 
 
+def test_the_beginning_of_a_choice_names_it_and_its_words_come_before_its_number(type_in):
+    choices = ["2", "1", "they rise", "they fall"]
+    for place, typed in enumerate(["2", "1", "they r", "4"]):
+        type_in(typed, "")
+        assert predict(f"L08.{place}", "which?", choices) == place
+    type_in("they", "")  # two choices begin so
+    assert predict("L08.x", "which?", choices) is None
+
+
 @pytest.mark.parametrize("typed", [[""], ["z", "nonsense", "3"], []])
 def test_a_skipped_question_keeps_its_answer_to_itself(toy, type_in, capsys, typed):
     type_in(*typed, "")
@@ -140,6 +165,14 @@ def test_the_hint_of_a_question_is_its_answer(toy):
 def test_questions_of_an_unknown_lesson_are_named():
     with pytest.raises(InputError, match="there is no lesson 'L77'"):
         predict("L77.a", "?")
+
+
+def test_lines_stay_apart_and_keep_their_indents(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "50")
+    tell_lines("L08.e1, solution:\n\ndef double(x):\n    return 2 * x\n" + "word " * 20)
+    out = capsys.readouterr().out
+    assert out.startswith("L08.e1, solution:\n\ndef double(x):\n    return 2 * x\nword")
+    assert max(map(len, out.splitlines())) <= 50
 
 
 @pytest.mark.parametrize("columns", ["1", "47", "300"])

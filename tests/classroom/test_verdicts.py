@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from minitx.classroom import judge, judge_real_model, real_model
+from minitx.classroom import judge, judge_real_model, real_model, show_ledger
 from minitx.errors import InputError
 from minitx.evidence import judging, reading, zoo_judging
 from minitx.evidence.claims import known_claims
@@ -44,6 +44,16 @@ def test_a_verdict_is_a_sentence_with_its_numbers_and_its_rule(judged, capsys):
     assert out.index("(A9)") < out.index("(A14)")
 
 
+def test_a_word_that_does_not_explain_itself_is_explained_once(monkeypatch, judged, capsys):
+    judge("A9")
+    assert "UNDECIDED" not in capsys.readouterr().out
+    undecided = ROW | {"verdict": "undecided"}
+    monkeypatch.setattr(zoo_judging, "judge_claim", lambda claim: undecided)
+    judge("A11", "A14")
+    out = capsys.readouterr().out
+    assert out.count("UNDECIDED: other seeds, or other samples of the text,") == 1
+
+
 def test_verdicts_are_kept_in_the_cache_and_not_judged_again(judged, cache, answers, capsys):
     judge("A9")
     first = capsys.readouterr().out
@@ -52,6 +62,19 @@ def test_verdicts_are_kept_in_the_cache_and_not_judged_again(judged, cache, answ
     assert [path.name for path in cache.rglob("*") if path.is_file()] == ["zoo.json"]
     assert read_all()[0].claims.keys() == {"A9", "A14"}
     assert not answers.exists()
+
+
+def test_the_ledger_of_the_zoo_is_shown_by_verdict(monkeypatch, judged, capsys):
+    judge("A9", "A14")
+    monkeypatch.setattr(zoo_judging, "judge_claim", lambda claim: ROW | {"verdict": "supported"})
+    judge("B2")
+    capsys.readouterr()
+    show_ledger()
+    out = capsys.readouterr().out
+    words = {id: row["claim"] for id, row in known_claims().items()}
+    assert f"SUPPORTED, 1:\n    {words['B2']} (B2)\n" in out
+    assert f"REFUTED, 2:\n    {words['A9']} (A9)\n    {words['A14']} (A14)\n" in out
+    assert f"Not judged yet: {len(words) - 3} of {len(words)} " in out
 
 
 def test_a_claim_that_was_not_judged_has_no_rule(monkeypatch, judged, capsys):
@@ -73,6 +96,16 @@ def test_a_real_model_that_was_not_pulled_costs_one_line(capsys):
     judge_real_model("A9")
     out = capsys.readouterr().out
     assert out.count("\n") == 1 and "minitx pull smollm2" in out
+
+
+def test_a_real_model_whose_reader_is_missing_is_not_to_be_pulled_again(monkeypatch, capsys):
+    def load(name):
+        raise InputError("GGUF files need the package gguf: pip install 'minitx[pretrained]'")
+
+    monkeypatch.setattr(loader, "load", load)
+    judge_real_model("A9")
+    out = capsys.readouterr().out
+    assert "pip install" in out and "pull" not in out
 
 
 def test_a_lesson_gets_the_real_model_itself_or_none(monkeypatch, capsys):

@@ -46,14 +46,34 @@ def test_a_walk_asks_checks_and_ends(toy, type_in, capsys, answers):
     squares = lambda: solve("return x**2")  # noqa: E731
     type_in("0.3", "b", "", "", "h", squares, break_off, remove, "a", "nine", "")
     walk("L00")
-    out = capsys.readouterr().out
+    out = " ".join(capsys.readouterr().out.split())
     for words in (
         "SEEN ['one', 'two'] 0.3 1", "You said 0.3. It is 0.5", 'You said "that", and so it is',
-        "of 3: add", "you squared", "SyntaxError", "it is b) Beta", "it is a) one", "END",
+        "of 3: add", "you squared", "line 1 of", "is not Python",
+        "skipped (help: minitx hint L00.e1)", "it is b) Beta", "it is a) one", "END",
         "L00 is done",
     ):  # fmt: skip
         assert words in out, words
     assert recall("L00")["done"] is True
+
+
+def test_a_walk_begins_with_how_to_walk(toy, monkeypatch, type_in, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    type_in("0.3", "b", "q")
+    walk("L00")
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.startswith("Enter goes on; q leaves") and "minitx lesson 0 --notebook." in out
+    assert "Lines of code have up to 100 columns; your window has 80." in out
+    type_in("q")
+    walk("L00")  # goes on
+    assert "Enter goes on" not in capsys.readouterr().out
+
+
+def test_a_skipped_exercise_is_not_checked(toy, type_in, capsys):
+    type_in("0.3", "b", "", "", "s", "q")
+    walk("L00")
+    out = capsys.readouterr().out
+    assert "skipped (help: minitx hint L00.e1)" in out and "CHECK" not in out
 
 
 def test_a_right_solution_is_kept(toy, type_in, capsys, answers):

@@ -17,8 +17,9 @@ def claims_of(name):
 
 def check_answers(name, answers, out):
     """Assert that a run ended, judged the lesson's claims, drew figures, and solved nothing."""
-    rows = json.loads((folder() / "zoo.json").read_text())["claims"]
-    for id in claims_of(name):
+    claims = claims_of(name)  # L15 tests one of its own
+    rows = json.loads((folder() / "zoo.json").read_text())["claims"] if claims else {}
+    for id in claims:
         assert f"({id})" in out, id
         assert rows[id]["verdict"].upper() in out, id
         assert rows[id].get("numbers") or rows[id]["verdict"] == "untested", id

@@ -81,3 +81,10 @@ def test_claims_are_chosen_by_id():
     for words, names in (("A99", "A99"), ("A1", "family"), (",", "name some")):
         with pytest.raises(InputError, match=names):
             judging.chosen_claims(words, known)
+
+
+def test_intervals_beside_each_other_are_apart():
+    one, two, both = ({"n": {"low": a, "high": b}} for a, b in ((0, 1), (2, 3), (0.5, 2.5)))
+    assert judging.apart(one, two) and judging.apart(two, one) and not judging.apart(one, both)
+    exact = {"n": {"mean": 1.5}}
+    assert judging.apart(exact, one) and not judging.apart(exact, both)

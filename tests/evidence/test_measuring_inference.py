@@ -13,9 +13,10 @@ from minitx.errors import InputError
 from minitx.evidence import attribution, linear_maps, planes, tuned_lens
 from minitx.evidence.channels import shares
 from minitx.evidence.evidence import EVIDENCE, Untestable
-from minitx.evidence.lens import nearest_cosine, unit_rows
+from minitx.evidence.lens import input_lens, nearest_cosine, unit_rows
 from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
+from minitx.runs import zoo
 from minitx.text.errands import errands
 from minitx.text.tokenizer import Characters, Vocabulary
 
@@ -187,6 +188,14 @@ def test_states_midway_are_at_home_where_they_were_put():
     assert min(both) > 0.1 and max(both) < 0.9
 
 
+def test_the_input_lens_finds_the_token_where_it_still_is():
+    subject, token_Z = model(), tokens().ravel()
+    embedded_ZD = np.asarray(subject.embedding.table[...])[token_Z]
+    scrambled_ZD = embedded_ZD[np.random.default_rng(7).permutation(len(token_Z))]
+    shares_L = input_lens(subject, np.array([3 * embedded_ZD + 1, scrambled_ZD]), token_Z)
+    assert shares_L[0] > 0.9 and shares_L[1] < 0.3
+
+
 def test_a_tuned_lens_undoes_a_linear_map_and_learns_nothing_from_noise():
     bare = model(norm="none")
     reading = Reading(bare, tokens(), ["a"] * W)
@@ -292,6 +301,12 @@ def test_prompts_come_in_pairs_that_differ_in_who_gives():
             assert said[-1] == "to" and len(absent) == 2 and absent <= names - set(said)
 
 
+def test_the_model_of_the_zoo_can_read_every_prompt():
+    (name,) = EVIDENCE["B32"].species
+    lengths = [len(prompt.ids) for prompt in errands(pairs="held_out").prompts(2000, seed=5)]
+    assert max(lengths) <= zoo.ZOO[name].model.context
+
+
 def test_letters_are_no_names():
     with pytest.raises(Untestable, match="single tokens"):
         planes.contests(Characters(tuple("abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVW")), 2)
@@ -315,6 +330,19 @@ def test_paths_end_at_the_prediction():
     assert numbers["right"] == np.mean(expected_B > 0)
     assert numbers["lead_at_end"] == pytest.approx(expected_B.mean(), abs=1e-4)
     assert numbers["captured_by_chance"] == 2 / D
+
+
+def test_planes_show_logits_of_the_people_they_are_named_after():
+    reading = names_reading()
+    one = planes.held_out_contest(reading.tokenizer, 7)
+    found = planes.in_planes(reading.model, one)
+    lead_RB = np.subtract(*found["receiver", "giver"])
+    assert lead_RB.shape == (2 * N + 1, 7)
+    np.testing.assert_allclose(lead_RB[-1], logit_differences(reading.model, one.given), atol=1e-4)
+    np.testing.assert_array_equal(found["receiver", "stranger"][0], found["receiver", "giver"][0])
+    first, second = found["stranger", "other stranger"]
+    assert (first != second).all() and (first == found["receiver", "stranger"][1]).all()
+    assert one.is_abb_B.any() and not one.is_abb_B.all()
 
 
 def test_a_model_that_does_not_solve_the_task_cannot_be_asked():

@@ -34,20 +34,7 @@ def test_training_changes_the_numbers_of_every_claim_that_speaks_of_it():
     of_one_model = {id for id, claim in EVIDENCE.items() if claim.needs_one_model}
     for id in of_one_model - ALGEBRA - WEIGHTS - TOKENS - OTHER_MODELS:
         rows = [judging.judge_claim(EVIDENCE[id], seen) for seen in (trained, untrained)]
-        assert apart(*(row["numbers"] for row in rows)), (id, rows)
+        assert judging.apart(*(row["numbers"] for row in rows)), (id, rows)
     for id in ALGEBRA - {"B28", "C9"}:
         verdicts = {judging.judge_claim(EVIDENCE[id], s)["verdict"] for s in (trained, untrained)}
         assert verdicts == {"by algebra"}, id
-
-
-def apart(numbers: dict, others: dict) -> bool:
-    """Whether the interval of at least one number lies beside that of the other model."""
-    return any(
-        number["low"] > others[name]["high"] or others[name]["low"] > number["high"]
-        for name, number in numbers.items()
-    )
-
-
-def test_intervals_beside_each_other_are_apart():
-    one, two, both = ({"n": {"low": a, "high": b}} for a, b in ((0, 1), (2, 3), (0.5, 2.5)))
-    assert apart(one, two) and apart(two, one) and not apart(one, both)

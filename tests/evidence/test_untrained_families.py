@@ -4,10 +4,10 @@ import dataclasses
 from types import SimpleNamespace
 
 import pytest
-from test_untrained import apart
 
 from minitx.evidence import inverses, zoo_judging
 from minitx.evidence.evidence import EVIDENCE
+from minitx.evidence.judging import apart
 
 OF_KINGDOM = ("A1", "A3", "A4", "A5", "A6", "B14")
 

@@ -24,10 +24,11 @@ class Ledger:
     """Write one HTML file in which each claim opens to its evidence."""
 
     def run(self) -> None:
+        from minitx.classroom import own_claims
         from minitx.evidence import ledger_page, summary
         from minitx.evidence.claims import known_claims
 
-        claims = known_claims()
+        claims = known_claims() | own_claims.for_ledger()
         words = {id: row["claim"] for id, row in claims.items()}
         if self.claim:
             id = self.claim.upper()
@@ -55,18 +56,33 @@ class Ledger:
 
     def judged(self) -> dict[str, dict[str, dict]]:
         """Return the rows of each model, by its label; name those judged by other rules."""
+        from minitx.classroom import own_claims
         from minitx.evidence import verdicts
 
         found = {}
         for judged in verdicts.read_all():
             if judged.rules == verdicts.rules_hash():
-                found[judged.label] = judged.claims
+                rows = own_claims.under_ids(judged.claims)
+                if rows:
+                    found[judged.label] = rows
+                self.name_other_versions(judged)
             else:
                 say(
                     f"{judged.label} was judged by the rules of another version: judge it again "
                     f"with `minitx judge {judged.origin}`"
                 )
         return found
+
+    def name_other_versions(self, judged) -> None:
+        """Name claims of the learner's own whose file is not the one that was judged."""
+        from minitx.classroom import own_claims
+
+        for id in own_claims.other_versions(judged.claims):
+            if id in own_claims.paths():
+                cure = f"judge it again with `minitx claim judge {id} {judged.origin}`"
+                say(f"{id} was changed after {judged.label} was judged: {cure}")
+            else:
+                say(f"{judged.label} has a verdict on {id}, but {own_claims.folder()} has no {id}")
 
     def as_json(self, claims: dict[str, dict], judged: dict[str, dict]) -> dict[str, Any]:
         """Return claims with their rows by model."""

@@ -73,8 +73,9 @@ class Hint:
 
     def run(self) -> None:
         from minitx.classroom import hint
+        from minitx.classroom.learner import tell_lines
 
-        print(hint(self.id))
+        tell_lines(hint(self.id))
 
 
 @dataclass(frozen=True)

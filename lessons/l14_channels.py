@@ -1,0 +1,251 @@
+# %% [markdown]
+# # L14 Channels
+# ## Are the numbers of a state channels, like the bars of an equaliser?
+#
+# *35 minutes. You need updates (lesson 7) and what a LayerNorm and its gain do (lesson 9).*
+#
+# **What many believe.** "A map of places serves for words at rest. It fails for what layers do:
+# nothing travels through a transformer. Think of sound. A state is a spectrum of D channels, the
+# embedding presets their levels, and each layer is a filter: it turns some channels up and others
+# down, as an equaliser does."
+#
+# The article that proposes this stops before it says what a layer's filter is. So we test what the
+# word means in sound: a filter multiplies each channel by a factor of its own.
+#
+# Claims: the map serves for embeddings at rest, but not for what layers do (A2). Travel is the
+# wrong picture of inference (A15). The better one: dimensions are channels, and layers are filters
+# (A16).
+#
+# ## Predict
+#
+# A *channel* is one of the D numbers of a state, for example the third. Our model has D = 96.
+
+# %% quiet
+import dataclasses
+
+import numpy as np
+
+from minitx.classroom import (
+    Picture, check, draw, finish, held_out, judge, judge_real_model, over_seeds, predict, quiz,
+    reveal, show_ledger, states, write,
+)  # fmt: skip
+from minitx.compiled import trace
+from minitx.evidence.axes import in_other_axes
+from minitx.evidence.linear_maps import explained, factors, of_tokens, ridge, rotation
+from minitx.measure import softmax
+from minitx.model import Transformer
+from minitx.runs import zoo
+
+same = ["stay the same", "change a little", "fall apart"]
+predict("L14.a", "We put the 96 channels into a random order: in both tables, and in all weights "
+        "that read or write the state. The predictions", same)
+share = predict("L14.b", "We fit a factor for each channel, to predict a block's update from the "
+                "state. Which share of the update does that explain on other text? (0 is no more "
+                "than the mean update explains, 1 is all.)", low=0, high=1)
+ways = ["explain much less", "explain about as much", "explain much more"]
+predict("L14.c", "We do the same with 96 random directions in place of the channels. They", ways)
+
+# %% [markdown]
+# ## Touch it: a spectrum
+#
+# On the left are the 96 bars of one state, as the model has them. On the right is the same state in
+# a model whose channels we put into another order, in all its weights. Write another text or block.
+# Write "sorted" in place of "shuffled", and you get a smooth spectrum.
+
+# %% folded Draw a state, and the same with its channels in another order
+fables = zoo.load("fables")  # one model, trained from three seeds
+D = fables.config.width
+text_BT = held_out(fables, 2048)  # text that the model has not seen
+
+def spectrum(text, block, order):
+    """Draw both states, and return how far the logits moved."""
+    model, words = fables.models[0], fables.data.tokenizer
+    tokens_1T = np.array([words.encode(text)])
+    x_D = trace(model, tokens_1T).states_LBTD[block, 0, -1]
+    orders = {"shuffled": np.random.default_rng(0).permutation(D), "sorted": np.argsort(x_D)}
+    other = in_other_axes(model, np.eye(D)[:, orders[order]])  # the same model, reordered
+    picture = Picture("l14_spectrum", f"The state after block {block} of {text!r}", panels=2)
+    traces = [trace(m, tokens_1T) for m in (model, other)]
+    for panel, seen in enumerate(traces):
+        title = ("channels as trained", f"channels {order}")[panel]
+        picture.axes[panel].bar(np.arange(D), seen.states_LBTD[block, 0, -1], color="#0072B2")
+        picture.dress(panel, title, "channel", "level")
+        p_V = softmax(seen.logits_BTV[0, -1])
+        best = [f"{words.tokens[v]!r} {p_V[v]:.4f}" for v in np.argsort(p_V)[:-4:-1]]
+        print(f"{title}: what comes next? {', '.join(best)}")
+    picture.save()
+    return np.abs(traces[1].logits_BTV - traces[0].logits_BTV).max()
+
+# %%
+moved = spectrum("The fox ", block=3, order="shuffled")
+reveal("L14.a", same[0] if moved < 0.01 else same[1], "two other spectra are the same model. "
+       f"The largest change of a logit is {moved:.0e}, which is rounding.")
+
+# %% [markdown]
+# So there is no low or high channel, and no channel has neighbours: **the order of channels means
+# nothing**. Why?
+#
+# ## Worked example: order and angle cancel
+#
+# All that reads a state takes dot products with it: the state [1, 2], read with the weights [4, 1],
+# gives 1·4 + 2·1 = 6. Exchange the two channels in both: 2·1 + 1·4 = 6. We can even turn both. A
+# *rotation* keeps all lengths and angles, and so all dot products. But it mixes the channels.
+
+# %%
+x, w = np.array([1.0, 2.0]), np.array([4.0, 1.0])
+print("as it is:", x @ w, " exchanged:", x[::-1] @ w[::-1], " in the state only:", x[::-1] @ w)
+turn = np.array([[0.6, -0.8], [0.8, 0.6]])  # its rows have length 1 and stand at a right angle
+print("turned:", x @ turn, "read with", w @ turn, "gives", round((x @ turn) @ (w @ turn), 9))
+
+# %% [markdown]
+# A whole model survives a rotation if nothing in it knows the channels. LayerNorm does, by its mean
+# and its gain. *RMSNorm* divides by the root of the mean square. Without a gain, that depends on
+# the length only. So take such a model (untrained, since this is algebra) and turn all its states.
+
+# %%
+bare = dataclasses.replace(fables.config, norm="rmsnorm", norm_gain=False, init_std=0.1)
+turn_DD = rotation(D, np.random.default_rng(0))  # at random
+models = Transformer(bare), in_other_axes(Transformer(bare), turn_DD)
+before, after = (trace(model, text_BT).logits_BTV for model in models)
+print(f"logits reach {before.max():.1f}; turning moves them by {abs(after - before).max():.0e}")
+
+# %% [markdown]
+# ## Run it: are the channels special?
+#
+# One question is left: does each channel have a factor of its own? We fit four accounts of each
+# block's update to one half of a text, and test them on the other half. They are: a factor for each
+# channel; the same in axes that were turned at random (the **baseline**: if it does as well,
+# channels are nothing special); the mean update of the present token; and a matrix, which mixes all
+# channels. A share of 0.3 means that squared errors sum to 0.7 of the squared updates, less means.
+
+# %% folded Two more accounts of an update, fitted to one half and tested on the other
+half = text_BT[:, 1:].size // 2
+token_Z = text_BT[:, 1:].ravel()
+
+def by_token(u_ZD):  # the mean update that the present token got in the first half
+    return explained(u_ZD[half:], of_tokens(token_Z[:half], u_ZD[:half], token_Z[half:]))
+
+def by_linear_map(x_ZD, u_ZD):  # each channel of u depends on all channels of x
+    return explained(u_ZD[half:], x_ZD[half:] @ ridge(x_ZD[:half], u_ZD[:half]))
+
+# %%
+def by_factors(x_ZD, u_ZD):
+    """What a factor for each channel explains of the updates u."""
+    factor_D = factors(x_ZD[:half], u_ZD[:half])  # fitted to one half
+    return explained(u_ZD[half:], factor_D * x_ZD[half:])  # tested on the other
+
+def by_block(model):
+    """Four accounts: a row of shares for each, a column for each block."""
+    x_LZD = states(model, text_BT)  # after the embedding and after each block
+    x_LZD = x_LZD - x_LZD[:, :half].mean(axis=1, keepdims=True)
+    pairs = list(zip(x_LZD[:-1], np.diff(x_LZD, axis=0), strict=True))  # state and update
+    return [[by_factors(x, u) for x, u in pairs],
+            [by_factors(x @ turn_DD, u @ turn_DD) for x, u in pairs],
+            [by_token(u) for x, u in pairs],
+            [by_linear_map(x, u) for x, u in pairs]]
+
+channels, turned, token, linear = over_seeds(by_block, fables.models).swapaxes(0, 1)
+
+# %%
+draw("l14_channels", "What explains a block's update?", np.arange(1, fables.config.depth + 1),
+     {"any linear map of the state": linear, "a factor for each channel": channels,
+      "the present token": token},
+     {"a factor for each random axis": turned},
+     labels=("block", "share of the update that is explained"), guess=(share, 3), ylim=(0, 1))
+print(f"means over blocks: channels {channels.mean():.3f}, random axes {turned.mean():.3f}, "
+      f"token {token.mean():.3f}, linear map {linear.mean():.3f}")
+reveal("L14.b", float(channels.mean()), "as a mean over blocks. Most of what a block adds to a "
+       "channel comes from other channels, and from other tokens.")
+gain = channels.mean() - turned.mean()
+reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
+       f"the channels are ahead by {gain:.3f}.")
+
+# %% [markdown]
+# The equaliser explains something, but random axes do nearly as well. The small gap between the two
+# grows in later blocks. Two things in our model do treat channels one by one: the gains of its
+# LayerNorms, and Adam, which trained its tables.
+#
+# ## Your turn
+#
+# 1. Put the channels of a small network into another order, so that its output stays the same.
+# 2. Say first: if every update were -0.3 times its state, what would the factors be? Then write the
+#    fit of an equaliser.
+# 3. Build a world in which channels are real: factors explain all, and nothing in turned axes.
+
+# %% exercise L14.e1
+@check("L14.e1")
+def network_in_order(e_VD, in_DF, out_FD, u_VD, order_D):
+    """Return the four arrays of the same network, with its channels in another order.
+
+    It reads token t as x = e_VD[t], adds np.maximum(x @ in_DF, 0) @ out_FD, and has the logits
+    x @ u_VD.T. Channel i of the new network is channel order_D[i] of the old one.
+    """
+    ...
+
+# %% exercise L14.e2
+@check("L14.e2")
+def equaliser(x_ZD, u_ZD):
+    """Return factor_D: for each channel, the factor f with the least sum of (u - f x)**2.
+
+    A channel with x = [1, 2] and u = [3, 6] gets 3. With u = [5, 0] it gets 1.
+    """
+    ...
+
+# %% exercise L14.e3
+@check("L14.e3")
+def true_channels():
+    """Return x_Z2 and u_Z2, states and updates with two channels.
+
+    A factor for each channel explains at least 0.99 of u. After the axes were turned by 45 degrees,
+    factors explain less than 0.01.
+    """
+    ...
+
+# %% [markdown]
+# ## Why the belief fails, and when it is right
+#
+# An equaliser keeps its channels apart, and a block mixes them. The belief is right where something
+# treats each channel by itself. The gain of a LayerNorm is an equaliser, the same one for all
+# tokens. The hidden layer of an MLP has true channels: its nonlinearity takes each number alone.
+#
+# And the map? A token is a place on it. In our small model the token alone explains half of an
+# update, more than the equaliser. Travel is not all wrong either: see how straight the paths are.
+
+# %% quiet
+quiz("L14")
+
+# %% [markdown]
+# ## Verdicts
+#
+# *Principal axes* are the directions along which states differ most. A *map of rank one* reads one
+# number and writes in one direction. *Excess kurtosis* is large if a few channels are giants.
+
+# %% quiet
+judge("A2", "A15", "A16")
+
+# %% [markdown]
+# ## The same on a real model
+#
+# SmolLM2 has what our model lacks: a few giant channels (see the excess kurtosis), so its axes are
+# special. Still, factors explain little. Its paths are hardly straighter than a random walk.
+
+# %% quiet
+judge_real_model("A2", "A15", "A16")
+
+# %% [markdown]
+# ## In short
+#
+# The order of channels means nothing, and in some models even their directions mean nothing. What
+# can be asked is whether the axes are special. Even where they are, a block mixes its channels.
+#
+# ## Your picture
+#
+# Below is your ledger: what your machine found, lesson by lesson. Read it. Which picture of a
+# transformer do you hold now, and which measurement would change your mind? Nobody grades it.
+
+# %% quiet
+show_ledger()
+write("L14.picture", "Write it down: what happens inside a transformer, in your own words?")
+
+# %% quiet
+finish("L14")
