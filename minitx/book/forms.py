@@ -30,7 +30,7 @@ def plain_words(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text, quote=False))
 
 
-# --- predictions ---------------------------------------------------------------------------------
+# --- predictions and own words --------------------------------------------------------------------
 
 
 def prediction(asked: Shown) -> str:
@@ -78,6 +78,16 @@ def choices(words: list[str]) -> str:
             f"<li><label>{field} <span>{letter}) {plain_words(choice)}</span></label></li>"
         )
     return f'<ul class="choices">{"".join(items)}</ul>'
+
+
+def writing(asked: Shown) -> str:
+    """Return a field for the reader's own words, which nobody judges."""
+    id = asked["id"]
+    return (
+        f'<div class="ask write" id="{id}" data-id="{id}">'
+        f'<label for="{id}-words"><b>Write</b> {plain_words(asked["question"])}</label>'
+        f'<textarea id="{id}-words" class="tools" rows="6"></textarea></div>'
+    )
 
 
 def gate(ids: list[str], inside: str) -> str:

@@ -13,8 +13,17 @@ from minitx.evidence.claims import claims_in_words
 
 Shown = dict[str, Any]
 # Calls that do nothing but show what the page shows anyway; some give the result away.
-SHOWN_BESIDE = ("predict", "reveal", "panel", "quiz", "judge", "judge_real_model", "finish")
-BOUNDARIES = ("prediction", "panel", "quiz")  # they are never folded, and end what is
+SHOWN_BESIDE = (
+    "predict",
+    "reveal",
+    "panel",
+    "quiz",
+    "judge",
+    "judge_real_model",
+    "finish",
+    "write",
+)
+BOUNDARIES = ("prediction", "writing", "panel", "quiz")  # they are never folded, and end what is
 
 
 def chapter(lesson: str, is_there: bool) -> Chapter:
@@ -168,6 +177,7 @@ SHOW = {
     "words": words,
     "prediction": forms.prediction,
     "truth": forms.truth,
+    "writing": forms.writing,
     "figure": figures.figure,
     "panel": panels.frame,
     "verdict": verdict,

@@ -1,7 +1,8 @@
 """A lesson, run once: its cells, and what each of them showed, as plain JSON.
 
 A part is a cell with the list of what it showed, in order. Each thing shown has a `kind`: output
-and words (text), prediction, truth (what came of a prediction), figure, panel, quiz, verdict.
+and words (text), prediction, truth (what came of a prediction), writing (the reader's own words),
+figure, panel, quiz, verdict.
 """
 
 import contextlib
@@ -68,7 +69,7 @@ def _run(lesson: str, cell: Cell, namespace: dict) -> list[dict[str, Any]]:
             f"{lesson} breaks at line {line} of {path.name} ({what}): repair the lesson; a book "
             "that was there is unchanged"
         ) from error
-    return shown
+    return [item for item in shown if item["kind"] != "output" or item["text"].strip()]
 
 
 def _line_in(path: Path, error: Exception) -> int | None:

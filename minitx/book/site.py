@@ -106,7 +106,7 @@ def write_files(out: Path, records: dict[str, dict[str, Any]], found: dict[str, 
     for name, record in records.items():
         bodies[by_name[name].file] = lesson_page.page(record, links)
     bodies["measuring.html"] = reference.measuring(links)
-    bodies["ledger.html"] = with_lessons(ledger_page.body(known_claims(), judged()), by_name)
+    bodies["ledger.html"] = with_lessons(ledger_page.body(known_claims(), rows_by_model()), by_name)
     bodies["glossary.html"] = reference.glossary(links)
     sections = [part for file, body in bodies.items() for part in sections_of(file, body)]
     bodies["search.html"] = reference.search(sections, chapters)
@@ -175,10 +175,15 @@ def line(file: str, title: str, here: str) -> str:
     return f'<li><a href="{file}"{current}>{escape(title, quote=False)}</a></li>'
 
 
-def judged() -> dict[str, dict[str, dict]]:
+def rows_by_model() -> dict[str, dict[str, dict]]:
     """Return the rows of each model that was judged by these rules on this machine, by label."""
-    rules = verdicts.rules_hash()
-    return {one.label: one.claims for one in verdicts.read_all() if one.rules == rules}
+    known = known_claims()
+    found = {}
+    for judged in verdicts.read_all():
+        rows = {id: row for id, row in judged.claims.items() if id in known}
+        if judged.rules == verdicts.rules_hash() and rows:
+            found[judged.label] = rows
+    return found
 
 
 def search_script(sections: list[Section]) -> str:

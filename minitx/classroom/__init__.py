@@ -4,19 +4,13 @@ A lesson imports what it needs from here:
 
     from minitx.classroom import check, draw, finish, judge, predict, quiz, reveal
 
-<<<<<<< HEAD
-Where to read first: `questions.py` (predict, reveal, quiz), `exercises.py` (check, hint), `lab.py`
-(what lessons measure with), `figures.py` (pictures), `panels.py` (pictures that compute),
-`verdicts.py` (claims), `ending.py`. These keep what they learn in `answers.py`.
-While a book is made, what is shown is handed to it (`learner.collected`), and a prediction is a
-number that a reader has yet to make (`awaited.py`).
-=======
 Where to read first: `questions.py` (predict, reveal, quiz, write), `exercises.py` (check, hint),
 `lab.py` (what lessons measure with), `figures.py` (pictures), `panels.py` (pictures that compute),
 `verdicts.py` (claims), `ending.py`. These keep what they learn in `answers.py`. A claim of the
 learner's own goes through `own_claims.py` (its file), `own_evidence.py` (what the file says) and
 `own_judging.py`.
->>>>>>> main
+While a book is made, what is shown is handed to it (`learner.collected`), and a prediction is a
+number that a reader has yet to make (`awaited.py`).
 `lessons.py` takes the files of lessons apart; `walk.py` goes through one in the terminal, and
 `notebook.py` turns one into a Jupyter notebook.
 """

@@ -7,16 +7,12 @@ from minitx.classroom.questions import quiz_of
 
 
 def finish(lesson: str) -> None:
-<<<<<<< HEAD
-    """Mark a lesson as done, say how many exercises and questions were right, and name the next."""
-    if collected("end", lesson=lesson):
-        return
-=======
     """Mark a lesson as done, say which exercises and questions are open, and what comes next.
 
     What was learned stands above it in the lesson itself, under "In short".
     """
->>>>>>> main
+    if collected("end", lesson=lesson):
+        return
     remember(lesson, {"done": True})
     answers = recall(lesson)
     exercises = lessons.exercise_ids(lesson)

@@ -73,6 +73,8 @@ def write(id: str, question: str) -> None:
     new lines take their place.
     """
     lesson = lesson_of(id)
+    if collected("writing", id=id, question=question):
+        return
     _pose("WRITE", question, ())
     for line in str(recall(lesson).get(id, "")).splitlines():
         print(f"  you wrote: {line}")

@@ -70,16 +70,10 @@ class Judged:
 
         A claim that has a verdict already is not judged again.
         """
-<<<<<<< HEAD
-        for id in ids:
-            if id not in self.claims:
-                self.claims[id] = judge_claim(EVIDENCE[id])
-                self.take_over()  # what another process has judged meanwhile
-=======
         for claim in claims:
             if claim.id not in self.claims:
                 self.claims[claim.id] = judge_claim(claim)
->>>>>>> main
+                self.take_over()  # what another process has judged meanwhile
                 self.write()
             yield claim.id, self.claims[claim.id]
 

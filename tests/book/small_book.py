@@ -33,7 +33,7 @@ LESSON = '''# %% [markdown]
 import numpy as np
 
 from minitx.classroom import (
-    Picture, check, finish, judge, panel, predict, quiz, reveal,
+    Picture, check, finish, judge, panel, predict, quiz, reveal, write,
 )  # fmt: skip
 
 guess = predict("L03.a", "how much?", low=0, high=8, unit="nats")
@@ -81,6 +81,7 @@ quiz("L03")
 judge("B29")
 
 # %% quiet
+write("L03.picture", "What do <you> think?")
 finish("L03")
 '''
 SOLUTIONS = """from minitx.classroom import Exercise, Question

@@ -141,6 +141,7 @@ def test_answers_become_a_file_that_the_classroom_reads(tab, book, tmp_path, mon
     predict(tab, "L03.b", "a) it rises")
     tab.locator(question("L03.q1")).get_by_role("button", name="a) Alpha").click()
     tab.locator(question("L03.e1")).get_by_role("button", name="A nudge").click()
+    tab.locator("textarea").fill('"One"\n\ttwo \\ three')
     with tab.expect_download() as download:
         tab.get_by_role("button", name="Save L03.toml").click()
     assert download.value.suggested_filename == "L03.toml"
@@ -149,7 +150,15 @@ def test_answers_become_a_file_that_the_classroom_reads(tab, book, tmp_path, mon
     monkeypatch.setattr(session, "unwritten", Session().unwritten)
     assert recall("L03") == {
         "L03.a": 2.25, "L03.b": "it rises", "L03.q1": False, "L03.e1.hints": 1,
+        "L03.picture": '"One"\n\ttwo \\ three',
     }  # fmt: skip
+
+
+def test_own_words_are_kept(tab, book):
+    read(tab, book, LESSON)
+    tab.get_by_label("What do <you> think?").fill('It "grows".\nAnd shrinks.')
+    read(tab, book, LESSON)
+    assert tab.locator("textarea").input_value() == 'It "grows".\nAnd shrinks.'
 
 
 # --- panels and search ---------------------------------------------------------------------------

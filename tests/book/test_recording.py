@@ -28,7 +28,7 @@ def test_everything_shown_is_kept_in_order(classroom, capsys):
     found = record("L03")
     assert [item["kind"] for item in shown(found)] == [
         "prediction", "prediction", "panel", "figure", "output", "truth", "truth", "quiz",
-        "verdict",
+        "verdict", "words", "writing",
     ]  # fmt: skip
     assert capsys.readouterr().out == ""
     asked, chosen = shown(found, "prediction")

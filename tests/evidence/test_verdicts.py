@@ -4,15 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from minitx.evidence import verdicts
 from minitx.evidence.verdicts import Judged, read
+
+A8, A9, B1, B20 = (SimpleNamespace(id=id) for id in ("A8", "A9", "B1", "B20"))
 
 
 @pytest.fixture(autouse=True)
-def claims(monkeypatch, tmp_path):
-    """Claims that need no measurement, and a cache folder."""
-    known = {id: SimpleNamespace(id=id) for id in ("A8", "A9", "B1", "B20")}
-    monkeypatch.setattr(verdicts, "EVIDENCE", known)
+def cache(monkeypatch, tmp_path):
     monkeypatch.setenv("MINITX_CACHE", str(tmp_path))
 
 
@@ -26,7 +24,7 @@ def row(claim):
 
 def test_two_processes_keep_each_others_verdicts():
     one, other = model(), model()
-    first, second = one.judge(["A8", "A9"], row), other.judge(["B1", "B20"], row)
+    first, second = one.judge([A8, A9], row), other.judge([B1, B20], row)
     for _ in range(2):
         next(first)
         next(second)
@@ -34,7 +32,7 @@ def test_two_processes_keep_each_others_verdicts():
 
 
 def test_nothing_is_taken_over_from_other_rules():
-    list(model("old rules").judge(["A8"], row))
+    list(model("old rules").judge([A8], row))
     judged = model()
-    list(judged.judge(["A9"], row))
+    list(judged.judge([A9], row))
     assert set(judged.claims) == set(read(judged.path).claims) == {"A9"}

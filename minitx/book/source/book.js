@@ -93,6 +93,14 @@ function showPrediction(form) {
   for (const choice of form.querySelectorAll('input[type="radio"]')) choice.checked = choice.value === answer;
 }
 
+/** The reader's own words are kept while they are typed. */
+function prepareWriting(section) {
+  const { id } = section.dataset;
+  const field = section.querySelector("textarea");
+  field.value = answerTo(id) || "";
+  field.addEventListener("input", () => keep(id, field.value));
+}
+
 /** A gate opens once all its predictions are made or skipped. Opening it by hand skips them. */
 function prepareGate(gate) {
   const ids = gate.dataset.for.split(" ");
@@ -326,6 +334,7 @@ function foldAgain() {
 function start() {
   document.documentElement.classList.add("running");
   every(".predict", preparePrediction);
+  every(".write", prepareWriting);
   every(".gate", prepareGate);
   every(".quiz", prepareQuiz);
   every(".exercise", prepareExercise);

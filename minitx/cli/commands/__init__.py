@@ -7,11 +7,8 @@ what it needs inside `run`, so that `minitx --help` answers at once.
 
 from minitx.cli.commands import experiments, train
 from minitx.cli.commands.bench import Bench
-<<<<<<< HEAD
 from minitx.cli.commands.book import Book
-=======
 from minitx.cli.commands.claim import Claim
->>>>>>> main
 from minitx.cli.commands.data import Data
 from minitx.cli.commands.demo import Demo
 from minitx.cli.commands.doctor import Doctor
@@ -36,11 +33,8 @@ COMMANDS = {
     "compare": Compare,
     "lesson": Lesson,
     "hint": Hint,
-<<<<<<< HEAD
     "book": Book,
-=======
     "claim": Claim,
->>>>>>> main
     "ledger": Ledger,
     "zoo": Zoo,
     "pull": Pull,
