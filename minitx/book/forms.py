@@ -151,8 +151,7 @@ def without_script(id: str) -> str:
 def exercise(part: Shown) -> str:
     """Return the stub of an exercise, and hints that unfold one by one."""
     id = part["id"]
-    solution = prose.code(part["solution"], f"Solution of {id}")
-    secret = hidden([*map(plain_words, part["hints"]), solution])
+    secret = hidden([*map(plain_words, part["hints"]), solution(part)])
     return (
         f'<section class="exercise" id="{id}" data-id="{id}" '
         f'data-secret="{secret}" aria-label="Exercise {id}">\n'
@@ -161,6 +160,12 @@ def exercise(part: Shown) -> str:
         '<p class="row tools"><button type="button" class="quiet hint">A nudge</button></p>'
         f"{without_script(id)}</section>"
     )
+
+
+def solution(part: Shown) -> str:
+    """Return the solution of an exercise, and what follows from it."""
+    code = prose.code(part["solution"], f"Solution of {part['id']}")
+    return code + (f"<p>{plain_words(part['conclusion'])}</p>" if part["conclusion"] else "")
 
 
 def how_to(lesson: str) -> str:
@@ -179,8 +184,8 @@ def answers(parts: list[Shown]) -> str:
     for part in parts:
         if part["kind"] == "exercise":
             hints = "".join(f"<li>{plain_words(hint)}</li>" for hint in part["hints"])
-            solution = prose.code(part["solution"], f"Solution of {part['id']}")
-            found.append(f'<h3 id="{part["id"]}">{part["id"]}</h3><ol>{hints}</ol>{solution}')
+            name = part["id"]
+            found.append(f'<h3 id="{name}">{name}</h3><ol>{hints}</ol>{solution(part)}')
         for shown in part["shown"]:
             for question in shown.get("questions", ()):
                 letter = LETTERS[question["answer"]]

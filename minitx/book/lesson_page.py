@@ -14,15 +14,9 @@ from minitx.evidence.claims import claims_in_words
 Shown = dict[str, Any]
 # Calls that do nothing but show what the page shows anyway; some give the result away.
 SHOWN_BESIDE = (
-    "predict",
-    "reveal",
-    "panel",
-    "quiz",
-    "judge",
-    "judge_real_model",
-    "finish",
-    "write",
-)
+    "predict", "write", "reveal", "panel", "quiz", "judge", "judge_real_model", "show",
+    "show_ledger", "finish",
+)  # fmt: skip
 BOUNDARIES = ("prediction", "writing", "panel", "quiz")  # they are never folded, and end what is
 
 
@@ -136,11 +130,12 @@ def output(shown: Shown) -> str:
 def verdict(shown: Shown) -> str:
     """Return a verdict as a sentence; its rule and its numbers open on request."""
     id, row = shown["id"], shown["row"]
-    claim = escape(claims_in_words()[id], quote=False)
+    known = claims_in_words()
+    claim = escape(shown["words"] or known[id], quote=False)
+    where = f' (<a href="ledger.html#{id}">{id}</a>)' if id in known else ""
     parts = [
         '<div class="verdict">',
-        f'<p class="claim-words">{ledger_page.badge(row["verdict"])} {claim} '
-        f'(<a href="ledger.html#{id}">{id}</a>)</p>',
+        f'<p class="claim-words">{ledger_page.badge(row["verdict"])} {claim}{where}</p>',
         f"<p>{escape(summary.in_words(row), quote=False)}</p>",
     ]
     if "numbers" in row:
@@ -152,6 +147,10 @@ def verdict(shown: Shown) -> str:
             f"{ledger_page.figures(rows)}{ledger_page.numbers(rows)}</details>"
         )
     return "\n".join([*parts, "</div>"])
+
+
+def ledger(shown: Shown) -> str:
+    return '<p><a href="ledger.html">The ledger</a> has all claims, and how each came out.</p>'
 
 
 def quiz(shown: Shown) -> str:
@@ -181,5 +180,6 @@ SHOW = {
     "figure": figures.figure,
     "panel": panels.frame,
     "verdict": verdict,
+    "ledger": ledger,
     "quiz": quiz,
 }

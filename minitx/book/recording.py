@@ -44,14 +44,31 @@ def record(lesson: str) -> Record:
             elif cell.kind != "markdown":
                 part |= {"title": cell.title, "shown": _run(lesson, cell, namespace)}
             parts.append(part)
+    name_figures(lesson, parts)
     return {"lesson": lesson, "parts": parts}
+
+
+def name_figures(lesson: str, parts: list[dict[str, Any]]) -> None:
+    """Give each figure a name of its own in the whole book: a lesson may draw one name twice."""
+    counts: dict[str, int] = {}
+    prefix = f"{lesson.lower()}_"
+    for shown in (shown for part in parts for shown in part["shown"]):
+        if shown["kind"] == "figure":
+            name = prefix + shown["name"].removeprefix(prefix)
+            counts[name] = counts.get(name, 0) + 1
+            shown["name"] = name if counts[name] == 1 else f"{name}-{counts[name]}"
 
 
 def exercise_of(cell: Cell) -> dict[str, Any]:
     """Return the id of an exercise with its hints; the last one is the solution."""
     known = exercise(cell.id)
     solution = inspect.getsource(known.solve).rstrip()
-    return {"id": cell.id, "hints": list(known.hints), "solution": solution}
+    return {
+        "id": cell.id,
+        "hints": list(known.hints),
+        "solution": solution,
+        "conclusion": known.conclusion,
+    }
 
 
 def _run(lesson: str, cell: Cell, namespace: dict) -> list[dict[str, Any]]:

@@ -63,6 +63,8 @@ def show_ledger() -> None:
     from minitx.evidence import zoo_judging
     from minitx.evidence.evidence import VERDICTS
 
+    if collected("ledger"):
+        return
     words = claims_in_words()
     rows = zoo_judging.kept().claims
     for verdict in VERDICTS:
@@ -93,7 +95,7 @@ def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
     """
     from minitx.evidence import summary
 
-    if collected("verdict", id=id, row=row, with_rule=with_rule):
+    if collected("verdict", id=id, row=row, words=words):
         return
     print()
     tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")

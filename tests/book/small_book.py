@@ -35,6 +35,7 @@ import numpy as np
 from minitx.classroom import (
     Picture, check, finish, judge, panel, predict, quiz, reveal, write,
 )  # fmt: skip
+from minitx.classroom.verdicts import show, show_ledger
 
 guess = predict("L03.a", "how much?", low=0, high=8, unit="nats")
 predict("L03.b", "which <one>?", ["it rises", "it falls"])
@@ -62,6 +63,9 @@ print("SEEN", seen, guess is None)
 reveal("L03.a", 2.5, "it is the SECRET half of five.")
 reveal("L03.b", "it falls", "things <fall>.")
 
+# %% folded The same figure once more
+picture.save()
+
 # %% [markdown]
 # ## Your turn
 
@@ -82,6 +86,8 @@ judge("B29")
 
 # %% quiet
 write("L03.picture", "What do <you> think?")
+show("own", {"verdict": "refuted", "sentence": "It is <no>."}, words="A claim of one's own.")
+show_ledger()
 finish("L03")
 '''
 SOLUTIONS = """from minitx.classroom import Exercise, Question
@@ -91,7 +97,8 @@ def double(x):
     return x + x  # SOLUTION
 
 
-EXERCISES = {"L03.e1": Exercise(double, ("a NUDGE", "the WAY"), lambda random: (random.random(),))}
+EXERCISES = {"L03.e1": Exercise(double, ("a NUDGE", "the WAY"), lambda random: (random.random(),),
+                                conclusion="So it DOUBLES.")}
 QUIZ = {
     "L03.q1": Question("Which letter?", ("Alpha", "Beta"), 1, "The second is Beta, says WHY."),
     "L03.q2": Question("Which number?", ("one", "seven", "nine"), 0, "One is the first."),

@@ -27,8 +27,8 @@ def change(classroom, old, new):
 def test_everything_shown_is_kept_in_order(classroom, capsys):
     found = record("L03")
     assert [item["kind"] for item in shown(found)] == [
-        "prediction", "prediction", "panel", "figure", "output", "truth", "truth", "quiz",
-        "verdict", "words", "writing",
+        "prediction", "prediction", "panel", "figure", "output", "truth", "truth", "figure",
+        "quiz", "verdict", "words", "writing", "verdict", "ledger",
     ]  # fmt: skip
     assert capsys.readouterr().out == ""
     asked, chosen = shown(found, "prediction")
@@ -79,4 +79,8 @@ def test_a_broken_lesson_is_named_with_its_line(classroom, broken, words):
 def test_hints_and_solution_of_an_exercise_are_kept(classroom):
     (part,) = [part for part in record("L03")["parts"] if part["kind"] == "exercise"]
     assert part["hints"] == ["a NUDGE", "the WAY"] and "# SOLUTION" in part["solution"]
-    assert part["shown"] == []
+    assert part["shown"] == [] and part["conclusion"] == "So it DOUBLES."
+
+
+def test_figures_of_one_name_stay_apart(classroom):
+    assert [item["name"] for item in shown(record("L03"), "figure")] == ["l03_toy", "l03_toy-2"]

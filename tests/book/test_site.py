@@ -50,10 +50,16 @@ def test_words_are_escaped_and_become_links(book):
 
 def test_answers_do_not_stand_beside_their_questions(book):
     text = (book / "l03_toy.html").read_text()
-    for secret in ("says WHY", "One is the first", "NUDGE", "the WAY", "SOLUTION", "x + x"):
+    for secret in ("says WHY", "One is the first", "NUDGE", "the WAY", "SOLUTION", "DOUBLES"):
         assert secret not in text, secret
     plain = (book / "answers.html").read_text()
-    for secret in ("b) Beta. The second is Beta, says WHY.", "NUDGE", "the WAY", "SOLUTION"):
+    for secret in (
+        "b) Beta. The second is Beta, says WHY.",
+        "NUDGE",
+        "the WAY",
+        "SOLUTION",
+        "DOUBLES",
+    ):
         assert secret in plain, secret
     everything = (book / "search.js").read_text()
     assert "says WHY" not in everything and "SOLUTION" not in everything
@@ -71,7 +77,7 @@ def test_the_result_waits_for_its_predictions(book):
     text = (book / "l03_toy.html").read_text()
     start = text.index('<details class="gate" data-for="L03.a L03.b">')
     gate = text[start : text.index('<h2 id="your-turn"')]
-    for inside in ("figures/toy.svg", "SEEN [", "SECRET half of five", "things &lt;fall&gt;."):
+    for inside in ("figures/l03_toy.svg", "SEEN [", "SECRET half of five", "things &lt;fall&gt;."):
         assert text.count(inside) >= 1 and text.count(inside) == gate.count(inside), inside
 
 
@@ -162,7 +168,7 @@ def test_other_lessons_come_along_from_the_cache(classroom, tmp_path):
         "l03_toy.html", "l04_other.html",
     }  # fmt: skip
     assert json.loads((tmp_path / "site" / "book.json").read_text())["lessons"] == ["L03", "L04"]
-    assert (tmp_path / "site" / "figures" / "other.svg").is_file()
+    assert (tmp_path / "site" / "figures" / "l04_other.svg").is_file()
 
 
 def test_a_broken_lesson_fails_the_build_and_leaves_the_old_book(classroom, tmp_path):
@@ -171,7 +177,7 @@ def test_a_broken_lesson_fails_the_build_and_leaves_the_old_book(classroom, tmp_
     before = contents(out)
     path = classroom / "l04_other.py"
     path.write_text(path.read_text().replace('seen.append("two")', "seen.append(two)"))
-    with pytest.raises(InputError, match=r"L04 breaks at line 30 of l04_other.py \(NameError"):
+    with pytest.raises(InputError, match=r"L04 breaks at line 31 of l04_other.py \(NameError"):
         site.build(out, say=silent)
     assert contents(out) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cache", "lessons", "site"]
