@@ -31,7 +31,7 @@ hypothesis.settings.load_profile("minitx")
 LONGEST = (
     "test_model.py", "test_cells.py", "test_processes.py", "test_step.py", "test_train.py",
     "test_page.py", "test_devices.py", "test_smollm2.py", "test_all_lessons.py",
-    "test_trained_lessons.py",
+    "test_trained_lessons.py", "test_reading.py",
     "test_training.py",
     "test_report.py", "test_sample.py", "test_explain.py", "test_zoo.py",
 )  # fmt: skip

@@ -78,9 +78,11 @@ def real_model() -> str:
 
 
 def kept(name: str, digest: str) -> Record | None:
-    """Return a record that is in the cache, or None."""
+    """Return a record that is in the cache and whole, or None."""
     path = path_of(name, digest)
-    return files.read_json(path) if path.is_file() else None
+    with contextlib.suppress(InputError):  # it is missing or broken: the lesson runs again
+        return files.read_json(path)
+    return None
 
 
 def keep(name: str, digest: str, record: Record) -> None:
@@ -110,6 +112,8 @@ def record_all(names: list[str], jobs: int, say: Callable[[str], None]) -> dict[
             found[name] = record
     if found:
         say(f"from the cache: {', '.join(found)}")
+    if missing:
+        say(f"to run: {', '.join(missing)}")
     run = one_after_the_other if min(jobs, len(missing)) < 2 else side_by_side
     for name, record, seconds in run(list(missing), jobs):
         keep(name, missing[name], record)
@@ -135,7 +139,7 @@ def one_after_the_other(names: list[str], jobs: int):
 def side_by_side(names: list[str], jobs: int):
     """Yield each lesson as soon as it was run, several at once, each in a process of its own."""
     # `spawn`, because JAX starts threads, which a forked process would not have.
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=None)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
     try:
         waiting = {pool.submit(timed, name) for name in names}
         while waiting:

@@ -142,6 +142,15 @@ def test_a_lesson_runs_again_only_if_it_has_changed(classroom, tmp_path, monkeyp
     assert len(list((tmp_path / "cache" / "book").glob("L0*.json"))) == 2  # old ones are removed
 
 
+def test_a_broken_record_is_made_again(classroom, tmp_path):
+    site.build(tmp_path / "site", ["L03"], say=silent)
+    before = contents(tmp_path / "site")
+    for path in (tmp_path / "cache" / "book").glob("*.json"):
+        path.write_text('{"lesson": "L0')
+    site.build(tmp_path / "site", ["L03"], say=silent)
+    assert contents(tmp_path / "site") == before
+
+
 @pytest.mark.parametrize("what", ["digest_of_code", "real_model"])
 def test_a_lesson_runs_again_if_what_decides_it_has_changed(classroom, monkeypatch, what):
     before = cache.digest_of("L03")
