@@ -17,11 +17,12 @@ from minitx.classroom.verdicts import REAL_MODEL
 from minitx.errors import InputError
 from minitx.evidence import zoo_judging
 from minitx.pretrained import loader
+from minitx.runs import zoo
 from minitx.text.corpus import cache_folder
 
 Record = dict[str, Any]
 PACKAGE = Path(__file__).parent.parent
-ABOVE = ("ablation", "bench", "cli", "devices")  # rooms that no lesson's result depends on
+ABOVE = ("ablation", "bench", "cli")  # rooms that no lesson's result depends on
 RUNNING = ("recording.py", "pictures.py", "start.py")  # of this room, what decides a record
 LIBRARIES = ("numpy", "jax", "jaxlib", "flax", "matplotlib", "tokenizers")
 
@@ -114,7 +115,11 @@ def record_all(names: list[str], jobs: int, say: Callable[[str], None]) -> dict[
         say(f"from the cache: {', '.join(found)}")
     if missing:
         say(f"to run: {', '.join(missing)}")
-    run = one_after_the_other if min(jobs, len(missing)) < 2 else side_by_side
+    run = one_after_the_other
+    if min(jobs, len(missing)) > 1:
+        for _ in zoo.build(jobs=jobs):
+            pass  # otherwise several lessons would train the same models at once
+        run = side_by_side
     for name, record, seconds in run(list(missing), jobs):
         keep(name, missing[name], record)
         found[name] = record

@@ -39,7 +39,14 @@ def test_wrong_input_is_refused_before_anything_is_run(
 def test_a_broken_lesson_is_one_line_without_a_traceback(classroom, tmp_path):
     path = classroom / "l03_toy.py"
     path.write_text(path.read_text().replace('seen.append("two")', "nonsense"))
-    refused("book", "3", "--out", tmp_path / "site", names=["L03", "line 31 of l03_toy.py"])
+    refused(
+        "book",
+        "3",
+        "--out",
+        tmp_path / "site",
+        names=["L03", "line 31 of l03_toy.py"],
+        remarks=True,
+    )
     assert not (tmp_path / "site").exists()
 
 
