@@ -47,8 +47,8 @@ def test_a_prediction_on_the_other_axis():
 
 
 def test_numpys_numbers_leave_arithmetic_to_what_is_awaited():
-    value = np.float64(3) * Awaited("L03.a") - np.float32(0.5)
-    assert value == Awaited("L03.a", 3.0, -0.5)
+    value = np.float64(3) * (Awaited("L03.a") + 1) - np.float32(0.5)
+    assert value == Awaited("L03.a", 3.0, 2.5)
     assert 1 - Awaited("L03.a") / 2 == Awaited("L03.a", -0.5, 1.0)
 
 
