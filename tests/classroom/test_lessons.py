@@ -23,7 +23,7 @@ PARTS = (
     "## The same on a real model", "## In short",
 )  # fmt: skip
 LINES = range(90, 171)  # of a lesson, without blank lines and the marks of cells
-UNTRIED = ("L10", "L11", "L13", "L14", "L15")  # a learner has not gone through them yet
+UNTRIED = ("L10", "L11", "L15")  # a learner has not gone through them yet
 TRIED = [name for name in NAMES if name not in UNTRIED]
 SHOWN = 120  # lines that a learner sees unasked: prose, code, stubs
 CODE_LINES = 15  # of a cell that a learner reads
