@@ -149,8 +149,8 @@ picture.save()
 # The terms, with the embedding's, add up to the lead. The losses do not, because later parts read
 # what earlier parts wrote. Attention 1 has hardly a term, but without it the lead is gone.
 #
-# Last, the path of the state at the last word: after the embedding, each attention and each MLP.
-# Each plane has the logits of two people, minus the mean of all logits. A *stranger* is not in the
+# Last, the path of the state at the last word: from the embedding (the lowest mark) to MLP 2. A
+# plane has the logits of two people, minus the mean of all logits. A *stranger* is not in the
 # sentence. The receiver, A, is named first (ABB, as in the panel) or second (BAB).
 
 # %% folded Draw the path in three planes

@@ -156,9 +156,9 @@ reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
        f"the channels are ahead by {gain:.3f}.")
 
 # %% [markdown]
-# The equaliser explains something, but random axes do nearly as well. The small gap between the two
-# grows in later blocks. Two things in our model do treat channels one by one: the gains of its
-# LayerNorms, and Adam, which trained its tables.
+# The equaliser explains something, but random axes do nearly as well. A matrix explains far more.
+# The small gap between channels and random axes grows in later blocks. Two things in our model do
+# treat channels one by one: the gains of its LayerNorms, and Adam, which trained its tables.
 #
 # ## Your turn
 #
