@@ -3,10 +3,12 @@
 Whoever looks into a model uses these. The dimension key is in `minitx/__init__.py`.
 """
 
+import dataclasses
 import functools
 
 import jax
 import numpy as np
+from flax import nnx
 
 from minitx.config import ModelConfig
 from minitx.model import Params, Trace, Transformer
@@ -60,14 +62,28 @@ def continue_from(model: Transformer, station: int, stream_BTD) -> np.ndarray:
 
 def readout(model: Transformer, x_BTD) -> np.ndarray:
     """Return the logits_BTV that the final norm and the unembedding make of any states."""
-    return np.asarray(_readout(model.config, model.params(), np.asarray(x_BTD)))
+    return np.asarray(_readout(*_without_blocks(model), np.asarray(x_BTD)))
 
 
 def final_norm(model: Transformer, x_BTD) -> np.ndarray:
     """Return what the unembedding reads of any states: the states after the final norm."""
-    return np.asarray(_final_norm(model.config, model.params(), np.asarray(x_BTD)))
+    return np.asarray(_final_norm(*_without_blocks(model), np.asarray(x_BTD)))
 
 
 def unembed(model: Transformer, x_BTD) -> np.ndarray:
     """Return the logits_BTV that the unembedding alone makes of states after the final norm."""
-    return np.asarray(_unembed(model.config, model.params(), np.asarray(x_BTD)))
+    return np.asarray(_unembed(*_without_blocks(model), np.asarray(x_BTD)))
+
+
+def _without_blocks(model: Transformer) -> tuple[ModelConfig, Params]:
+    """Return config and parameters of the model without its blocks, which reads states alike.
+
+    To collect the parameters of all blocks of a deep model would take longer than the reading.
+    """
+    params = {}
+    for name in ("embedding", "position", "final_norm", "unembedding", "head"):
+        part = getattr(model, name)
+        own = {} if part is None else nnx.to_pure_dict(nnx.state(part, nnx.Param))
+        if own:
+            params[name] = own
+    return dataclasses.replace(model.config, depth=0), params

@@ -1,4 +1,5 @@
-"""What the last state decides: what its length comes from, and what happens when it is changed.
+"""What the last state decides: what its length comes from, what happens when it is changed, and
+whether its predictions are as sure as they should be.
 
 Each function runs a model and returns columns. The calculations on arrays are in `measure.py` and
 `geometry.py`.
@@ -19,6 +20,18 @@ CONFIDENCE = {  # numbers of `measure.confidence`: names of their curves over th
     "entropy_p90": "entropy_{}_p90",
     "top": "top_{}",
 }
+CALIBRATION = {  # columns of `measure_calibration`: headings
+    "predictions": "predictions",
+    "entropy": "entropy",
+    "calibration_gap": "loss - entropy",
+    "calibration_error": "error",
+    "temperature": "fitted T",
+    "loss": "loss",
+    "loss_at_temperature": "loss at T",
+    "true_entropy": "true entropy",
+    "rank_with_true_entropy": "rank corr.",
+}
+FEW = 30  # predictions: a temperature that is fitted to fewer says nothing
 SCALES = tuple(2.0 ** (e / 2) for e in range(-6, 7))  # 1/8 to 8, and 1 in the middle
 
 
@@ -77,6 +90,50 @@ def measure_displacement(model: Transformer, tokens_BT) -> dict[str, list]:
         columns["distance"] = responses.pop("distance")
         columns |= {f"{move}_{place}": values for move, values in responses.items()}
     return columns
+
+
+def measure_calibration(model: Transformer, tokens_BT, truth_BTV=None) -> dict[str, list]:
+    """Return whether predictions are as sure as they should be, as columns of one number each.
+
+    Predictions from position 1 on are compared with the token that came next or, for a corpus that
+    was generated, with its true distribution truth_BTV. Of many, some are taken that are spread
+    evenly. `calibration_gap` and `calibration_error` are those of `measure.calibration`. The
+    temperature is fitted on the first half of them; `loss` and `loss_at_temperature` are the
+    cross-entropies on the second half without it and with it. `true_entropy` and
+    `rank_with_true_entropy` are known for generated corpora alone. What is unknown is None.
+    """
+    last_ZD = compiled.states(model, tokens_BT)[-1][:, 1:-1].reshape(-1, model.config.width)
+    next_Z = np.asarray(tokens_BT)[:, 2:].ravel()
+    place_Z = np.linspace(0, len(next_Z) - 1, min(len(next_Z), _at_once(model))).astype(int)
+    logits_ZV = _read(compiled.readout, model, last_ZD[place_Z])
+    numbers = dict.fromkeys(CALIBRATION)
+    numbers["predictions"] = len(place_Z)
+    if truth_BTV is None:
+        truth_ZV = np.eye(model.config.vocab)[next_Z[place_Z]]
+    else:
+        truth_ZV = truth_BTV[:, 1:-1].reshape(-1, model.config.vocab)[place_Z]
+        numbers |= _beside_true_entropy(measure.entropy(logits_ZV), truth_ZV)
+    calibration = measure.calibration(logits_ZV, truth_ZV)
+    for name in ("entropy", "calibration_gap", "calibration_error"):
+        numbers[name] = calibration[name]
+    half = len(place_Z) // 2
+    if half >= FEW:
+        temperature = measure.fitted_temperature(logits_ZV[:half], truth_ZV[:half])
+        tested = (logits_ZV[half:], truth_ZV[half:])
+        numbers["temperature"] = temperature
+        numbers["loss"] = measure.cross_entropy(*tested)
+        numbers["loss_at_temperature"] = measure.cross_entropy(tested[0] / temperature, tested[1])
+    return {name: [number] for name, number in numbers.items()}
+
+
+def _beside_true_entropy(entropy_Z, truth_ZV) -> dict[str, float | None]:
+    """Return the mean true entropy, and its rank correlation with that of the predictions."""
+    log_truth_ZV = np.log(truth_ZV, out=np.zeros_like(truth_ZV), where=truth_ZV > 0)
+    true_Z = -np.sum(truth_ZV * log_truth_ZV, axis=-1)
+    return {
+        "true_entropy": float(true_Z.mean()),
+        "rank_with_true_entropy": geometry.spearman(entropy_Z, true_Z),
+    }
 
 
 def _entropy(model: Transformer, x_ZD):

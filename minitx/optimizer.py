@@ -1,6 +1,7 @@
 """How a gradient becomes an update: clip it, choose a direction, decay weights, scale by a rate."""
 
 import collections
+import functools
 import math
 
 import jax
@@ -11,6 +12,7 @@ from flax import traverse_util
 from minitx.config import TrainConfig
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def schedule(recipe: TrainConfig, step):
     """Return the learning rate of a step as a share of its peak: warm-up, then decay."""
     warm = (step + 1) / (recipe.warmup + 1)
@@ -51,6 +53,9 @@ def _kinds(params):
     )
 
 
+ITERATIONS = 3  # of Newton-Schulz
+
+
 def muon(momentum: float) -> optax.GradientTransformation:
     """Return momentum for matrices (in, out), all singular values brought near 1 (Jordan 2024).
 
@@ -61,7 +66,7 @@ def muon(momentum: float) -> optax.GradientTransformation:
     dimensions = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=2)
     orthogonalise = optax.contrib.scale_by_muon(
         beta=momentum,
-        ns_steps=3,
+        ns_steps=ITERATIONS,
         preconditioning="aol",
         weight_dimension_numbers=lambda stacks: jax.tree.map(lambda _: dimensions, stacks),
     )

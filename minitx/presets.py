@@ -22,7 +22,7 @@ PRESETS = {
         ModelConfig(context=64, positions="rope", qk_norm=True),
         TrainConfig(
             steps=400, optimizer="muon", lr=0.02, adam_lr=0.01, weight_decay=0.0,
-            warmup=20, decay="linear", final_lr=0.0, eval_every=50,
+            warmup=20, decay="linear", final_lr=0.0, eval_every=100,
         ),
     ),
     "nanogpt-cpu": Preset(

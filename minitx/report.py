@@ -15,7 +15,14 @@ from minitx.devices.mesh import sparing
 from minitx.errors import InputError
 from minitx.findings import findings
 from minitx.findings import text as findings_text
-from minitx.last_state import LOGITS, measure_displacement, measure_last_state, measure_scale
+from minitx.last_state import (
+    CALIBRATION,
+    LOGITS,
+    measure_calibration,
+    measure_displacement,
+    measure_last_state,
+    measure_scale,
+)
 from minitx.model import Transformer
 from minitx.step import initial_params
 from minitx.tables import aligned
@@ -66,17 +73,23 @@ def _lens(model: Transformer, x_BTD, last_BTD) -> dict[str, float]:
 
 
 def inspect(
-    model: Transformer, tokens_BT: np.ndarray, seed: int, untrained: bool = True
+    model: Transformer,
+    tokens_BT: np.ndarray,
+    seed: int,
+    untrained: bool = True,
+    truth_BTV: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return everything that `minitx inspect` measures, and the three findings, as plain JSON.
 
     The baseline is an untrained model of the same config, with the initial weights of `seed`. If
-    `untrained` is false it is left out, and findings that need it are untested.
+    `untrained` is false it is left out, and findings that need it are untested. `truth_BTV` is the
+    true distribution of the token after each one, if it is known.
     """
     with sparing(model.params()):
         layers = measure_layers(model, tokens_BT)
         scale = measure_scale(model, tokens_BT)
         displacement = measure_displacement(model, tokens_BT)
+        calibration = measure_calibration(model, tokens_BT, truth_BTV)
         models = {"trained": model}
         twin = None
         if untrained:
@@ -91,6 +104,7 @@ def inspect(
         "last_state": last_state,
         "scale": scale,
         "displacement": displacement,
+        "calibration": calibration,
         "findings": findings(layers, twin, scale, last_state),
     }
 
@@ -202,6 +216,8 @@ def text(found: dict[str, Any], config: ModelConfig) -> str:
         scale_table(found["scale"]),
         "mean KL (nats) after the last state x was moved by the same distance, longer or turned:",
         displacement_table(found["displacement"]),
+        "are predictions as sure as they should be (a temperature above 1: they are too sure):",
+        calibration_table(found["calibration"]),
     ]
     return "\n\n".join([*parts, findings_text(found["findings"])])
 
@@ -226,6 +242,13 @@ def displacement_table(displacement: dict[str, list]) -> str:
         cells = [f"{displacement[name][n]:z.4f}" for name in names]
         rows.append([f"{distance:.1f} |x|", *cells])
     return aligned(rows)
+
+
+def calibration_table(calibration: dict[str, list]) -> str:
+    """Return what is known of the calibration as aligned columns."""
+    known = {name: column[0] for name, column in calibration.items() if column[0] is not None}
+    headings = [CALIBRATION[name] for name in known]
+    return aligned([headings, [f"{number:.4g}" for number in known.values()]])
 
 
 def scale_table(scale: dict[str, list]) -> str:

@@ -5,6 +5,7 @@ those run `step.step`. Arrays of token ids come in, parameters go out; nothing h
 files.
 """
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -14,14 +15,15 @@ import numpy as np
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
+from minitx.devices import workers
 from minitx.devices.mesh import make_mesh, put
 from minitx.devices.processes import agree
 from minitx.errors import InputError
 from minitx.explain import explain
-from minitx.model import Transformer
+from minitx.model import Params, Transformer
 from minitx.objective import evaluate_seeds
 from minitx.optimizer import schedule
-from minitx.step import TrainState, init_state, run_steps
+from minitx.step import TrainState, init_state, program_of, run_steps
 
 REPORT_SECONDS = 0.5  # between two reports, roughly
 
@@ -153,7 +155,7 @@ def train_seeds(
                     step=stretch.step,
                     train_loss=float(stretch.train_loss_E[e]),
                     val_loss=float(stretch.val_loss_E[e]),
-                    lr=float(state.peak_lr * schedule(recipe, stretch.step - 1)),
+                    lr=float(state.peak_lr) * float(schedule(program_of(recipe), stretch.step - 1)),
                     grad_norm=float(state.grad_norm),
                     tokens=stretch.step * recipe.batch * config.context,
                     seconds=time.perf_counter() - started,
@@ -249,14 +251,34 @@ def fit(
 
 
 def fit_seeds(
-    config: ModelConfig, recipe: TrainConfig, train_tokens, val_tokens, seeds: Sequence[int]
+    config: ModelConfig,
+    recipe: TrainConfig,
+    train_tokens,
+    val_tokens,
+    seeds: Sequence[int],
+    jobs: int | None = None,
 ) -> list[tuple[Transformer, list[Evaluation]]]:
-    """`fit` for each of several seeds, all in one program: return a model and a history for each.
+    """`fit` for each of several seeds: return a model and a history for each.
 
-    Raises InputError for no seeds or seeds out of range, and NonFinite for the first seed whose
-    training cannot go on.
+    On a CPU, `jobs` worker processes, by default one on each core, train a seed each. Their number
+    has no influence on the result. Raises InputError for impossible seeds and failed training.
     """
     check_seeds(seeds)
+    groups = [seeds] if workers.in_this_process() else [[seed] for seed in seeds]
+    tasks = [(config, recipe, train_tokens, val_tokens, group) for group in groups]
+    models = []
+    for params, history in itertools.chain(*workers.results(fit_together, tasks, jobs)):
+        models.append((Transformer.of(config, put(params, make_mesh(1))), history))
+    return models
+
+
+def fit_together(
+    config: ModelConfig, recipe: TrainConfig, train_tokens, val_tokens, seeds: Sequence[int]
+) -> Iterator[list[tuple[Params, list[Evaluation]]]]:
+    """Train several seeds in one program; yield the parameters and the history of each, once.
+
+    Raises NonFinite for the first seed whose training cannot go on.
+    """
     states = [init_state(config, recipe, seed) for seed in seeds]
     histories: list[list[Evaluation]] = [[] for _ in seeds]
     for reports in train_seeds(config, recipe, train_tokens, val_tokens, states):
@@ -265,8 +287,8 @@ def fit_seeds(
                 raise NonFinite(f"seed {int(report.state.seed)}: {report.failure}", report.state)
             if report.evaluation:
                 history.append(report.evaluation)
-    models = [Transformer.of(config, report.state.params) for report in reports]
-    return list(zip(models, histories, strict=True))
+    params_by_seed = [jax.tree.map(np.asarray, report.state.params) for report in reports]
+    yield list(zip(params_by_seed, histories, strict=True))
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

@@ -58,6 +58,19 @@ def pytest_terminal_summary(terminalreporter):
         )
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_workers():
+    """Run in this process what workers would run: each takes seconds to start, and to compile.
+
+    The tests of workers undo this.
+    """
+    from minitx.devices import workers
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(workers, "in_this_process", lambda: True)
+        yield
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _programs_are_let_go():
     """Drop what a file's tests compiled: the next file does not use it, and it fills the memory."""

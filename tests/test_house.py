@@ -51,6 +51,7 @@ def imported(path: Path) -> list[str]:
                 "ablation.number_panels",
                 "ablation.panels",
                 "ablation.verdict_panels",
+                "bench.growth_figure",
                 "classroom.diagrams",
                 "classroom.figures",
                 "plots",
@@ -74,7 +75,10 @@ def imported(path: Path) -> list[str]:
                 "cli.commands.train",
             },
         ),
-        ("tqdm", {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo"}),
+        (
+            "tqdm",
+            {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo_training"},
+        ),
         ("rich", {"classroom.walk"}),
         ("jupytext", {"classroom.notebook"}),
         ("IPython", {"classroom.figures", "classroom.panels"}),
@@ -89,7 +93,7 @@ def imported(path: Path) -> list[str]:
         ("playwright", {"page.browser"}),
         ("torch", {"bench.real_model"}),
         ("optax", {"evidence.gradients", "explain", "objective", "optimizer", "step"}),
-        ("flax", {"layers", "model", "optimizer"}),
+        ("flax", {"compiled", "layers", "model", "optimizer"}),
     ],
 )
 def test_a_package_is_used_in_one_place(package, rooms):

@@ -93,7 +93,7 @@ def test_a_report_is_plain_json_with_every_key(name):
     assert json.loads(json.dumps(found(name), allow_nan=False)) == found(name)
     assert list(found(name)) == [
         "tokens", "sequences", "layers", "untrained", "last_state", "scale", "displacement",
-        "findings",
+        "calibration", "findings",
     ]  # fmt: skip
     assert (found(name)["tokens"], found(name)["sequences"]) == (40, 5)
     for part in ("layers", "untrained"):
@@ -292,6 +292,38 @@ def test_logits_in_pieces_give_the_same_numbers(monkeypatch):
     for key, values in last_state.measure_displacement(model("pre"), TOKENS).items():
         assert values == pytest.approx(found("pre")["displacement"][key], abs=1e-6), key
     assert columns["pearson"][0] == pytest.approx(found("pre")["last_state"]["pearson"][0])
+
+
+def test_calibration_finds_the_temperature_of_a_known_truth(monkeypatch):
+    monkeypatch.setattr(last_state, "FEW", 5)
+    logits_BTV = compiled.trace(model("pre"), TOKENS).logits_BTV
+    truth_BTV = measure.softmax(logits_BTV / 2)
+    found = {
+        name: column[0]
+        for name, column in last_state.measure_calibration(model("pre"), TOKENS, truth_BTV).items()
+    }
+    assert found["predictions"] == TOKENS[:, 2:].size
+    assert found["temperature"] == pytest.approx(2, rel=1e-3)
+    assert found["loss_at_temperature"] < found["loss"]
+    true_Z = measure.entropy(logits_BTV[:, 1:-1] / 2)
+    assert found["true_entropy"] == pytest.approx(true_Z.mean())
+    assert found["entropy"] == pytest.approx(measure.entropy(logits_BTV[:, 1:-1]).mean(), rel=1e-4)
+    assert found["entropy"] < found["true_entropy"] and found["calibration_gap"] > 0
+    assert found["rank_with_true_entropy"] > 0.9
+
+
+def test_without_a_known_truth_the_tokens_that_came_next_are_it():
+    columns = last_state.measure_calibration(model("pre"), TOKENS)
+    logits_BTV = compiled.trace(model("pre"), TOKENS).logits_BTV[:, 1:-1]
+    truth_BTV = np.eye(SMALL.vocab)[TOKENS[:, 2:]]
+    gap = measure.cross_entropy(logits_BTV, truth_BTV) - measure.entropy(logits_BTV).mean()
+    assert columns["calibration_gap"] == pytest.approx([gap], rel=1e-4)
+    unknown = {name for name, column in columns.items() if column == [None]}
+    assert unknown == {
+        "true_entropy", "rank_with_true_entropy", "temperature", "loss", "loss_at_temperature",
+    }  # fmt: skip
+    heading, line = report.calibration_table(columns).split("\n")
+    assert len(line.split()) == 4 and "fitted T" not in heading
 
 
 # --- the verdicts ------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
     table = ablate(Grid({"norm": ("none", "rmsnorm"), "tied": (True, False)}), "fables", seeds=5)
     print(table.summary())
 
-The seeds of a cell train in one program. Before that, one seed that is not counted chooses the
-cell's learning rate. If another rate was nearly as good, the seeds train at that one too. A
-finished cell is kept on disk (`folder.py`), so a grid that was stopped goes on.
+Cells are trained side by side, one on each core. The seeds of a cell train in one program. Before
+that, one seed that is not counted chooses the cell's learning rate. If another rate was nearly as
+good, the seeds train at that one too. A finished cell is kept on disk (`folder.py`), so a grid that
+was stopped goes on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +21,14 @@ from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.margin import check_margins
 from minitx.ablation.one_cell import Record, count_steps, train_cell
 from minitx.ablation.table import Table, make_table
+from minitx.devices import workers
 from minitx.errors import InputError
 from minitx.text.data import Data, prepare
 from minitx.train import check_lengths
 
 
 class Progress(NamedTuple):
-    """Where a grid stands: the steps done of the cell that is being trained, and all its steps.
+    """Where one cell of a grid stands: its steps done, and all its steps.
 
     Steps are counted over all models of the cell. `record` is there when the cell is finished.
     """
@@ -40,20 +42,29 @@ class Progress(NamedTuple):
 
 
 def ablate(
-    grid: Grid, corpus: str | Data = "fables", seeds: int | Sequence[int] = 5, out=None
+    grid: Grid,
+    corpus: str | Data = "fables",
+    seeds: int | Sequence[int] = 5,
+    out: Path | str | None = None,
+    jobs: int | None = None,
 ) -> Table:
     """Run a grid to its end, in a folder if one is given, and return its table.
 
-    Raises InputError for a cell that is not possible, a text too short for one, or a folder that
-    holds something else; nothing has run then.
+    `jobs` cells are trained side by side, by default one on each core; the table is the same for
+    any number. Raises InputError for a cell that is not possible, a text too short for one, or a
+    folder that holds something else; nothing has run then.
     """
     data = corpus if isinstance(corpus, Data) else prepare(corpus)
-    records = [p.record for p in run_grid(grid, data, seeds, out) if p.record]
-    return table_of(grid, records, data, out)
+    finished = [p for p in run_grid(grid, data, seeds, out, jobs) if p and p.record]
+    return table_of(grid, finished, data, out)
 
 
-def table_of(grid: Grid, records: list[Record], data: Data, out: Path | str | None) -> Table:
-    """Return the table of a grid's records, with the margins that its folder holds."""
+def table_of(grid: Grid, finished: list[Progress], data: Data, out: Path | str | None) -> Table:
+    """Return the table of a grid's finished cells, with the margins that its folder holds.
+
+    Its cells stand in the order of the grid, whichever finished first.
+    """
+    records = [p.record for p in sorted(finished, key=lambda p: p.number)]
     if out is None:
         return make_table(records, data, margins=grid.margins)
     margins, remark = folder.read_margins(Path(out))
@@ -61,30 +72,46 @@ def table_of(grid: Grid, records: list[Record], data: Data, out: Path | str | No
 
 
 def run_grid(
-    grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out: Path | str | None = None
-) -> Iterator[Progress]:
-    """Yield the progress of `ablate`; a finished cell is on disk before it is reported."""
+    grid: Grid,
+    data: Data,
+    seeds: int | Sequence[int] = 5,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+) -> Iterator[Progress | None]:
+    """Yield the progress of `ablate`, and None when there is no news for a while.
+
+    Cells that were finished before come first. A finished cell is on disk before it is reported.
+    """
     seeds = check_seeds(seeds)
+    workers.check_jobs(jobs)
     cells = check_cells(grid, data)
     text_hash = folder.hash_text(data)
     keys = [folder.key_of(cell, text_hash, seeds) for cell in cells]
     if out is not None:
         folder.open_folder(Path(out), keys, data, text_hash)
         folder.set_margins(Path(out), grid.margins)
+    unfinished = []
     for number, (cell, key) in enumerate(zip(cells, keys, strict=True), 1):
-        path = None if out is None else folder.path_of(Path(out), key)
         steps = count_steps(cell, seeds)
+        path = None if out is None else folder.path_of(Path(out), key)
         if path and path.exists():
             record = folder.read_record(path, key, cell)
             yield Progress(number, cell, steps, steps, record, was_finished=True)
+        else:
+            unfinished.append((Progress(number, cell, 0, steps), key, path))
+    tasks = [(progress.cell, data, seeds) for progress, _, _ in unfinished]
+    for news in workers.run(train_cell, tasks, jobs):
+        if news is None:
+            yield None
             continue
-        for done, record in train_cell(cell, data, seeds):
-            if record is None:
-                yield Progress(number, cell, done, steps)
-        record = {"format": folder.FORMAT, "key": key, **record}
-        if path:
-            files.write_json(path, record)
-        yield Progress(number, cell, steps, steps, {**record, "settings": cell.settings})
+        task, (done, record) = news
+        progress, key, path = unfinished[task]
+        if record is not None:
+            record = {"format": folder.FORMAT, "key": key, **record}
+            if path:
+                files.write_json(path, record)
+            record = {**record, "settings": progress.cell.settings}
+        yield progress._replace(done=done, record=record)
 
 
 def check_seeds(seeds: int | Sequence[int]) -> list[int]:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from minitx.ablation import cells, folder, judged, one_cell
 from minitx.ablation.branches import plan_branches
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.observation import draw_sample
+from minitx.devices import workers
 from minitx.parameters import flops_per_token
 from minitx.step import initial_params, program_of
 from minitx.text.data import Data
@@ -28,7 +29,13 @@ class Cost(NamedTuple):
     judgement: float = 0.0
 
 
-def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> dict[str, Any]:
+def plan(
+    grid: Grid,
+    data: Data,
+    seeds: int | Sequence[int] = 5,
+    out: Path | str | None = None,
+    jobs: int | None = None,
+) -> dict[str, Any]:
     """Return the cells, their steps, and an estimate of all seconds that are left.
 
     `is_most` says that cells may need less: no rate may be nearly tied. `cool_downs` is what
@@ -39,6 +46,7 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
     a fixed cost that small models hardly exceed. Nothing is written.
     """
     seeds = cells.check_seeds(seeds)
+    workers.check_jobs(jobs)
     planned = cells.check_cells(grid, data)
     left = planned if out is None else folder.unfinished(planned, data, seeds, Path(out))
     return {
@@ -55,21 +63,25 @@ def plan(grid: Grid, data: Data, seeds: int | Sequence[int] = 5, out=None) -> di
         "cool_downs": max(one_cell.cooling_share(cell) for cell in planned),
         "is_most": any(cell.ties for cell in left),
         "steps": sum(one_cell.count_steps(cell, seeds) for cell in left),
-        "seconds": predict(left, data, seeds) if left else 0.0,
+        "jobs": workers.count(jobs, len(left)),
+        "seconds": predict(left, data, seeds, jobs) if left else 0.0,
     }
 
 
-def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
-    """Return the seconds that these cells will take."""
+def predict(left: list[Cell], data: Data, seeds: Sequence[int], jobs: int | None) -> float:
+    """Return the seconds that these cells will take, that many side by side."""
     ordered = sorted(left, key=flops_per_step)
     small = ordered[0]
     large = ordered[-1]
-    small_cost = try_cell(small, data, seeds)
-    large_cost = small_cost if large is small else try_cell(large, data, seeds)
-    seconds = 0.0
+    trials = (
+        [(small, data, seeds)] if large is small else [(c, data, seeds) for c in (small, large)]
+    )
+    costs = workers.results(try_cell, trials, jobs)
+    seconds_by_cell = []
     compiled = set()
     for cell in left:
-        cost = cost_between(cell, small, small_cost, large, large_cost)
+        cost = cost_between(cell, small, costs[0], large, costs[-1])
+        seconds = 0.0
         program = (cell.model, program_of(cell.train))
         if program not in compiled:
             compiled.add(program)
@@ -77,7 +89,8 @@ def predict(left: list[Cell], data: Data, seeds: Sequence[int]) -> float:
         seconds += cost.step * one_cell.count_steps(cell, seeds)
         seconds += cost.moment * count_moments(cell, seeds)
         seconds += cost.judgement * judged.count_judgements(cell, len(seeds))
-    return seconds
+        seconds_by_cell.append(seconds)
+    return max(*seconds_by_cell, sum(seconds_by_cell) / workers.count(jobs, len(left)), 0.0)
 
 
 def count_moments(cell: Cell, seeds: Sequence[int]) -> int:
@@ -102,7 +115,7 @@ def flops_per_step(cell: Cell) -> int:
     return flops_per_token(cell.model) * cell.model.context * cell.train.batch
 
 
-def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
+def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Iterator[Cost]:
     """Train and measure a cell twice for a few steps: only the first time needs compilation.
 
     Like a whole cell, the trial evaluates more often than when it chooses a rate, so that it also
@@ -125,7 +138,7 @@ def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Cost:
     measuring = count_moments(trial, seeds) * moment
     measuring += judged.count_judgements(trial, len(seeds)) * judgement
     training = max(0.0, second - measuring)
-    return Cost(
+    yield Cost(
         once=max(0.0, first - second),
         step=training / one_cell.count_steps(trial, seeds),
         moment=moment,

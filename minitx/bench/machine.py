@@ -24,7 +24,8 @@ from minitx.bench.child import in_new_process, time_to_loss
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError, suggest
-from minitx.model import Transformer
+from minitx.model import Transformer, init_params
+from minitx.optimizer import ITERATIONS
 from minitx.parameters import count_params, flops_per_token
 from minitx.presets import PRESETS
 from minitx.text.data import prepare
@@ -105,6 +106,23 @@ def step_seconds(
     return [measure(steps) for _ in range(rounds)]
 
 
+def step_flops(config: ModelConfig, recipe: TrainConfig) -> int:
+    """Return the floating-point operations of a training step in matrix products, Muon's included.
+
+    One of Muon's iterations on an m x n matrix X, m <= n, computes A = X X' (2 m m n operations),
+    A A (2 m m m) and a product with X (2 m m n). The other optimizers have no matrix products.
+    """
+    flops = flops_per_token(config) * config.context * recipe.batch
+    if recipe.optimizer != "muon":
+        return flops
+    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    for path, leaf in jax.tree_util.tree_flatten_with_path(shapes)[0]:
+        if path[-1].key == "weight":
+            m, n = sorted(leaf.shape)
+            flops += ITERATIONS * (4 * m * m * n + 2 * m**3)
+    return flops
+
+
 def sampling_seconds(config: ModelConfig, rounds: int) -> list[float]:
     """Return how long it takes to sample `SAMPLED` tokens one by one, in each of the rounds."""
     model = Transformer.of(config, step.initial_params(config, 0))
@@ -132,16 +150,15 @@ def measure_preset(
     config = dataclasses.replace(PRESETS[name].model, vocab=vocab)
     recipe = PRESETS[name].train
     times = step_seconds(config, recipe, rounds)
-    tokens = recipe.batch * config.context
-    rate = tokens / statistics.median(times)
+    seconds = statistics.median(times)
     with tempfile.TemporaryDirectory() as cache:
         cold = in_new_process(cache, "first_step", name, vocab)
         cached = in_new_process(cache, "first_step", name, vocab)
     return {
         "parameters": count_params(config),
         "step_seconds": spread(times),
-        "tokens_per_second": rate,
-        "share_of_ceiling": flops_per_token(config) * rate / ceiling_rates[recipe.precision],
+        "tokens_per_second": recipe.batch * config.context / seconds,
+        "share_of_ceiling": step_flops(config, recipe) / seconds / ceiling_rates[recipe.precision],
         "trace_seconds": cold["trace_seconds"],
         "compile_seconds": {"cold": cold["compile_seconds"], "cached": cached["compile_seconds"]},
         "peak_memory_mib": cold["peak_memory_mib"],

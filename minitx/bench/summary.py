@@ -2,12 +2,18 @@
 
 from typing import Any
 
+from minitx.bench import growth
 from minitx.presets import PRESETS
 from minitx.tables import aligned
 
 PRESET_COLUMNS = [
     "preset", "parameters", "ms a step (min to max)", "tokens/s", "of the limit", "memory MiB",
     "sampled tokens/s", "s to trace", "s to compile", "compiled again",
+]  # fmt: skip
+
+GROWTH_COLUMNS = [
+    "axis", "ms a step", "MiB", "GFLOP/s", "time k (min to max)", "operations k", "memory k",
+    "last two: time / operations",
 ]  # fmt: skip
 
 
@@ -23,12 +29,16 @@ def summary(results: dict[str, Any]) -> str:
             seeds_table(results["seeds"]),
             time_to_loss_lines(results["time to loss"]),
         ]
+    if "workers" in results:
+        sections.append(workers_table(results["workers"]))
     if "against nanoGPT" in results:
         sections.append(nanogpt_table(results["against nanoGPT"]))
     if "against transformers" in results:
         sections.append(transformers_table(results["against transformers"]))
     if "page" in results:
         sections.append(page_table(results["page"]))
+    if "growth" in results:
+        sections.append(growth_table(results["growth"]))
     return "\n\n".join(sections)
 
 
@@ -73,6 +83,18 @@ def seeds_table(measured: list[dict[str, float]]) -> str:
         times = f"{one['times_one_seed']:.2f}"
         rows.append([str(one["seeds"]), milliseconds(one["step_seconds"]), times])
     return aligned(rows)
+
+
+def workers_table(measured: dict[str, Any]) -> str:
+    """Return a table of the steps a second of several workers together."""
+    rows = [["workers", "steps a second together", "times one worker"]]
+    for row in measured["growth"]:
+        rate = f"{row['steps_per_second']:.1f}"
+        rows.append([str(row["workers"]), rate, f"{row['times_one_worker']:.2f}"])
+    return (
+        f"one model of the preset {measured['preset']} in each worker, with one thread:\n"
+        f"{aligned(rows)}"
+    )
 
 
 def time_to_loss_lines(sprint: dict[str, Any]) -> str:
@@ -145,6 +167,32 @@ def frame_cells(frame: dict[str, float]) -> list[str]:
         f"{frame['ms']:.1f} ({frame['most_ms']:.1f})",
         f"{frame['multiply_adds'] / 1e6:.2f}",
     ]
+
+
+def growth_table(found: dict[str, Any]) -> str:
+    """Return a table of how time and memory grow with each size, beside the operations."""
+    rows = [GROWTH_COLUMNS]
+    for axis, measured in found["axes"].items():
+        sizes, seconds, memory = measured["sizes"], measured["seconds"], measured["bytes"]
+        rate = growth.rates(measured)
+        exponents, last = measured["exponents"], measured["last_exponents"]
+        times = exponents["seconds"]
+        rows.append(
+            [
+                f"{axis} {sizes[0]} to {sizes[-1]}",
+                f"{milliseconds(seconds[0])} to {milliseconds(seconds[-1])}",
+                f"{memory[0] / 2**20:.0f} to {memory[-1] / 2**20:.0f}",
+                f"{rate[0] / 1e9:.0f} to {rate[-1] / 1e9:.0f}",
+                f"{times['median']:.2f} ({times['min']:.2f} to {times['max']:.2f})",
+                f"{exponents['operations']:.2f}",
+                f"{exponents['bytes']:.2f}",
+                f"{last['seconds']['median']:.2f} / {last['operations']:.2f}",
+            ]
+        )
+    return (
+        f"a training step over size, {found['rounds']} times in turn; the exponent k of size^k, "
+        f"over all sizes and over the last two:\n{aligned(rows)}"
+    )
 
 
 def milliseconds(seconds: float) -> str:

@@ -18,10 +18,15 @@ def inverse_of_square(table_VD) -> np.ndarray:
     return np.linalg.pinv(table_VD.T @ table_VD, rcond=1e-12, hermitian=True)
 
 
-def b11(mean_peak, lowest_peak):
-    """The pseudo-inverse gives 1 at the token itself to 1 %, for every token. Refuted if the mean
-    is below 0.9: with more tokens than channels it is D/V, by algebra."""
-    return three_way(supported=lowest_peak > 0.99, refuted=mean_peak < 0.9)
+def b11(mean_peak, lowest_peak, noise):
+    """The table times its pseudo-inverse is a projection, so its diagonal adds up to the rank of
+    the table. With no more tokens than channels and independent rows it is the identity: then the
+    peak is 1 by algebra (the check: to 1 % for every token), and nothing is left elsewhere. With
+    more tokens than channels the mean peak is D/V, and no training can make it 1. Refuted if it is
+    below 0.9. What a left inverse does give back exactly is a state, not a token."""
+    if lowest_peak > 0.99:
+        return "by algebra"
+    return "refuted" if mean_peak < 0.9 else "qualified"
 
 
 @evidence(
@@ -29,22 +34,28 @@ def b11(mean_peak, lowest_peak):
     rule=b11,
     baseline="D/V, the width over the vocabulary: the mean for any table of full rank",
     sentence="At the token itself the pseudo-inverse of the embedding gives {mean_peak:.3f} on "
-    "average, at the lowest {lowest_peak:.3f}.",
+    "average, at the lowest {lowest_peak:.3f}; at another token it typically gives {noise:.3f}.",
     of="model",
     species=("bpe",),
 )
 def measure_b11(reading: Reading) -> dict[str, float]:
-    # Of W W^+ = U U^T only the diagonal is needed: the squared rows of U.
-    left_VD, singular_D, _ = np.linalg.svd(reading.embedding_VD, full_matrices=False)
-    kept_D = singular_D > singular_D.max() * 1e-6
-    peaks_V = (left_VD[:, kept_D] ** 2).sum(axis=1)
-    return {"mean_peak": float(peaks_V.mean()), "lowest_peak": float(peaks_V.min())}
+    table_VD = reading.embedding_VD
+    # Of W W^+ = W (W^T W)^-1 W^T only the diagonal is needed.
+    peaks_V = np.sum((table_VD @ inverse_of_square(table_VD)) * table_VD, axis=1)
+    # A projection is its own square: the squares of a row add up to its diagonal.
+    others_V = np.maximum(peaks_V - peaks_V**2, 0) / (len(table_VD) - 1)
+    return {
+        "mean_peak": float(peaks_V.mean()),
+        "lowest_peak": float(peaks_V.min()),
+        "noise": float(np.sqrt(others_V.mean())),
+    }
 
 
 def b12(by_inverse, by_cosine, by_chance):
     """For at least half of the words the highest other peak of the pseudo-inverse is a variant of
-    the same word (equal but for case, spaces and signs). Refuted below a tenth, or below twice what
-    chance would give."""
+    the same word (equal apart from case, spaces and signs). Refuted below a tenth, or below twice
+    what chance would give. An untrained table gives what chance gives, so it is always refuted
+    there: another verdict comes from training."""
     return three_way(supported=by_inverse >= 0.5, refuted=by_inverse < max(0.1, 2 * by_chance))
 
 
@@ -101,14 +112,20 @@ def embeddings_to_invert(reading: Reading) -> np.ndarray:
     return reading.embedding_VD
 
 
-def patterns_alike(table_VD, chosen) -> float:
-    """Return the median correlation of the transpose's values with those of the pseudo-inverse.
+def patterns(table_VD, chosen) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of transpose and pseudo-inverse at all tokens, two arrays (V, N).
 
-    Each of the chosen tokens has a value at every other token; its own peaks are left out.
+    Each of the N chosen tokens has a column.
     """
     row_DN = table_VD[chosen].T
-    transpose_VN = table_VD @ row_DN
-    inverse_VN = table_VD @ (inverse_of_square(table_VD) @ row_DN)
+    return table_VD @ row_DN, table_VD @ (inverse_of_square(table_VD) @ row_DN)
+
+
+def alike(transpose_VN, inverse_VN, chosen) -> float:
+    """Return the median correlation of the transpose's values with those of the pseudo-inverse.
+
+    The peaks of the chosen tokens are left out.
+    """
     found = []
     for place, token in enumerate(chosen):
         others = [np.delete(values_VN[:, place], token) for values_VN in (transpose_VN, inverse_VN)]
@@ -155,16 +172,15 @@ def measure_b13(reading: Reading) -> dict[str, float]:
     if len(table_VD) <= table_VD.shape[1]:
         raise Untestable("with so few tokens the inverse leaves nothing but the peak")
     chosen = some_tokens(reading, PATTERNS)
-    row_DN = table_VD[chosen].T
-    inverse_VN = table_VD @ (inverse_of_square(table_VD) @ row_DN)
+    transpose_VN, inverse_VN = patterns(table_VD, chosen)
     length_V1 = measure.norms(table_VD)[:, None]
     random_VD = np.random.default_rng(0).standard_normal(table_VD.shape)
     random_VD *= length_V1 / measure.norms(random_VD)[:, None]
     return {
-        "alike": patterns_alike(table_VD, chosen),
-        "alike_at_random": patterns_alike(random_VD, chosen),
+        "alike": alike(transpose_VN, inverse_VN, chosen),
+        "alike_at_random": alike(*patterns(random_VD, chosen), chosen),
         "near_1": float(np.mean(np.abs(length_V1**2 - 1) <= 0.01)),
-        "transpose_stands_out": standing_out(table_VD @ row_DN, chosen),
+        "transpose_stands_out": standing_out(transpose_VN, chosen),
         "inverse_stands_out": standing_out(inverse_VN, chosen),
     }
 
@@ -197,7 +213,8 @@ def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transp
 def measure_b20(reading: Reading) -> dict[str, float]:
     table_VD = embeddings_to_invert(reading)
     chosen = some_tokens(reading, PATTERNS)
-    ways = {"transpose": table_VD.T, **two_inverses(table_VD)}
+    inverses = two_inverses(table_VD)
+    ways = {"transpose": table_VD.T, **inverses}
     back = {}
     for name, way_DV in ways.items():
         highest_N = (table_VD[chosen] @ way_DV).argmax(axis=1)
@@ -205,7 +222,7 @@ def measure_b20(reading: Reading) -> dict[str, float]:
     square_WW = np.random.default_rng(0).standard_normal((32, 32))
     right_WD = np.linalg.qr(square_WW)[0][:20] * np.arange(1, 21)[:, None]
     return {
-        "apart": difference(**two_inverses(table_VD)),
+        "apart": difference(**inverses),
         "error_at_right_angles": difference(**two_inverses(right_WD)),
         "peak_inverse": mean_peak(table_VD, ways["inverse"]),
         "peak_normalised": mean_peak(table_VD, ways["normalised"]),

@@ -186,9 +186,12 @@ def chosen_claims(words: str | None, known: Sequence[str], zoo: bool = False) ->
         if id not in known:
             raise InputError(f"there is no claim {id!r}{suggest(id, known)}")
         if id not in possible:
+            why = "needs more than one model"
+            if EVIDENCE[id].of == "mathematics":
+                why = "is about no model in particular"
             raise InputError(
-                f"{id} needs more than one model: judge it on the family of trained models that "
-                f"minitx makes, with `minitx judge zoo --claims {id}`"
+                f"{id} {why}: judge it together with the models that minitx trains, with "
+                f"`minitx judge zoo --claims {id}`"
             )
     if not ids:
         raise InputError(f"no claim is named in {words!r}: name some, for example A9,B37")

@@ -21,6 +21,10 @@ SIGNS = {  # verdicts can be told apart without colours
     "undecided": "?",
     "untested": "-",
 }
+BASELINES = {  # words in the name of a number that is a baseline
+    "random", "shuffled", "untrained", "rotated", "chance", "chances", "walk", "another",
+    "elsewhere", "strangers", "commonest", "angle", "appending",
+}  # fmt: skip
 PLOT = 360  # width of a figure's axis, in pixels
 NAME = 170  # width of the models' names beside it
 LINE = 20  # height of a model's line
@@ -117,7 +121,8 @@ def numbers(rows: Rows) -> str:
 def figures(rows: Rows) -> str:
     """Return the numbers of a claim as figures: means with 95 % intervals, by model.
 
-    Cosines, shares and correlations share one axis, so that they can be compared with each other.
+    Baselines are hollow. Cosines, shares and correlations share one axis, so that they can be
+    compared with each other.
     """
     names = dict.fromkeys(name for row in rows.values() for name in row["numbers"])
     together: dict[str, dict] = {}
@@ -131,7 +136,19 @@ def figures(rows: Rows) -> str:
             drawn.append(figure({title: by_model}))
     if together:
         drawn.insert(0, figure(together))
-    return f"<div class=figures>{''.join(drawn)}</div>"
+    key = ""
+    if any(map(is_baseline, names)):
+        key = "<p class=small>● measured, with its 95 % interval; ○ a baseline</p>"
+    return f"<div class=figures>{''.join(drawn)}</div>{key}"
+
+
+def is_baseline(name: str) -> bool:
+    """Return whether a number is what would be measured if there were nothing to find.
+
+    >>> is_baseline("right_angle_growth"), is_baseline("cosine")
+    (True, False)
+    """
+    return not BASELINES.isdisjoint(name.replace(" ", "_").split("_"))
 
 
 def ends_of(by_model: dict[str, dict[str, float]]) -> list[float]:
@@ -154,6 +171,7 @@ def figure(numbers: dict[str, dict[str, dict[str, float]]]) -> str:
     words = []
     y = 0
     for name, by_model in numbers.items():
+        kind = "baseline" if is_baseline(name) else "measured"
         y += LINE
         parts.append(f"<text class=name x=0 y={y + 4}>{escape(name)}</text>")
         for model, number in by_model.items():
@@ -163,7 +181,7 @@ def figure(numbers: dict[str, dict[str, dict[str, float]]]) -> str:
             if "low" in number:
                 bounds = f"x1={x(number['low'])} x2={x(number['high'])}"
                 parts.append(f"<line class=interval {bounds} y1={y} y2={y} />")
-            parts.append(f"<circle cx={x(number['mean'])} cy={y} r=4 />")
+            parts.append(f"<circle class={kind} cx={x(number['mean'])} cy={y} r=4 />")
             words.append(f"{name}, {model}: {summary.interval(number)}")
     y += LINE
     for value in (low, low + span):

@@ -11,6 +11,7 @@ from minitx.evidence.reading import Reading
 from minitx.model import Transformer
 
 LAYERS = 6  # of a deep model that are read, spread evenly
+HOME = 0.02  # of a cosine, by which states are nearer to a table than to a rotated one at their end
 COMPARED = 16  # states of a window that are compared with all rows of a table
 
 
@@ -53,10 +54,11 @@ def measure_b36(reading: Reading, window: int) -> dict[str, float]:
 def b35(cosine_input, rotated_input, input_left, cosine_output, rotated_output, output_reached):
     """How near the states at half depth are to the rows of each table, where 100 % is what the
     table has at its own end of the model, and 0 % what a rotated table has. The mean row, which
-    tells no token from another, is left out. The states have left
-    the input space and not reached the output space if both are below 90 %. They are in between if
-    both are above 10 %, so that something of both spaces is there. Refuted if one is 90 % or more:
-    then states midway are still, or already, at home."""
+    tells no token from another, is left out. The states have left the input space and not reached
+    the output space if both are below 90 %. They are in between if both are above 10 %, so that
+    something of both spaces is there. Refuted if one is 90 % or more: then states midway are still,
+    or already, at home. Untested if states are not even at their own end nearer to a table than to
+    a rotated one, by a cosine of 0.02: then to be near to rows is not what makes them at home."""
     has_both = min(input_left, output_reached) > 0.1
     return three_way(supported=has_both, refuted=max(input_left, output_reached) >= 0.9)
 
@@ -82,20 +84,24 @@ def measure_b35(reading: Reading, window: int) -> dict[str, float]:
     token_LTD = states_LTD - reading.trace.position_BTD[window, places_T] - token_mean_D
     turn_DD = linear_maps.rotation(states_LTD.shape[-1], reading.random(window))
 
-    def compare(midway_TD, own_end_TD, unit_VD) -> list[float]:
+    def compare(midway_TD, own_end_TD, table: str) -> list[float]:
+        unit_VD = unit_rows(reading, table)
         midway, rotated, at_end, rotated_at_end = (
             nearest_cosine(x_TD, unit_VD)
             # Turning the states gives the same cosines as turning the table the other way.
             for x_TD in (midway_TD, midway_TD @ turn_DD, own_end_TD, own_end_TD @ turn_DD)
         )
+        if at_end - rotated_at_end < HOME:
+            raise Untestable(
+                "even where they should be at home, its states are no nearer to the rows of its "
+                f"{table.removesuffix('_VD')} than to rows in random directions"
+            )
         return [midway, rotated, (midway - rotated) / (at_end - rotated_at_end)]
 
     half = depth // 2
-    cosine_input, rotated_input, input_left = compare(
-        token_LTD[half], token_LTD[0], unit_rows(reading, "embedding_VD")
-    )
+    cosine_input, rotated_input, input_left = compare(token_LTD[half], token_LTD[0], "embedding_VD")
     cosine_output, rotated_output, output_reached = compare(
-        read_LTD[half], read_LTD[-1], unit_rows(reading, "unembedding_VD")
+        read_LTD[half], read_LTD[-1], "unembedding_VD"
     )
     return {
         "cosine_input": cosine_input,

@@ -39,7 +39,7 @@ def fall_after_norm(reading: Reading, window: int) -> float:
 
 def cold(logits_TV) -> np.ndarray:
     """Return the logits at a temperature near 0; a tie for the best token stays a tie."""
-    second_T, best_T = np.sort(logits_TV, axis=-1)[:, -2:].T
+    second_T, best_T = np.partition(logits_TV, -2, axis=-1)[:, -2:].T
     lead_T = np.where(best_T > second_T, best_T - second_T, 1)
     return logits_TV / (COLD * lead_T)[:, None]
 
@@ -143,7 +143,9 @@ def measure_b29(reading: Reading) -> dict[str, float]:
 def b31(rank_with_entropy, entropy_fall_before_norm):
     """If size were certainty, longer last states would be surer ones: a rank correlation of the
     norm with the entropy below -0.5, and an entropy that falls by 0.01 nats or more when a state is
-    stretched. Refuted if stretching does nothing, or if longer states are no surer."""
+    stretched. Refuted if stretching does nothing, or if longer states are no surer. Behind a final
+    norm the first of these two is algebra: the norm divides the length of the last state away, so
+    no training can make the claim true there. What training decides is which states are long."""
     no_effect = entropy_fall_before_norm < 0.01 or rank_with_entropy >= 0
     return three_way(supported=rank_with_entropy < -0.5, refuted=no_effect)
 
@@ -168,7 +170,9 @@ def measure_b31(reading: Reading, window: int) -> dict[str, float]:
 def b37(share_with_length, kl_longer, kl_turned, kl_turned_at_random):
     """That length cannot change which token wins is algebra. The other half: at least half of the
     variance of the entropy goes with the length of what the unembedding reads. Refuted if less than
-    a tenth does: then direction decides how surely as well."""
+    a tenth does: then direction decides how surely as well. A final norm leaves lengths nearly
+    alike, and then little can go with them; a model without norms is where the claim has its best
+    chance."""
     return three_way(supported=share_with_length >= 0.5, refuted=share_with_length < 0.1)
 
 

@@ -137,8 +137,8 @@ def b6(variants, times_as_long, at_most):
     baseline="a tokenizer that ignores case and keeps spaces apart: 1 token for a word, and a "
     "sequence as long as it is",
     sentence="A common word has {variants:.1f} tokens that differ only in case, spaces or signs. "
-    "If each space were a token, the sequence would be {times_as_long:.2f} times as long; if every "
-    "word and every sign were one token, it would be {at_most:.2f} times as long.",
+    "If each space were a token, the sequence would be {times_as_long:.2f} times as long. The most "
+    "that spaces can do, if every word and every sign is a single token, is {at_most:.2f} times.",
     of="model",
     species=("bpe",),
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from minitx import files
-from minitx.errors import InputError
+from minitx.errors import InputError, reason
 from minitx.evidence.evidence import VERDICTS, Evidence
 from minitx.text.corpus import cache_folder
 
@@ -91,11 +91,19 @@ def folder() -> Path:
 
 def read(path: Path) -> Judged:
     """Return a file of verdicts. Raises InputError for a file that is something else."""
-    content = files.read_json(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path} ({reason(error)}): check its permissions") from None
+    except (ValueError, RecursionError):  # not UTF-8, cut off, or nested too deeply
+        content = None
     names = set(Judged.__dataclass_fields__)
     is_whole = isinstance(content, dict) and content.keys() == names
     if not is_whole or not are_rows(content["claims"]):
-        raise InputError(f"{path} contains no verdicts of this version of minitx: delete it")
+        raise InputError(
+            f"{path} is not a whole file of verdicts of this version of minitx: delete it, and "
+            "judge the model again"
+        )
     return Judged(**content)
 
 

@@ -1,8 +1,8 @@
 """Claims judged on the zoo: on families of trained models, over their seeds.
 
 A verdict stands if the rule gives it for the means, for each seed alone, and for nearly all means
-that other seeds might have given: these are drawn from Student's t distribution, which is wide for
-three seeds. Otherwise it is "undecided".
+that other seeds and other windows of the text might have given. Those of other seeds are drawn from
+Student's t distribution, which is wide for three seeds. Otherwise it is "undecided".
 """
 
 import functools
@@ -33,9 +33,17 @@ def judge(ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each claim's id and its row as plain JSON, as soon as it is judged and kept.
 
     Verdicts that were kept before are not judged again. Families that are not in the cache are
-    trained first. Raises InputError if that is impossible.
+    trained first, side by side. Raises InputError if that is impossible.
     """
-    yield from kept().judge([EVIDENCE[id] for id in ids], judge_claim)
+    judged = kept()
+    claims = [EVIDENCE[id] for id in ids]
+    species: dict[str, None] = {}  # each once, in order
+    for claim in claims:
+        if claim.id not in judged.claims and claim.of != "mathematics":
+            species |= dict.fromkeys(claim.species)
+    for _ in zoo.build(list(species)):
+        pass  # `judge_claim` finds them in the cache
+    yield from judged.judge(claims, judge_claim)
 
 
 def kept() -> Judged:
@@ -62,15 +70,18 @@ def judge_claim(claim: Evidence) -> dict[str, Any]:
     return row
 
 
-def judge_seeds(claim: Evidence, numbers_E: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Return the verdict of a rule on numbers by name, each an array over seeds E."""
-    row = row_of(claim, {name: float(values.mean()) for name, values in numbers_E.items()})
-    seeds = len(next(iter(numbers_E.values())))
+def judge_seeds(claim: Evidence, numbers_EW: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the verdict of a rule on numbers by name, each an array over seeds E and windows W.
+
+    All seeds read the same windows. W is 1 for a claim that is not measured by window.
+    """
+    row = row_of(claim, {name: float(values_EW.mean()) for name, values_EW in numbers_EW.items()})
+    seeds = len(next(iter(numbers_EW.values())))
     by_seed = {}
     for seed in range(seeds):
-        of_seed = {name: float(values[seed]) for name, values in numbers_E.items()}
+        of_seed = {name: float(values_EW[seed].mean()) for name, values_EW in numbers_EW.items()}
         by_seed[f"seed {seed}"] = ruled(claim, of_seed)
-    resampled = draw_means(numbers_E)
+    resampled = draw_means(numbers_EW)
     row |= {"seeds": by_seed}
     add_intervals(row, resampled)
     settle(row, claim, resampled)
@@ -80,27 +91,30 @@ def judge_seeds(claim: Evidence, numbers_E: dict[str, np.ndarray]) -> dict[str, 
     return row
 
 
-def draw_means(numbers_E: dict[str, np.ndarray]) -> list[Numbers]:
-    """Return means that other seeds might have given: draws from a multivariate t distribution.
+def draw_means(numbers_EW: dict[str, np.ndarray]) -> list[Numbers]:
+    """Return means that other seeds, which read other windows, might have given.
 
-    The numbers of a draw vary together as they do over the seeds.
+    Seeds come from a multivariate t distribution, windows are drawn with replacement. The numbers
+    of a draw vary together as they do over the seeds and over the windows.
     """
-    names = list(numbers_E)
-    values_XE = np.array([numbers_E[name] for name in names], np.float64)
-    seeds = values_XE.shape[1]
-    mean_X = values_XE.mean(axis=1)
-    away_XE = values_XE - mean_X[:, None]
+    names = list(numbers_EW)
+    values_XEW = np.array([numbers_EW[name] for name in names], np.float64)
+    _, seeds, windows = values_XEW.shape
+    mean_X = values_XEW.mean(axis=(1, 2))
+    away_XE = values_XEW.mean(axis=2) - mean_X[:, None]
+    away_XW = values_XEW.mean(axis=1) - mean_X[:, None]
     rng = np.random.default_rng(0)
     normal_SE = rng.standard_normal((RESAMPLES, seeds))
     # Sums of deviations with normal weights have the covariance of the seeds, times (seeds - 1).
     around_SX = normal_SE @ away_XE.T / np.sqrt(seeds * (seeds - 1))
     widening_S = np.sqrt((seeds - 1) / rng.chisquare(seeds - 1, RESAMPLES))
-    drawn_SX = mean_X + widening_S[:, None] * around_SX
+    count_SW = rng.multinomial(windows, np.full(windows, 1 / windows), RESAMPLES)
+    drawn_SX = mean_X + widening_S[:, None] * around_SX + count_SW @ away_XW.T / windows
     return [dict(zip(names, row_X.tolist(), strict=True)) for row_X in drawn_SX]
 
 
 def measure_seeds(claim: Evidence, families: list[Family]) -> dict[str, np.ndarray]:
-    """Return the numbers of a claim over seeds E."""
+    """Return the numbers of a claim over seeds E and windows W; W is 1 if it reads no windows."""
     if claim.needs_one_model:
         return measure_readings(claim, readings(families[0].name))
     seeds = range(len(families[0].models))
@@ -108,20 +122,19 @@ def measure_seeds(claim: Evidence, families: list[Family]) -> dict[str, np.ndarr
 
 
 def measure_readings(claim: Evidence, seeds: Sequence[Reading]) -> dict[str, np.ndarray]:
-    """Return the numbers of a claim on one model, over seeds E of it: means over the windows."""
+    """Return the numbers of a claim on one model, over seeds E of it and windows W."""
     rows = []
     for reading in seeds:
         if claim.of == "model":
             rows.append(claim.measure(reading))
         else:
-            numbers_W = measure_windows(claim, reading)
-            rows.append({name: float(values.mean()) for name, values in numbers_W.items()})
+            rows.append(measure_windows(claim, reading))
     return arrays_of(rows)
 
 
-def arrays_of(rows: list[Numbers]) -> dict[str, np.ndarray]:
-    """Return numbers by name: an array with a value for each row."""
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+def arrays_of(rows: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Return numbers by name, each an array over the rows and over windows W, or with W = 1."""
+    return {name: np.array([np.atleast_1d(row[name]) for row in rows]) for name in rows[0]}
 
 
 def family(name: str) -> Family:

@@ -11,10 +11,11 @@ import importlib.metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent
-# All modules that `minitx.train` imports, directly or not; a test keeps the list complete.
+# All modules that `minitx.train` imports, directly or not; a test keeps the list complete. That of
+# workers is one of them: it fixes the number of threads, and with it how sums are rounded.
 MODULES = (
     "errors", "config", "layers", "model", "parameters", "devices.mesh", "devices.processes",
-    "objective", "optimizer", "step", "explain", "train",
+    "devices.workers", "objective", "optimizer", "step", "explain", "train",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 

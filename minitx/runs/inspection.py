@@ -14,7 +14,7 @@ def save(found: dict[str, Any], title: str, folder: Path, figures: Path) -> Path
     """
     path = figures / "dashboard.png"
     plots.save(plots.dashboard(found, title), path)
-    for name in ("layers", "untrained", "last_state", "scale", "displacement"):
+    for name in ("layers", "untrained", "last_state", "scale", "displacement", "calibration"):
         if found[name]:
             path_of_table = figures / f"dashboard-{name.replace('_', '-')}.csv"
             files.write(path_of_table, columns_to_csv(found[name]))

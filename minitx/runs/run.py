@@ -159,6 +159,19 @@ def unseen(run: Run, name: str | None = None) -> Passage:
     return Passage(tokens, f"the whole of {name}")
 
 
+def true_probs(run: Run, name: str | None = None) -> np.ndarray | None:
+    """Return the true distribution of the token after each of the `unseen` ones, truth_TV.
+
+    It is None for a corpus that was not generated.
+    """
+    name = name or run.data.corpus
+    if name not in corpus.GENERATORS:
+        return None
+    tokens, is_own = read_tokens(run, name)
+    truth_TV = corpus.generate(name).next_probs(tokens)
+    return split(truth_TV, run.data.val_fraction)[1] if is_own else truth_TV
+
+
 def read_tokens(run: Run, name: str) -> tuple[np.ndarray, bool]:
     """Return a corpus in the run's tokens, and whether it is the one that the run was trained on.
 

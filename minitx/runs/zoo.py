@@ -1,29 +1,32 @@
 """The few models that lessons share: trained once on this machine, several seeds in one program.
 
 `load("fables")` returns the trained models of that name. The first call trains them, later calls
-read them from the cache. Their hash covers everything that decides the result, the code that trains
-included: after a change, they are trained again.
+read them from the cache. `build()` trains all that are missing, side by side on all cores. The hash
+of a family covers everything that decides the result, the code that trains included: after a
+change, it is trained again.
 """
 
 import dataclasses
 import functools
 import hashlib
 import json
-import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import jax
 import numpy as np
 
 from minitx.config import ModelConfig, TrainConfig, to_json
+from minitx.devices.workers import check_jobs
 from minitx.errors import InputError, suggest
 from minitx.model import Transformer, init_params
 from minitx.runs import checkpoint
 from minitx.runs.fingerprint import training_code
-from minitx.step import init_state, initial_params
+from minitx.runs.zoo_training import Task, train_all
+from minitx.step import initial_params
 from minitx.text.corpus import cache_folder
 from minitx.text.data import Data, prepare
-from minitx.train import train_seeds
 
 SEEDS = (0, 1, 2)
 
@@ -165,10 +168,10 @@ def load(name: str) -> Family:
     Raises InputError for an unknown name, an unusable cache, and training that broke down.
     """
     config, recipe, data = prepare_species(name)
-    digest = hash_of(config, recipe, data)
-    path = cache_folder() / "zoo" / f"{name}-{digest}.safetensors"
+    path = path_of(name, config, recipe, data)
     if not path.exists():
-        checkpoint.save(path, train(name, config, recipe, data), "zoo")
+        for _ in build([name]):
+            pass
     steps = range(recipe.eval_every, recipe.steps + 1, recipe.eval_every)
     tree = checkpoint.load(path, _shapes(config, steps), "zoo")
     stages = {}
@@ -177,7 +180,7 @@ def load(name: str) -> Family:
     train_losses, val_losses = tree["losses"]
     return Family(
         name=name,
-        hash=f"{name}-{digest}",
+        hash=path.stem,
         models=stages[recipe.steps],
         untrained=[Transformer.of(config, initial_params(config, seed)) for seed in SEEDS],
         stages=stages,
@@ -185,6 +188,31 @@ def load(name: str) -> Family:
         val_losses=val_losses,
         data=data,
     )
+
+
+def build(names: Sequence[str] | None = None, jobs: int | None = None) -> Iterator[str]:
+    """Train those of the named species, by default all, that are not in the cache.
+
+    `jobs` of them are trained side by side, by default one on each core; the models are the same
+    for any number. Yields each name as soon as its models are in the cache, those that were there
+    first. A terminal or a notebook shows a progress line. Raises InputError as `load` does.
+    """
+    check_jobs(jobs)
+    tasks = []
+    for name in ZOO if names is None else names:
+        task = Task(name, *prepare_species(name))
+        if path_of(*task).exists():
+            yield name
+        else:
+            tasks.append(task)
+    for task, tree in train_all(tasks, SEEDS, jobs):
+        checkpoint.save(path_of(*task), tree, "zoo")
+        yield task.name
+
+
+def path_of(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> Path:
+    """Return the file of a family in the cache."""
+    return cache_folder() / "zoo" / f"{name}-{hash_of(config, recipe, data)}.safetensors"
 
 
 def prepare_species(name: str) -> tuple[ModelConfig, TrainConfig, Data]:
@@ -215,39 +243,9 @@ def hash_of(config: ModelConfig, recipe: TrainConfig, data: Data) -> str:
 
 
 def _shapes(config: ModelConfig, steps: range) -> dict:
-    """Return the shapes of what `train` returns, for `checkpoint.load`."""
+    """Return the shapes of what `train_all` gives, for `checkpoint.load`."""
     params = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
     return {
         "losses": jax.ShapeDtypeStruct((2, len(SEEDS), len(steps)), np.float32),
         "stages": {str(step): [params for _ in SEEDS] for step in steps},
     }
-
-
-def train(name: str, config: ModelConfig, recipe: TrainConfig, data: Data) -> dict:
-    """Train all seeds, and return their parameters and their losses at each evaluation.
-
-    `stages` has a list of parameters, one for each seed, by step; `losses` has the axes training
-    or validation, seed, evaluation. A terminal or a notebook shows a progress line.
-    """
-    from tqdm import tqdm
-
-    hides_bar = False if "ipykernel" in sys.modules else None  # None: unless it is a terminal
-    stages = {}
-    losses = []
-    with tqdm(
-        total=recipe.steps, desc=f"training {name} ({len(SEEDS)} seeds)", unit="step",
-        leave=False, disable=hides_bar, file=sys.stderr, dynamic_ncols=True,
-    ) as bar:  # fmt: skip
-        states = [init_state(config, recipe, seed) for seed in SEEDS]
-        for reports in train_seeds(config, recipe, data.train_tokens, data.val_tokens, states):
-            for report in reports:
-                if report.failure:
-                    raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
-            first = reports[0]
-            bar.update(first.step - bar.n)
-            bar.set_postfix_str(f"loss {first.train_loss:.3f}")
-            if first.evaluation:
-                stages[str(first.step)] = [report.state.params for report in reports]
-                losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
-    losses = np.array(losses, np.float32).transpose(2, 1, 0)
-    return {"losses": np.ascontiguousarray(losses), "stages": stages}

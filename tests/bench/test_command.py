@@ -14,6 +14,7 @@ from minitx.cli.main import main
         (["sprnt"], "no preset"),
         (["--against", "nowhere"], "lacks train.py"),
         (["--corpus", "none.txt"], "none.txt"),
+        (["--growth", "--out", "/dev/null/figures"], "/dev/null/figures"),
     ],
 )
 def test_the_command_measures_what_is_asked_for(tmp_path, monkeypatch, capsys, flags, words):

@@ -11,7 +11,8 @@ from minitx.bench import machine
 from minitx.config import ModelConfig, TrainConfig
 from minitx.errors import InputError
 from minitx.objective import batch_loss
-from minitx.parameters import count_params
+from minitx.optimizer import muon
+from minitx.parameters import count_params, name_of
 from minitx.presets import PRESETS
 from minitx.step import initial_params
 
@@ -41,6 +42,26 @@ def test_flops_are_those_that_the_compiler_counts():
     gradient = jax.grad(lambda p, x, y: batch_loss(config, recipe, p, x, y, None))
     cost = jax.jit(gradient).lower(params, batch, batch).compile().cost_analysis()
     assert 1.0 < cost["flops"] / (3 * 64 * machine.flops_per_token(config)) < 1.15
+
+
+def test_muons_products_are_those_that_the_compiler_counts():
+    config = ModelConfig(width=96, depth=1, heads=3, kv_heads=1, mlp_width=160, context=6, vocab=7)
+    recipe = TrainConfig(batch=2, optimizer="muon")
+    params = jax.eval_shape(lambda: initial_params(config, 0))
+    weights = [leaf for name, leaf in with_names(params) if name.endswith("weight")]
+    optimizer = muon(momentum=0.9)
+    state = jax.eval_shape(optimizer.init, weights)
+    cost = jax.jit(optimizer.update).lower(weights, state).compile().cost_analysis()
+    adamw = dataclasses.replace(recipe, optimizer="adamw")
+    counted = machine.step_flops(config, recipe) - machine.step_flops(config, adamw)
+    assert 1.0 < cost["flops"] / counted < 1.1
+    assert machine.step_flops(config, adamw) == 12 * machine.flops_per_token(config)
+
+
+def with_names(tree):
+    """The leaves of a tree under their dotted paths."""
+    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return [(name_of(path), leaf) for path, leaf in leaves]
 
 
 def test_a_spread_is_median_least_and_most():

@@ -132,15 +132,15 @@ def untrained_zoo(tmp_path_factory):
     Each stage has other weights, and lessons measure short texts.
     """
 
-    def train(name, config, recipe, data):
-        steps = range(recipe.eval_every, recipe.steps + 1, recipe.eval_every)
-        stages = {}
-        for step in steps:
-            seeds = [1000 * step + seed for seed in zoo.SEEDS]
-            stages[str(step)] = [random_params(config, seed) for seed in seeds]
-        shape = (2, len(zoo.SEEDS), len(steps))
-        losses = np.random.default_rng(0).uniform(2, 4, shape)
-        return {"losses": losses.astype(np.float32), "stages": stages}
+    def train_all(tasks, seeds, jobs):
+        for task in tasks:
+            every = task.recipe.eval_every
+            stages = {}
+            for step in range(every, task.recipe.steps + 1, every):
+                stages[str(step)] = [random_params(task.config, 1000 * step + s) for s in seeds]
+            shape = (2, len(seeds), len(stages))
+            losses = np.random.default_rng(0).uniform(2, 4, shape)
+            yield task, {"losses": losses.astype(np.float32), "stages": stages}
 
     def short_sequences(tokens, context, limit=128):
         return sequences(tokens, context, min(limit, 128))
@@ -148,7 +148,7 @@ def untrained_zoo(tmp_path_factory):
     sequences = report.sequences
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINITX_CACHE", str(tmp_path_factory.mktemp("untrained-zoo")))
-        patch.setattr(zoo, "train", train)
+        patch.setattr(zoo, "train_all", train_all)
         patch.setattr(zoo, "initial_params", random_params)
         patch.setattr(zoo, "SEEDS", (0, 1))
         patch.setattr(report, "sequences", short_sequences)

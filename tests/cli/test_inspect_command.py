@@ -39,7 +39,7 @@ def test_inspect_json(inspected):
     found = json.loads(said.out)
     assert found.keys() >= {
         "tokens", "sequences", "layers", "untrained", "last_state", "scale", "displacement",
-        "findings",
+        "calibration", "findings",
     }  # fmt: skip
     assert found["layers"].keys() == found["untrained"].keys()
     assert found["layers"].keys() >= LAYERS and found["scale"].keys() >= SCALE
@@ -91,7 +91,7 @@ def cell_of(text: str):
 def test_inspect_writes_the_same_numbers_as_tables(inspected):
     folder, said = inspected
     found = json.loads(said.out)
-    for name in ("layers", "untrained", "last_state", "scale", "displacement"):
+    for name in ("layers", "untrained", "last_state", "scale", "displacement", "calibration"):
         table = f"dashboard-{name.replace('_', '-')}.csv"
         with open(folder / "figures" / table, newline="") as file:
             rows = list(csv.DictReader(file))
@@ -104,7 +104,7 @@ def test_inspect_writes_the_same_numbers_as_tables(inspected):
     }  # fmt: skip
     assert {p.name for p in (folder / "figures").iterdir()} == {
         "dashboard.png", "dashboard-layers.csv", "dashboard-untrained.csv", "dashboard-scale.csv",
-        "dashboard-last-state.csv", "dashboard-displacement.csv",
+        "dashboard-last-state.csv", "dashboard-displacement.csv", "dashboard-calibration.csv",
     }  # fmt: skip
 
 

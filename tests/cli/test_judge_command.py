@@ -116,6 +116,7 @@ def test_the_zoo_is_judged_without_other_texts():
         (["nothing"], ["nothing"]),
         (["run", "--claims", "A99"], ["A99"]),
         (["run", "--claims", "A1"], ["A1", "judge zoo"]),
+        (["run", "--claims", "C10"], ["C10", "about no model", "judge zoo"]),
         (["run", "--claims", ","], ["name some"]),
         (["run", "--windows", "1"], ["windows=1"]),
         (["run", "--windows", "5000"], ["5000 windows of 8", "--corpus"]),
@@ -134,13 +135,16 @@ def test_a_model_with_another_head_is_refused(run):
     refused("judge", run, names=["head=distance", "head=dot"])
 
 
-def test_a_file_that_is_something_else_is_named(run, cache):
+def test_a_file_of_verdicts_that_is_broken_is_named(run, cache):
     works("judge", run, "--windows", 3, "--claims", "B10")
     (path,) = (cache / "judged").glob("*.json")
-    path.write_text("[]")
-    refused("judge", run, "--windows", 3, names=[path.name, "delete it"], remarks=True)
-    refused("ledger", names=[path.name, "delete it"])
-    assert path.read_text() == "[]"
+    cut_off = path.read_text()[:200]
+    for content in ("[]", cut_off):
+        path.write_text(content)
+        names = [path.name, "delete it", "judge"]
+        refused("judge", run, "--windows", 3, names=names, remarks=True)
+        refused("ledger", names=names)
+        assert path.read_text() == content
 
 
 def test_an_unknown_claim_in_the_ledger():

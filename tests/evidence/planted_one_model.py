@@ -8,7 +8,8 @@ PLANTED = {
     },
     "A9": {
         "supported": [numbers := {"cosine": 0.95, "right_angle_growth": 0.92,
-                                  "right_angle_step": 0.92, "with_embedding": 0.6}],
+                                  "right_angle_step": 0.92, "with_embedding": 0.6,
+                                  "update_cosine": 0.2, "update_centred": 0.1}],
         "qualified": [numbers | {"right_angle_step": 0.94}, numbers | {"right_angle_growth": 0.94},
                       numbers | {"with_embedding": 0.4}],
         "refuted": [numbers | {"cosine": 0.9}],
@@ -19,7 +20,8 @@ PLANTED = {
         "refuted": [{"rank_with_layer": -0.1, "share_larger": 0.7}],
     },
     "A11": {
-        "supported": [numbers := {"least_cosine": 0.9, "growth_per_layer": 1.15,
+        "supported": [numbers := {"least_cosine": 0.9, "right_angle_growth": 0.87,
+                                  "right_angle_step": 0.88, "growth_per_layer": 1.15,
                                   "exponential": 0.99, "square_root": 0.9}],
         "qualified": [numbers | {"square_root": 0.999}, numbers | {"growth_per_layer": 1.01},
                       numbers | {"least_cosine": 0.8}],
@@ -36,19 +38,20 @@ PLANTED = {
         "refuted": [{"flips": 0.2, "flips_at_random": 0.1}],
     },
     "B2": {
-        "supported": [{"cosine": 0.95, "nearest": 0.4, "nearest_at_random": 0.3}],
-        "qualified": [{"cosine": 0.95, "nearest": 0.9, "nearest_at_random": 0.3},
-                      {"cosine": 0.8, "nearest": 0.4, "nearest_at_random": 0.3}],
-        "refuted": [{"cosine": 0.9, "nearest": 0.97, "nearest_at_random": 0.3}],
+        "supported": [numbers := {"cosine": 0.95, "nearest": 0.4, "cosine_at_random": 0.7,
+                                  "nearest_at_random": 0.3}],
+        "qualified": [numbers | {"nearest": 0.9}, numbers | {"cosine": 0.8},
+                      numbers | {"cosine_at_random": 0.84}],
+        "refuted": [numbers | {"cosine": 0.9, "nearest": 0.97}],
     },
     "B4": {
         "supported": [{"back": 1}], "qualified": [{"back": 0.7}], "refuted": [{"back": 0.1}],
     },
     "B10": {"by algebra": [{"error": 0}], "refuted": [{"error": 1e-9}]},
     "B11": {
-        "supported": [{"mean_peak": 1, "lowest_peak": 0.999}],
-        "qualified": [{"mean_peak": 0.97, "lowest_peak": 0.5}],
-        "refuted": [{"mean_peak": 0.01, "lowest_peak": 0}],
+        "by algebra": [{"mean_peak": 1, "lowest_peak": 0.999, "noise": 0}],
+        "qualified": [{"mean_peak": 0.97, "lowest_peak": 0.5, "noise": 0.1}],
+        "refuted": [{"mean_peak": 0.01, "lowest_peak": 0, "noise": 0.01}],
     },
     "B12": {
         "supported": [{"by_inverse": 0.8, "by_cosine": 0.7, "by_chance": 0.01}],

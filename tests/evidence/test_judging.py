@@ -78,7 +78,7 @@ def test_claims_are_chosen_by_id():
     known = ["A1", "A8", "A9"]
     assert judging.chosen_claims(None, known) == ["A8", "A9"]
     assert judging.chosen_claims(" a9,A8", known) == ["A9", "A8"]
-    for words, names in (("A99", "A99"), ("A1", "family"), (",", "name some")):
+    for words, names in (("A99", "A99"), ("A1", "judge zoo"), (",", "name some")):
         with pytest.raises(InputError, match=names):
             judging.chosen_claims(words, known)
 

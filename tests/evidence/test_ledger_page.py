@@ -52,3 +52,12 @@ def quoted(drawn: str) -> list[str]:
     """Return the figures as XML, which wants quotes around attributes."""
     parts = re.findall(r"<svg.*?(?=</svg>)", drawn)
     return [re.sub(r"=([^\s\">]+)", r'="\1"', part) for part in parts]
+
+
+def test_baselines_are_hollow_and_the_key_says_so():
+    numbers = {name: {"mean": 0.5} for name in ("flips", "flips_at_random", "error_at_angles")}
+    drawn = ledger_page.figures({"one 12345678": ROW | {"numbers": numbers}})
+    (svg,) = [ElementTree.fromstring(part + "</svg>") for part in quoted(drawn)]
+    kinds = [circle.get("class") for circle in svg.findall("circle")]
+    assert kinds == ["measured", "baseline", "measured"] and "○ a baseline" in drawn
+    assert "a baseline" not in ledger_page.figures({"one 12345678": ROW})

@@ -59,6 +59,8 @@ def test_growth_that_was_planted_is_found():
     assert found == pytest.approx({"rank_with_layer": 1, "share_larger": 1})
     found = EVIDENCE["A11"].measure(Planted(growing(1.5)), 0)
     assert found["least_cosine"] == pytest.approx(1)
+    assert found["right_angle_growth"] == pytest.approx(1 / 1.5)
+    assert found["right_angle_step"] == pytest.approx(1 / np.sqrt(1.25))
     assert found["growth_per_layer"] == pytest.approx(1.5)
     assert found["exponential"] == pytest.approx(1)
     assert found["square_root"] < 0.99
@@ -75,6 +77,14 @@ def test_steps_at_right_angles_match_both_baselines():
     assert found["cosine"] == pytest.approx(found["right_angle_growth"])
     assert found["cosine"] == pytest.approx(found["right_angle_step"])
     assert found["with_embedding"] == pytest.approx(1 / np.sqrt(6))
+    assert found["update_cosine"] == pytest.approx(0) == found["update_centred"]
+
+
+def test_an_update_along_what_all_states_share_has_a_cosine_of_its_own_but_not_centred():
+    x_TD = np.eye(4, 8) + np.eye(8)[7]  # a part of its own and a common one, of length 1 each
+    found = EVIDENCE["A9"].measure(Planted([x_TD + layer * np.eye(8)[7] for layer in range(3)]), 0)
+    assert found["update_cosine"] == pytest.approx(2 / np.sqrt(5))  # block 1 is left out
+    assert found["update_centred"] == pytest.approx(0)
 
 
 def test_the_accounts_of_the_squared_length_add_up():
@@ -138,9 +148,19 @@ def test_the_lens_of_a_model_whose_blocks_write_nothing_is_exact():
 
 
 def test_a_table_with_fewer_tokens_than_channels_has_an_exact_inverse():
-    assert numbers("B11")["lowest_peak"] == pytest.approx(1)
-    tall = numbers("B11", width=4, heads=2, head_width=2)
-    assert tall["mean_peak"] == pytest.approx(4 / 11)
+    assert numbers("B11") == pytest.approx({"mean_peak": 1, "lowest_peak": 1, "noise": 0}, abs=1e-5)
+
+
+def test_the_peaks_and_the_noise_of_a_tall_table_are_those_of_its_projection():
+    small = {"width": 4, "heads": 2, "head_width": 2}
+    table_VD = reading(**small).embedding_VD
+    projection_VV = table_VD @ np.linalg.pinv(table_VD)
+    peaks_V = np.diag(projection_VV)
+    others_VV = projection_VV - np.diag(peaks_V)
+    found = numbers("B11", **small)
+    assert found["mean_peak"] == pytest.approx(4 / 11) == peaks_V.mean()
+    assert found["lowest_peak"] == pytest.approx(peaks_V.min())
+    assert found["noise"] == pytest.approx(np.sqrt(np.sum(others_VV**2) / (11 * 10)))
 
 
 @pytest.mark.parametrize("lengths_differ", [True, False])
@@ -167,7 +187,7 @@ def test_equal_rows_make_all_rules_alike():
         / np.linalg.norm(seen.unembedding_VD, axis=1, keepdims=True),
     )  # fmt: skip
     found = EVIDENCE["B2"].measure(made, 0)
-    assert found == {"cosine": 1, "nearest": 1, "nearest_at_random": 1}
+    assert set(found.values()) == {1} and len(found) == 4
     assert EVIDENCE["B24"].measure(made, 0)["nearest_differs"] == 0
     alike = EVIDENCE["C8"].measure(made, 0)
     assert alike["right_by_dot"] == alike["right_by_nearest"]

@@ -186,6 +186,9 @@ def test_states_midway_are_at_home_where_they_were_put():
     assert halfway(3 * unembedded_WTD)[1] == pytest.approx(1)
     both = halfway(embedded_WTD + unembedded_WTD)
     assert min(both) > 0.1 and max(both) < 0.9
+    states[-1] = normal(W, T, D)  # at home nowhere
+    with pytest.raises(Untestable, match="no nearer to the rows of its unembedding"):
+        EVIDENCE["B35"].measure(reading, 1)
 
 
 def test_the_input_lens_finds_the_token_where_it_still_is():

@@ -3,11 +3,13 @@
 import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from minitx.evidence import inverses, zoo_judging
 from minitx.evidence.evidence import EVIDENCE
 from minitx.evidence.judging import apart
+from minitx.evidence.reading import read_held_out
 
 OF_KINGDOM = ("A1", "A3", "A4", "A5", "A6", "B14")
 
@@ -35,3 +37,16 @@ def test_training_makes_transpose_and_inverse_differ():
 
     untrained = [alike(model) for model in family.untrained]
     assert max(alike(model) for model in family.models) < 0.7 < min(untrained)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("id", ["B4", "B26", "B30"])
+def test_training_changes_the_numbers_of_claims_about_tables(id):
+    claim = EVIDENCE[id]
+    family = zoo_judging.family(claim.species[0])
+    rows = []
+    for models in (family.models, family.untrained):
+        found = [claim.measure(read_held_out(model, family)) for model in models]
+        numbers_EW = {name: np.array([[row[name]] for row in found]) for name in found[0]}
+        rows.append(zoo_judging.judge_seeds(claim, numbers_EW))
+    assert apart(*(row["numbers"] for row in rows)), rows

@@ -16,7 +16,7 @@ CLAIM = Evidence("X1", None, above_1, "nothing", "It is {size:.2f}.", of="famili
 
 
 def judged(*sizes):
-    return zoo_judging.judge_seeds(CLAIM, {"size": np.array(sizes)})
+    return zoo_judging.judge_seeds(CLAIM, {"size": np.array(sizes)[:, None]})
 
 
 def test_seeds_that_agree_give_a_verdict_with_an_interval():
@@ -48,9 +48,22 @@ def test_equal_seeds_leave_no_doubt():
 
 
 def test_drawn_means_vary_together_as_seeds_do():
-    together = {"size": np.array([1.0, 2.0, 4.0]), "other": np.array([-2.0, -4.0, -8.0])}
+    size_EW = np.array([[1.0, 1.5], [2.0, 2.5], [4.0, 5.0]])
+    together = {"size": size_EW, "other": -2 * size_EW}
     for numbers in zoo_judging.draw_means(together)[:50]:
         assert numbers["other"] == pytest.approx(-2 * numbers["size"])
+
+
+def test_windows_that_differ_widen_the_interval_of_equal_seeds():
+    of_windows = np.arange(20) / 2
+    row = zoo_judging.judge_seeds(CLAIM, {"size": np.tile(of_windows, (3, 1))})
+    error = of_windows.std() / np.sqrt(20)
+    number = row["numbers"]["size"]
+    assert number["mean"] == pytest.approx(4.75) and row["verdict"] == "supported"
+    assert number["low"] == pytest.approx(4.75 - 1.96 * error, abs=0.2 * error)
+    assert number["high"] == pytest.approx(4.75 + 1.96 * error, abs=0.2 * error)
+    near = zoo_judging.judge_seeds(CLAIM, {"size": np.tile(of_windows - 3.2, (3, 1))})
+    assert set(near["seeds"].values()) == {"supported"} and near["verdict"] == "undecided"
 
 
 def test_mathematics_needs_no_model():

@@ -1,5 +1,6 @@
 """The commands that compare models: `minitx ablate` trains a grid, `minitx compare` takes runs."""
 
+import contextlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Ablate:
     """Differences up to this count as equal: 0.02 (nats of loss), or growth=1.1 (a factor)."""
     out: Path | None = None
     """Folder of the grid, by default ablations/NAME; its finished cells are used."""
+    jobs: int | None = None
+    """Cells that are trained side by side, one in each worker process; None: one for each core."""
     plan: bool = False
     """Try two cells briefly, print all cells and the time that they will take, and keep nothing."""
     json: bool = False
@@ -74,10 +77,10 @@ class Ablate:
         name = Path(self.grid).stem if self.grid else "-".join(vary)
         out = self.out or Path("ablations") / name
         if self.plan:
-            forecast = plan(grid, data, self.seeds, out)
+            forecast = plan(grid, data, self.seeds, out, self.jobs)
             print_json(forecast) if self.json else show_plan(forecast)
             return
-        table = run_with_progress(grid, data, self.seeds, out)
+        table = run_with_progress(grid, data, self.seeds, out, self.jobs)
         save(table, out)
         print_json(table.json()) if self.json else print(table.summary())
         say(f"\nsaved in {out}: table.md (this page and the full tables), {FILES}")
@@ -130,7 +133,8 @@ def show_plan(forecast: dict) -> None:
     print(
         f"\n{len(forecast['cells'])} cells, {len(forecast['seeds'])} seeds each; {most}"
         f"{forecast['steps']} steps of one model are left: {most}about "
-        f"{duration(forecast['seconds'])}, estimated from a short trial"
+        f"{duration(forecast['seconds'])} with {forecast['jobs']} cells side by side, estimated "
+        "from a short trial"
     )
     if forecast["cool_downs"]:
         print(f"cool-downs for equal loss add {forecast['cool_downs']:.0%} to each model's steps")
@@ -138,8 +142,8 @@ def show_plan(forecast: dict) -> None:
         print("the most is needed if every cell has a second rate that is nearly as good")
 
 
-def run_with_progress(grid, data, seeds, out: Path):
-    """Run a grid with a live line: cell n of N, time left. After Ctrl-C, finished cells stay."""
+def run_with_progress(grid, data, seeds, out: Path, jobs: int | None = None):
+    """Run a grid with a live line: cells finished, time left. After Ctrl-C, finished cells stay."""
     from tqdm import tqdm
 
     from minitx.ablation import cells, folder, one_cell
@@ -149,39 +153,49 @@ def run_with_progress(grid, data, seeds, out: Path):
     seeds = cells.check_seeds(seeds)
     unfinished = folder.unfinished(planned, data, seeds, out)
     total = sum(one_cell.count_steps(cell, seeds) for cell in unfinished)
-    done = 0  # steps of the cells that were finished in this call
-    records = []
+    done_by_cell = {}  # steps of the cells that this call trains
+    finished = []
     started = time.monotonic()
+
+    def show(progress):
+        if not progress.was_finished:
+            done_by_cell[progress.number] = progress.done
+        done = sum(done_by_cell.values())
+        bar.update(done - bar.n)
+        if progress.record is None:
+            return
+        finished.append(progress)
+        bar.set_description_str(f"{len(finished)} of {len(planned)} cells")
+        left = ""
+        if 0 < done < total:
+            seconds = (time.monotonic() - started) * (total - done) / done
+            left = f"; about {duration(seconds)} left"
+        head = f"cell {progress.number} of {len(planned)}"
+        bar.write(f"{head}: {describe_cell(progress)}{left}", sys.stderr)
+
     if len(seeds) == 1:
         say("one seed: there will be no intervals, and any difference may be chance")
     style = {"unit": "step", "dynamic_ncols": True, "leave": False, "disable": None}
-    with interrupts() as interrupted, tqdm(total=total, **style) as bar:
+    with (
+        interrupts() as interrupted,
+        tqdm(total=total, **style) as bar,
+        contextlib.closing(cells.run_grid(grid, data, seeds, out, jobs)) as news,
+    ):
         try:
-            for progress in cells.run_grid(grid, data, seeds, out):
-                head = f"cell {progress.number} of {len(planned)}"
-                bar.set_description_str(head)
-                if progress.record is None:
-                    bar.update(done + progress.done - bar.n)
-                else:
-                    records.append(progress.record)
-                    if not progress.was_finished:
-                        done += progress.steps
-                    bar.update(done - bar.n)
-                    left = ""
-                    if 0 < done < total:
-                        seconds = (time.monotonic() - started) * (total - done) / done
-                        left = f"; about {duration(seconds)} left"
-                    bar.write(f"{head}: {describe_cell(progress)}{left}", sys.stderr)
+            for progress in news:
+                if progress is not None:
+                    show(progress)
                 if interrupted:
                     raise KeyboardInterrupt
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InputError) as stop:
             bar.close()
-            say(
-                f"stopped; {len(records)} of {len(planned)} cells are finished and stay in {out}: "
-                "run the same command again to continue"
-            )
+            kept = f"{len(finished)} of {len(planned)} cells are finished and stay in {out}"
+            if isinstance(stop, KeyboardInterrupt):
+                say(f"stopped; {kept}: run the same command again to continue")
+            elif done_by_cell:  # an error that came before any training says all itself
+                say(f"stopped; {kept}")
             raise
-    return cells.table_of(grid, records, data, out)
+    return cells.table_of(grid, finished, data, out)
 
 
 def describe_cell(progress) -> str:

@@ -59,9 +59,9 @@ class Inspect:
         from minitx.runs import inspection
 
         loaded = loader.load(name, self.best, self.dtype)
-        tokens_BT = self.tokens(loaded)
+        tokens_BT, truth_BTV = self.tokens(loaded)
         seed = loaded.recipe.seed if loaded.recipe else 0
-        found = report.inspect(loaded.model, tokens_BT, seed, self.untrained)
+        found = report.inspect(loaded.model, tokens_BT, seed, self.untrained, truth_BTV)
         if not self.json:
             print(report.text(found, loaded.config))
         folder, figures = self.places(loaded)
@@ -93,7 +93,11 @@ class Inspect:
         say(f"\nfigure: {path}")
 
     def tokens(self, loaded):
-        """Return the tokens_BT to measure a model on, and say what they are."""
+        """Return the tokens_BT to measure a model on, and say what they are.
+
+        With them comes the true distribution of the token after each one, truth_BTV; it is None
+        unless the text was generated.
+        """
         import numpy as np
 
         from minitx import report
@@ -104,6 +108,7 @@ class Inspect:
         tokenizer = loader.tokenizer_of(loaded)
         context = loaded.config.context
         is_foreign = loaded.data is None
+        truth_BTV = None
         if self.prompt is not None:
             source = "the prompt"
             ids = np.concatenate([bos_T, tokenizer.encode(self.prompt)])
@@ -122,10 +127,15 @@ class Inspect:
             text_BT = report.sequences(passage.tokens, context - len(bos_T), limit)
             bos_BT = np.tile(bos_T, (len(text_BT), 1))
             tokens_BT = np.concatenate([bos_BT, text_BT], axis=1)
+            is_known = not is_foreign and not len(bos_T)
+            truth_TV = run.true_probs(loaded, self.corpus) if is_known else None
+            if truth_TV is not None:
+                index_BT = report.sequences(np.arange(len(truth_TV)), context, limit)
+                truth_BTV = truth_TV[index_BT]
         count, length = tokens_BT.shape
         first = ""
         if is_foreign:
             bos = "BOS" if self.bos else "no BOS"
             first = f"; {bos}, the first token is {tokenizer.decode(tokens_BT[0, :1])!r}"
         say(f"{loaded.name}: measuring {count} x {length} tokens of {source}{first}")
-        return tokens_BT
+        return tokens_BT, truth_BTV

@@ -28,9 +28,15 @@ class Lesson:
     """Begin at the beginning, not where you left."""
     notebook: bool = False
     """Write the lesson as a Jupyter notebook into the current folder instead."""
+    jobs: int | None = None
+    """For all lessons: models of the zoo that are trained side by side, one in each worker process;
+    None: one for each core."""
 
     def run(self) -> None:
         from minitx.classroom import lessons
+        from minitx.devices.workers import check_jobs
+
+        check_jobs(self.jobs)
 
         if self.name is None:
             for name in lessons.paths():
@@ -43,6 +49,11 @@ class Lesson:
             names = list(lessons.paths())
         else:
             raise InputError("lesson all runs without waiting for you: add --yes")
+        if self.name == "all" and not self.notebook:
+            from minitx.runs import zoo
+
+            for _ in zoo.build(jobs=self.jobs):
+                pass  # the lessons find the models in the cache
         for name in names:
             if self.notebook:
                 self.write_notebook(name)
@@ -84,6 +95,9 @@ class Zoo:
 
     action: tyro.conf.Positional[Literal["list", "build"]] = "list"
     """list; build trains the models that are not in the cache yet."""
+    jobs: int | None = None
+    """Species that are trained side by side, one in each worker process; None: one for each
+    core."""
 
     def run(self) -> None:
         from minitx.runs import zoo
@@ -93,10 +107,9 @@ class Zoo:
                 print(f"{name:22} {species.about}")
             return
         started = time.perf_counter()
-        for name in zoo.ZOO:
-            clock = time.perf_counter()
+        for name in zoo.build(jobs=self.jobs):
             family = zoo.load(name)
-            seconds = time.perf_counter() - clock
+            seconds = time.perf_counter() - started
             losses = ", ".join(f"{loss:.3f}" for loss in family.val_losses[:, -1])
             print(f"{family.hash:32} validation loss {losses}   {seconds:5.1f} s", flush=True)
         say(f"all in {time.perf_counter() - started:.0f} s")
