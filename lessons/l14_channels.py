@@ -9,12 +9,11 @@
 # embedding presets their levels, and each layer is a filter: it turns some channels up and others
 # down, as an equaliser does."
 #
-# The article that proposes this stops before it says what a layer's filter is. So we test what the
-# word means in sound: a filter multiplies each channel by a factor of its own.
+# The article that proposes this stops before it says what the filter of a layer is. So we test what
+# the word means in sound: a filter multiplies each channel by a factor of its own.
 #
 # Claims: the map serves for embeddings at rest, but not for what layers do (A2). Travel is the
-# wrong picture of inference (A15). The better one: dimensions are channels, and layers are filters
-# (A16).
+# wrong picture of inference (A15). Better: dimensions are channels, and layers are filters (A16).
 #
 # ## Predict
 #
@@ -39,55 +38,55 @@ from minitx.runs import zoo
 same = ["stay the same", "change a little", "fall apart"]
 predict("L14.a", "We put the 96 channels into a random order: in both tables, and in all weights "
         "that read or write the state. The predictions", same)
-share = predict("L14.b", "We fit a factor for each channel, to predict a block's update from the "
-                "state. Which share of the update does that explain on other text? (0 is no more "
-                "than the mean update explains, 1 is all.)", low=0, high=1)
+share = predict("L14.b", "We predict a block's update from the state, with one factor for each "
+                "channel. Which share of the update does that explain on other text? (0: no more "
+                "than the mean update explains. 1: all.)", low=0, high=1)
 ways = ["explain much less", "explain about as much", "explain much more"]
 predict("L14.c", "We do the same with 96 random directions in place of the channels. They", ways)
 
 # %% [markdown]
 # ## Touch it: a spectrum
 #
-# On the left are the 96 bars of one state, as the model has them. On the right is the same state in
-# a model whose channels we put into another order, in all its weights. Write another text or block.
-# Write "sorted" in place of "shuffled", and you get a smooth spectrum.
+# Here are the 96 numbers of one state as bars, from the same model three times. First its channels
+# are as training left them. Then we put them into another order, in all weights: a random one, and
+# one from the lowest bar to the highest.
 
-# %% folded Draw a state, and the same with its channels in another order
+# %% folded Draw one state, with its channels in three orders
 fables = zoo.load("fables")  # one model, trained from three seeds
 D = fables.config.width
 text_BT = held_out(fables, 2048)  # text that the model has not seen
 
-def spectrum(text, block, order):
-    """Draw both states, and return how far the logits moved."""
-    model, words = fables.models[0], fables.data.tokenizer
-    tokens_1T = np.array([words.encode(text)])
+def spectrum(text, block):
+    """Draw the state at the end of a text, and return how far reordering moved a logit."""
+    model, tokenizer = fables.models[0], fables.data.tokenizer
+    tokens_1T = np.array([tokenizer.encode(text)])
     x_D = trace(model, tokens_1T).states_LBTD[block, 0, -1]
-    orders = {"shuffled": np.random.default_rng(0).permutation(D), "sorted": np.argsort(x_D)}
-    other = in_other_axes(model, np.eye(D)[:, orders[order]])  # the same model, reordered
-    picture = Picture("l14_spectrum", f"The state after block {block} of {text!r}", panels=2)
-    traces = [trace(m, tokens_1T) for m in (model, other)]
-    for panel, seen in enumerate(traces):
-        title = ("channels as trained", f"channels {order}")[panel]
+    shuffled_D = np.random.default_rng(0).permutation(D)
+    orders = {"as trained": np.arange(D), "shuffled": shuffled_D, "sorted": np.argsort(x_D)}
+    picture = Picture("l14_spectrum", f"The state after block {block} of {text!r}", panels=3)
+    logits = []
+    for panel, (title, order_D) in enumerate(orders.items()):
+        seen = trace(in_other_axes(model, np.eye(D)[:, order_D]), tokens_1T)
+        logits.append(seen.logits_BTV[0, -1])
+        p_V = softmax(logits[-1])
+        best = [f"{tokenizer.tokens[v]!r} {p_V[v]:.4f}" for v in np.argsort(p_V)[:-4:-1]]
+        print(f"channels {title}: what comes next? {', '.join(best)}")
         picture.axes[panel].bar(np.arange(D), seen.states_LBTD[block, 0, -1], color="#0072B2")
-        picture.dress(panel, title, "channel", "level")
-        p_V = softmax(seen.logits_BTV[0, -1])
-        best = [f"{words.tokens[v]!r} {p_V[v]:.4f}" for v in np.argsort(p_V)[:-4:-1]]
-        print(f"{title}: what comes next? {', '.join(best)}")
+        picture.dress(panel, f"channels {title}", "channel", "level")
     picture.save()
-    return np.abs(traces[1].logits_BTV - traces[0].logits_BTV).max()
+    return np.ptp(logits, axis=0).max()
 
-# %%
-moved = spectrum("The fox ", block=3, order="shuffled")
-reveal("L14.a", same[0] if moved < 0.01 else same[1], "two other spectra are the same model. "
-       f"The largest change of a logit is {moved:.0e}, which is rounding.")
+moved = spectrum("The fox ", block=3)
+reveal("L14.a", same[0] if moved < 0.01 else same[1], "three different spectra belong to the same "
+       f"model. The largest change of a logit is {moved:.0e}, which is rounding.")
 
 # %% [markdown]
-# So there is no low or high channel, and no channel has neighbours: **the order of channels means
+# So no channel is low or high, and no channel has neighbours: **the order of channels means
 # nothing**. Why?
 #
 # ## Worked example: order and angle cancel
 #
-# All that reads a state takes dot products with it: the state [1, 2], read with the weights [4, 1],
+# All that reads a state takes dot products with it. The state [1, 2], read with the weights [4, 1],
 # gives 1·4 + 2·1 = 6. Exchange the two channels in both: 2·1 + 1·4 = 6. We can even turn both. A
 # *rotation* keeps all lengths and angles, and so all dot products. But it mixes the channels.
 
@@ -98,9 +97,10 @@ turn = np.array([[0.6, -0.8], [0.8, 0.6]])  # its rows have length 1 and stand a
 print("turned:", x @ turn, "read with", w @ turn, "gives", round((x @ turn) @ (w @ turn), 9))
 
 # %% [markdown]
-# A whole model survives a rotation if nothing in it knows the channels. LayerNorm does, by its mean
-# and its gain. *RMSNorm* divides by the root of the mean square. Without a gain, that depends on
-# the length only. So take such a model (untrained, since this is algebra) and turn all its states.
+# So can we rotate the states of a whole model? LayerNorm is in the way: its mean and its gain know
+# the channels. *RMSNorm* only divides by the root of the mean square, and so by a number that
+# depends on the length alone. We take an untrained model with RMSNorms without gains, and rotate
+# all that reads or writes its states.
 
 # %%
 bare = dataclasses.replace(fables.config, norm="rmsnorm", norm_gain=False, init_std=0.1)
@@ -112,27 +112,27 @@ print(f"logits reach {before.max():.1f}; turning moves them by {abs(after - befo
 # %% [markdown]
 # ## Run it: are the channels special?
 #
-# One question is left: does each channel have a factor of its own? We fit four accounts of each
-# block's update to one half of a text, and test them on the other half. They are: a factor for each
-# channel; the same in axes that were turned at random (the **baseline**: if it does as well,
-# channels are nothing special); the mean update of the present token; and a matrix, which mixes all
-# channels. A share of 0.3 means that squared errors sum to 0.7 of the squared updates, less means.
+# Is each block an equaliser, with a factor for each channel? We fit these factors to one half of a
+# text and test them on the other half. The **baseline** does the same in axes that were turned at
+# random: if it does as well, the channels are nothing special. Two rivals help to judge the share.
+# One predicts the mean update of the present token, whatever the state is. The other is a matrix,
+# which mixes all channels.
 
-# %% folded Two more accounts of an update, fitted to one half and tested on the other
+# %%
 half = text_BT[:, 1:].size // 2
+
+def by_factors(x_ZD, u_ZD):  # from states x and updates u, less their means
+    factor_D = factors(x_ZD[:half], u_ZD[:half])  # fitted to one half
+    return explained(u_ZD[half:], factor_D * x_ZD[half:])  # tested on the other
+
+# %% folded The same for the baseline and the rivals, and a figure with your prediction
 token_Z = text_BT[:, 1:].ravel()
 
 def by_token(u_ZD):  # the mean update that the present token got in the first half
     return explained(u_ZD[half:], of_tokens(token_Z[:half], u_ZD[:half], token_Z[half:]))
 
-def by_linear_map(x_ZD, u_ZD):  # each channel of u depends on all channels of x
+def by_matrix(x_ZD, u_ZD):  # each channel of u depends on all channels of x
     return explained(u_ZD[half:], x_ZD[half:] @ ridge(x_ZD[:half], u_ZD[:half]))
-
-# %%
-def by_factors(x_ZD, u_ZD):
-    """What a factor for each channel explains of the updates u."""
-    factor_D = factors(x_ZD[:half], u_ZD[:half])  # fitted to one half
-    return explained(u_ZD[half:], factor_D * x_ZD[half:])  # tested on the other
 
 def by_block(model):
     """Four accounts: a row of shares for each, a column for each block."""
@@ -142,18 +142,13 @@ def by_block(model):
     return [[by_factors(x, u) for x, u in pairs],
             [by_factors(x @ turn_DD, u @ turn_DD) for x, u in pairs],
             [by_token(u) for x, u in pairs],
-            [by_linear_map(x, u) for x, u in pairs]]
+            [by_matrix(x, u) for x, u in pairs]]
 
-channels, turned, token, linear = over_seeds(by_block, fables.models).swapaxes(0, 1)
-
-# %%
+channels, turned, token, matrix = over_seeds(by_block, fables.models).swapaxes(0, 1)
 draw("l14_channels", "What explains a block's update?", np.arange(1, fables.config.depth + 1),
-     {"any linear map of the state": linear, "a factor for each channel": channels,
-      "the present token": token},
+     {"a matrix": matrix, "a factor for each channel": channels, "the present token": token},
      {"a factor for each random axis": turned},
      labels=("block", "share of the update that is explained"), guess=(share, 3), ylim=(0, 1))
-print(f"means over blocks: channels {channels.mean():.3f}, random axes {turned.mean():.3f}, "
-      f"token {token.mean():.3f}, linear map {linear.mean():.3f}")
 reveal("L14.b", float(channels.mean()), "as a mean over blocks. Most of what a block adds to a "
        "channel comes from other channels, and from other tokens.")
 gain = channels.mean() - turned.mean()
@@ -161,9 +156,9 @@ reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
        f"the channels are ahead by {gain:.3f}.")
 
 # %% [markdown]
-# The equaliser explains something, but random axes do nearly as well. The small gap between the two
-# grows in later blocks. Two things in our model do treat channels one by one: the gains of its
-# LayerNorms, and Adam, which trained its tables.
+# The equaliser explains something, but random axes do nearly as well. A matrix explains far more.
+# The small gap between channels and random axes grows in later blocks. Two things in our model do
+# treat channels one by one: the gains of its LayerNorms, and Adam, which trained its tables.
 #
 # ## Your turn
 #
@@ -175,17 +170,19 @@ reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
 # %% exercise L14.e1
 @check("L14.e1")
 def network_in_order(e_VD, in_DF, out_FD, u_VD, order_D):
-    """Return the four arrays of the same network, with its channels in another order.
+    """Return the four arrays of the same network, its channels in another order.
 
-    It reads token t as x = e_VD[t], adds np.maximum(x @ in_DF, 0) @ out_FD, and has the logits
-    x @ u_VD.T. Channel i of the new network is channel order_D[i] of the old one.
+    It reads token t as x = e_VD[t], adds np.maximum(x @ in_DF, 0) @ out_FD, and has
+    the logits x @ u_VD.T. Channel i of the new network is channel order_D[i] of the
+    old one.
     """
     ...
 
 # %% exercise L14.e2
 @check("L14.e2")
 def equaliser(x_ZD, u_ZD):
-    """Return factor_D: for each channel, the factor f with the least sum of (u - f x)**2.
+    """Return factor_D: for each channel, the factor f with the least sum of
+    (u - f x)**2.
 
     A channel with x = [1, 2] and u = [3, 6] gets 3. With u = [5, 0] it gets 1.
     """
@@ -196,8 +193,8 @@ def equaliser(x_ZD, u_ZD):
 def true_channels():
     """Return x_Z2 and u_Z2, states and updates with two channels.
 
-    A factor for each channel explains at least 0.99 of u. After the axes were turned by 45 degrees,
-    factors explain less than 0.01.
+    A factor for each channel explains at least 0.99 of u. After the axes were turned
+    by 45 degrees, factors explain less than 0.01.
     """
     ...
 
@@ -208,8 +205,8 @@ def true_channels():
 # treats each channel by itself. The gain of a LayerNorm is an equaliser, the same one for all
 # tokens. The hidden layer of an MLP has true channels: its nonlinearity takes each number alone.
 #
-# And the map? A token is a place on it. In our small model the token alone explains half of an
-# update, more than the equaliser. Travel is not all wrong either: see how straight the paths are.
+# And the map of places? A token is a place on it. In our small model, the token alone explains half
+# of an update: more than the equaliser does.
 
 # %% quiet
 quiz("L14")
@@ -217,8 +214,9 @@ quiz("L14")
 # %% [markdown]
 # ## Verdicts
 #
-# *Principal axes* are the directions along which states differ most. A *map of rank one* reads one
-# number and writes in one direction. *Excess kurtosis* is large if a few channels are giants.
+# In them, a *linear map* is a matrix. *Principal axes* are the directions along which states differ
+# most. A *map of rank one* is a matrix that reads one number and writes in one direction. *Excess
+# kurtosis* is large if a few channels are much larger than all others.
 
 # %% quiet
 judge("A2", "A15", "A16")
@@ -226,8 +224,8 @@ judge("A2", "A15", "A16")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has what our model lacks: a few giant channels (see the excess kurtosis), so its axes are
-# special. Still, factors explain little. Its paths are hardly straighter than a random walk.
+# SmolLM2 has what our model lacks: a few channels that are much larger than all others. So its axes
+# are special. Still, factors explain little. Its paths are hardly straighter than a random walk.
 
 # %% quiet
 judge_real_model("A2", "A15", "A16")

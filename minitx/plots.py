@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -39,6 +40,15 @@ def png(figure: Figure) -> bytes:
     picture = io.BytesIO()
     figure.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """Return the figure as SVG, without a background, the same bytes whenever it is drawn."""
+    drawing = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "minitx"}):
+        nameless = {"Date": None, "Creator": None}
+        figure.savefig(drawing, format="svg", transparent=True, metadata=nameless)
+    return drawing.getvalue()
 
 
 def save(figure: Figure, path: Path, *, rows: Iterable[Iterable[Any]] | None = None) -> None:

@@ -31,7 +31,7 @@ hypothesis.settings.load_profile("minitx")
 LONGEST = (
     "test_model.py", "test_cells.py", "test_processes.py", "test_step.py", "test_train.py",
     "test_page.py", "test_devices.py", "test_smollm2.py", "test_all_lessons.py",
-    "test_trained_lessons.py",
+    "test_trained_lessons.py", "test_reading.py",
     "test_training.py",
     "test_report.py", "test_sample.py", "test_explain.py", "test_zoo.py",
 )  # fmt: skip
@@ -47,13 +47,15 @@ def pytest_configure(config):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say in one line that the tests of the page were skipped, and how to run them."""
+    """Say in one line that tests in a browser were skipped, and how to run them."""
     skipped = [
-        report for report in terminalreporter.stats.get("skipped", []) if "page/" in report.nodeid
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if "page/" in report.nodeid or "book/" in report.nodeid
     ]
     if skipped:
         terminalreporter.write_line(
-            f"{len(skipped)} tests of the page need a Chromium and were skipped: README.md, "
+            f"{len(skipped)} tests in a browser need a Chromium and were skipped: README.md, "
             "'Two commands', says how to get one"
         )
 
@@ -77,3 +79,34 @@ def _programs_are_let_go():
     yield
     if "jax" in sys.modules:
         sys.modules["jax"].clear_caches()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium. Without one, tests are skipped, or fail if MINITX_NEEDS_BROWSER is set."""
+    from minitx.errors import InputError
+    from minitx.page import browser as browsers
+
+    try:
+        with browsers.chromium() as chromium:
+            yield chromium
+    except InputError as error:
+        if os.environ.get("MINITX_NEEDS_BROWSER"):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def tab(browser):
+    """A page of the browser that fails the test if a script fails or anything is requested."""
+    context = browser.new_context(viewport={"width": 1200, "height": 800})
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("request", lambda request: problems.append(request.url))
+    page.problems = problems
+    yield page
+    context.close()
+    own = [p for p in problems if not p.startswith(("file:", "data:"))]
+    assert not own, own

@@ -52,6 +52,7 @@ def imported(path: Path) -> list[str]:
                 "ablation.panels",
                 "ablation.verdict_panels",
                 "bench.growth_figure",
+                "book.pictures",
                 "classroom.diagrams",
                 "classroom.figures",
                 "plots",
@@ -62,6 +63,7 @@ def imported(path: Path) -> list[str]:
             {
                 "cli.arguments",
                 "cli.commands.bench",
+                "cli.commands.book",
                 "cli.commands.claim",
                 "cli.commands.data",
                 "cli.commands.experiments",
@@ -80,6 +82,8 @@ def imported(path: Path) -> list[str]:
             {"cli.commands.experiments", "text.corpus", "cli.terminal", "runs.zoo_training"},
         ),
         ("rich", {"classroom.walk"}),
+        ("markdown_it", {"book.prose"}),
+        ("pygments", {"book.prose"}),
         ("jupytext", {"classroom.notebook"}),
         ("IPython", {"classroom.figures", "classroom.panels"}),
         ("scipy", {"ablation.effects", "evidence.token_sizes", "measure"}),
@@ -290,6 +294,7 @@ def test_every_package_that_is_imported_is_declared():
         *extras["browser"],
     ]
     declared = {re.match(r"[\w-]+", line)[0].lower() for line in lines}
+    declared.add("markdown_it")  # the package is called markdown-it-py
     declared.add("IPython")  # imported in a notebook only, which runs in it
     declared |= {"accelerate", "torch", "transformers"}  # of the comparison, which says so itself
     for path in MODULES:

@@ -108,6 +108,10 @@ EXERCISES = {
             "this divides by the length: see how RMSNorm divides":
                 lambda p, w: p @ w / np.linalg.norm(p.sum(axis=0)),
         },
+        conclusion=(
+            "With a divisor for each part, the terms would not add up to the logit. The norm "
+            "divides the sum of the parts, so it has one divisor for all of them."
+        ),
     ),
     "L13.e3": Exercise(
         misleading_plane,

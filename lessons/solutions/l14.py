@@ -112,6 +112,7 @@ EXERCISES = {
             "a quotient of sums: positive and negative tokens cancel in it":
                 lambda x, u: u.sum(axis=0) / x.sum(axis=0),
         },
+        conclusion="If every update were -0.3 times its state, every factor would be -0.3.",
     ),
     "L14.e3": Exercise(
         true_channels,

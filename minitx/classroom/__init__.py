@@ -9,6 +9,8 @@ Where to read first: `questions.py` (predict, reveal, quiz, write), `exercises.p
 `verdicts.py` (claims), `ending.py`. These keep what they learn in `answers.py`. A claim of the
 learner's own goes through `own_claims.py` (its file), `own_evidence.py` (what the file says) and
 `own_judging.py`.
+While a book is made, what is shown is handed to it (`learner.collected`), and a prediction is a
+number that a reader has yet to make (`awaited.py`).
 `lessons.py` takes the files of lessons apart; `walk.py` goes through one in the terminal, and
 `notebook.py` turns one into a Jupyter notebook.
 """

@@ -2,7 +2,7 @@
 
 from minitx.classroom import lessons, own_claims
 from minitx.classroom.answers import recall, remember
-from minitx.classroom.learner import tell
+from minitx.classroom.learner import collected, tell
 from minitx.classroom.questions import quiz_of
 from minitx.evidence.claims import known_claims
 
@@ -17,6 +17,8 @@ def finish(lesson: str) -> None:
 
     What was learned stands above it in the lesson itself, under "In short".
     """
+    if collected("end", lesson=lesson):
+        return
     remember(lesson, {"done": True})
     answers = recall(lesson)
     exercises = lessons.exercise_ids(lesson)

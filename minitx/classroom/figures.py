@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from minitx import plots
 from minitx.classroom.answers import attempt, folder
-from minitx.classroom.learner import in_notebook, session
+from minitx.classroom.awaited import Awaited
+from minitx.classroom.learner import collected, in_notebook, session
 from minitx.plots import CHANCE, COLOURS, MAIN, NULL, OTHER, SMALL, THIRD, UNTRAINED
 
 FOURTH = {"color": "#E69F00", "linestyle": "-.", "marker": "v", "linewidth": 1.5}
@@ -43,6 +44,7 @@ class Picture:
         self.curves = [0] * panels  # drawn so far in a style of STYLES
         self.baselines = [0] * panels  # drawn so far
         self.guesses: list[tuple[Axes, str, float]] = []  # panel, axis, value
+        self.awaited: list[tuple[Axes, str, float | None, Awaited]] = []  # panel, axis, x, value
 
     def line(self, panel: int, x, y, label: str, style: dict | None = None) -> None:
         """Draw a curve over x: the mean of y, in a band from its lowest to its highest seed."""
@@ -106,12 +108,15 @@ class Picture:
         self._record(panel, f"baseline: {label}", [""], [y], [y], [y])
 
     def guess(
-        self, panel: int, value: float | None, axis: str = "y", words: str = "", at=None
+        self, panel: int, value: float | Awaited | None, axis: str = "y", words: str = "", at=None
     ) -> None:
         """Draw the learner's prediction, if there is one: a star at x = `at`, or a dotted line."""
         if value is None:
             return
         ax = self.axes[panel]
+        if isinstance(value, Awaited):
+            self.awaited.append((ax, axis, at, value))
+            return
         about = f", {words}" if words else ""
         style = {"color": PREDICTION, "label": f"your prediction{about}: {value:g}", "zorder": 6}
         if at is None:
@@ -148,6 +153,8 @@ class Picture:
             _bring_into_view(ax, axis, value)
         for ax in self.axes:
             _add_legend(ax)
+        if collected("figure", picture=self):
+            return
         path = folder() / "figures" / f"{self.name}.png"
         rows = [("panel", "series", "x", "mean", "low", "high"), *self.rows]
         if attempt(plots.save, self.figure, path, rows=rows):

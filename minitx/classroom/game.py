@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minitx.classroom.learner import tell
+from minitx.classroom.learner import collected, tell
 from minitx.classroom.questions import predict
 from minitx.compiled import trace
 from minitx.runs.zoo import Family
@@ -34,7 +34,11 @@ def guess_next(id: str, family: Family, places: Sequence[int]) -> None:
         best = int(np.argmax(logits_V))
         points["the model"] += best == right
         points["you"] += guess is not None and choices[guess] == right
-        tell(f"It was {tokens[right]!r}. The model says {tokens[best]!r}.", "  ")
+        says = f"The model says {tokens[best]!r}."
+        if not collected("truth", id=f"{id}{number}", truth=repr(tokens[right]), because=says):
+            tell(f"It was {tokens[right]!r}. {says}", "  ")
+    if collected("words", text=f"Right: the model, {points['the model']} of {len(places)}."):
+        return
     tell(f"Right: you {points['you']}, the model {points['the model']} of {len(places)}.")
 
 

@@ -3,8 +3,10 @@
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 WIDEST = 92  # columns of text; longer lines are hard to read
 NARROWEST = 40
@@ -26,6 +28,8 @@ class Session:
     """The figures that were saved, in order."""
     unwritten: dict[str, dict] = field(default_factory=dict)
     """Answers that could not be written to disk, by the name of their file."""
+    collect: Callable[[str, dict[str, Any]], None] | None = None
+    """What takes everything that would be shown, with its kind: a book that is being made."""
     warned: bool = False
     """Whether the learner was told that answers cannot be written."""
 
@@ -33,8 +37,18 @@ class Session:
 session = Session()
 
 
+def collected(kind: str, **facts: Any) -> bool:
+    """Hand over what is to be shown, if a book collects it; return whether one does."""
+    if session.collect is None:
+        return False
+    session.collect(kind, facts)
+    return True
+
+
 def tell(text: str, indent: str = "") -> None:
     """Print text, wrapped to the terminal's width; no word is broken."""
+    if collected("words", text=text):
+        return
     columns = shutil.get_terminal_size((WIDEST, 24)).columns
     lines = textwrap.fill(
         text,

@@ -3,7 +3,7 @@
 import html
 from pathlib import Path
 
-from minitx.classroom.learner import in_notebook, session
+from minitx.classroom.learner import collected, in_notebook, session
 from minitx.errors import InputError, suggest
 from minitx.page import browser, writer
 from minitx.runs import zoo
@@ -22,6 +22,8 @@ def panel(name: str, family: str = "fables", **view: str | float) -> None:
     """
     if name not in writer.PANELS:
         raise InputError(f"the page has no panel {name!r}{suggest(name, writer.PANELS)}")
+    if collected("panel", name=name, family=family, view=view):
+        return
     models = zoo.load(family)
     run = as_run(models)
     if in_notebook():

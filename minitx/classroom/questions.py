@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from minitx.classroom.answers import recall, remember
-from minitx.classroom.learner import ask, session, tell
+from minitx.classroom.awaited import Awaited
+from minitx.classroom.learner import ask, collected, session, tell
 from minitx.classroom.lessons import from_solutions, lesson_of
 from minitx.errors import InputError, suggest
 
@@ -38,14 +39,19 @@ def predict(
     low: float = -math.inf,
     high: float = math.inf,
     unit: str = "",
-) -> float | int | None:
+) -> float | int | Awaited | None:
     """Ask for a number from low to high, or for one of the choices.
 
     Returns the number, the index of the choice, or None if the question was skipped. A prediction
-    is made once: when the lesson runs again, it is shown, and the question is not asked.
+    is made once: when the lesson runs again, it is shown, and the question is not asked. While a
+    book is made, a number is `Awaited`.
     """
     lesson = lesson_of(id)
     session.choices[id] = tuple(choices)
+    if collected(
+        "prediction", id=id, question=question, choices=choices, low=low, high=high, unit=unit
+    ):
+        return None if choices else Awaited(id)
     _pose("PREDICT", question, choices)
     earlier = recall(lesson).get(id, SKIPPED)
     if earlier in choices or (not choices and isinstance(earlier, (int, float))):
@@ -67,6 +73,8 @@ def write(id: str, question: str) -> None:
     new lines take their place.
     """
     lesson = lesson_of(id)
+    if collected("writing", id=id, question=question):
+        return
     _pose("WRITE", question, ())
     for line in str(recall(lesson).get(id, "")).splitlines():
         print(f"  you wrote: {line}")
@@ -85,6 +93,8 @@ def reveal(id: str, truth: float | str, because: str) -> None:
     choices = session.choices.get(id, ())
     if choices and truth not in choices:
         raise InputError(f"{id}: {truth!r} is not one of its choices: {', '.join(choices)}")
+    if collected("truth", id=id, truth=truth, because=because):
+        return
     said = recall(lesson_of(id)).get(id, SKIPPED)
     value = in_words(truth)
     if said == SKIPPED:
@@ -111,6 +121,8 @@ def quiz(lesson: str) -> None:
 
     A skipped question stays open: its answer is not told.
     """
+    if collected("quiz", lesson=lesson):
+        return
     for id, question in quiz_of(lesson).items():
         _pose("QUIZ", question.words, question.choices)
         chosen = _ask_choice("your answer", question.choices)

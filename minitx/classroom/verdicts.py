@@ -1,6 +1,6 @@
 """The end of a lesson's argument: its claims, judged on this machine's models and on a real one."""
 
-from minitx.classroom.learner import tell
+from minitx.classroom.learner import collected, tell
 from minitx.errors import InputError, suggest
 from minitx.evidence.claims import claims_in_words
 from minitx.runs.run import Run
@@ -63,6 +63,8 @@ def show_ledger() -> None:
     from minitx.evidence import zoo_judging
     from minitx.evidence.evidence import VERDICTS
 
+    if collected("ledger"):
+        return
     words = claims_in_words()
     rows = zoo_judging.kept().claims
     for verdict in VERDICTS:
@@ -93,6 +95,8 @@ def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
     """
     from minitx.evidence import summary
 
+    if collected("verdict", id=id, row=row, words=words):
+        return
     print()
     tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")

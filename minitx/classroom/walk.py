@@ -91,7 +91,7 @@ def _catch_up(lesson: str, cells: list[Cell], namespace: dict) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
             for cell in cells:
                 if cell.kind != "markdown":
-                    _run(lesson, cell, namespace)
+                    run_cell(lesson, cell, namespace)
     finally:
         session.asks, session.opens = asks, opens
 
@@ -179,7 +179,7 @@ def _try_own_file(cell: Cell) -> bool:
     return True
 
 
-def _run(lesson: str, cell: Cell, namespace: dict) -> None:
+def run_cell(lesson: str, cell: Cell, namespace: dict) -> None:
     """Run a cell in the lesson's namespace; tracebacks name its lines in the lesson's file."""
     blank_lines = "\n" * (cell.line - 1)
     _execute(blank_lines + cell.text, lessons.paths()[lesson], namespace)
@@ -190,7 +190,7 @@ def _run_and_show(lesson: str, cell: Cell, namespace: dict) -> None:
     from minitx.page import browser
 
     before = len(session.figures)
-    _run(lesson, cell, namespace)
+    run_cell(lesson, cell, namespace)
     if session.opens:
         for path in session.figures[before:]:
             browser.open_page(path)

@@ -32,20 +32,25 @@ LINE = 20  # height of a model's line
 
 def page(claims: Mapping[str, Mapping[str, str]], judged: dict[str, Rows]) -> str:
     """Return the page: `claims` with their words, lessons and sources; rows by model."""
-    body = [
+    return (
+        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n"
+        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
+        f"<title>minitx: the ledger</title>\n<style>\n{STYLE.read_text('utf-8')}</style>\n"
+        f"<main>\n{body(claims, judged)}\n</main>\n</html>\n"
+    )
+
+
+def body(claims: Mapping[str, Mapping[str, str]], judged: dict[str, Rows]) -> str:
+    """Return the text of the page, which other pages can take in."""
+    parts = [
         "<h1>The ledger</h1>",
         f"<p>{len(claims)} claims about what happens inside a transformer, and how each came out. "
         "Open a claim to see what was measured, against which baseline, and by which rule.</p>",
         counts_table(judged),
         legend(),
     ]
-    body += [claim_section(id, claim, judged) for id, claim in claims.items()]
-    return (
-        "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n"
-        '<meta name=viewport content="width=device-width, initial-scale=1">\n'
-        f"<title>minitx: the ledger</title>\n<style>\n{STYLE.read_text('utf-8')}</style>\n"
-        "<main>\n" + "\n".join(body) + "\n</main>\n</html>\n"
-    )
+    parts += [claim_section(id, claim, judged) for id, claim in claims.items()]
+    return "\n".join(parts)
 
 
 def counts_table(judged: dict[str, Rows]) -> str:
@@ -56,7 +61,7 @@ def counts_table(judged: dict[str, Rows]) -> str:
         verdicts = [row["verdict"] for row in rows.values()]
         cells = "".join(f"<td>{verdicts.count(verdict)}</td>" for verdict in VERDICTS)
         lines.append(f"<tr><th scope=row>{escape(model)}</th>{cells}</tr>")
-    return f"<div class=wide><table class=counts>{''.join(lines)}</table></div>"
+    return scrolling("Verdicts by model", f"<table class=counts>{''.join(lines)}</table>")
 
 
 def legend() -> str:
@@ -84,7 +89,8 @@ def claim_section(id: str, claim: Mapping[str, str], judged: dict[str, Rows]) ->
         badges.append(f"<span class=cell>{name} {badge(verdict)}</span>")
     words = f"<span class=id>{id}</span> <span class=words>{escape(claim['claim'])}</span>"
     return (
-        f"<details id={id}><summary>{words}<span class=badges>{''.join(badges)}</span></summary>\n"
+        f"<details class=claim id={id}>"
+        f"<summary>{words}<span class=badges>{''.join(badges)}</span></summary>\n"
         f"<div class=evidence>{evidence_of(claim, rows)}</div></details>"
     )
 
@@ -110,12 +116,17 @@ def evidence_of(claim: Mapping[str, str], rows: Rows) -> str:
 def numbers(rows: Rows) -> str:
     """Return the numbers of a claim by model, as a table."""
     heading, *lines = summary.numbers_table(rows)
-    head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in heading)
+    head = "".join(f"<th scope=col>{escape(cell) or 'number'}</th>" for cell in heading)
     body = ""
     for name, *cells in lines:
         values = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
         body += f"<tr><th scope=row>{escape(name)}</th>{values}</tr>"
-    return f"<div class=wide><table><tr>{head}</tr>{body}</table></div>"
+    return scrolling("Numbers by model", f"<table><tr>{head}</tr>{body}</table>")
+
+
+def scrolling(label: str, table: str) -> str:
+    """Return a table that scrolls in a frame of its own where the screen is narrow."""
+    return f'<div class=wide tabindex=0 role=group aria-label="{label}">{table}</div>'
 
 
 def figures(rows: Rows) -> str:

@@ -158,15 +158,6 @@ def in_planes(model: Transformer, one: Contest) -> dict[tuple[str, str], np.ndar
     return {pair: np.stack([logits_RB[name] for name in pair]) for pair in pairs}
 
 
-def shown_of_last_state(model: Transformer, one: Contest) -> np.ndarray:
-    """Return what the plane of receiver and giver holds of each last state's squared length."""
-    rows_VD = np.asarray(model.unembedding_VD, np.float64)
-    # Without a mean, or both rows would first of all point where all tokens point.
-    rows_VD = rows_VD - rows_VD.mean(axis=0)
-    last_BD = read_paths(model, one.given).read_RBD[-1]
-    return captured(last_BD, rows_VD[one.given.winner_B], rows_VD[one.given.loser_B])
-
-
 def padded(given: Choices, length: int) -> Choices:
     """Return prompts of this length, padded on the right, so that one program reads them all."""
     tokens_BT = np.pad(given.tokens_BT, ((0, 0), (0, length - given.tokens_BT.shape[1])))

@@ -12,6 +12,7 @@ import numpy as np
 from minitx import compiled, measure
 from minitx.evidence import linear_maps
 from minitx.evidence.reading import Reading, to_float32
+from minitx.model import Transformer
 from minitx.report import untrained_twin
 
 FOLDS = 5  # parts of the text; the lens for each is fitted to the others
@@ -35,6 +36,19 @@ def fit(read_ZD, final_ZD) -> TunedLens:
     mean_D, final_mean_D = read_ZD.mean(axis=0), final_ZD.mean(axis=0)
     map_DD = linear_maps.ridge(read_ZD - mean_D, final_ZD - final_mean_D)
     return TunedLens(mean_D, map_DD, final_mean_D)
+
+
+def share_named(model: Transformer, read_LZD, final_ZD) -> np.ndarray:
+    """Return by layer how often a tuned lens names the token that the model says in the end.
+
+    The lens of a layer is fitted to the first half of its states Z and tested on the second half.
+    All states are those after the final norm; `read_LZD` may come from another model.
+    """
+    half = len(final_ZD) // 2
+    translated_LZD = [fit(read[:half], final_ZD[:half])(read[half:]) for read in read_LZD]
+    both_LZD = np.array([*translated_LZD, final_ZD[half:]], np.float32)
+    named_LZ = compiled.unembed(model, both_LZD).argmax(axis=-1)
+    return np.mean(named_LZ[:-1] == named_LZ[-1], axis=1)
 
 
 def kl_by_layer(reading: Reading) -> dict[str, list[float]]:

@@ -53,7 +53,7 @@ class Judged:
         return folder() / f"{self.model}-{mark}.json"
 
     def take_over(self) -> None:
-        """Read the verdicts that are on disk, if they came from the same weights, text and rules.
+        """Add the verdicts that are on disk, if they came from the same weights, text and rules.
 
         Raises InputError for a file that is something else.
         """
@@ -61,7 +61,7 @@ class Judged:
             return
         kept = read(self.path)
         if asdict(kept) | {"claims": {}} == asdict(self) | {"claims": {}}:
-            self.claims = kept.claims
+            self.claims = kept.claims | self.claims
 
     def judge(
         self, claims: Iterable[Evidence], judge_claim: Callable[[Evidence], dict[str, Any]]
@@ -73,6 +73,7 @@ class Judged:
         for claim in claims:
             if claim.id not in self.claims:
                 self.claims[claim.id] = judge_claim(claim)
+                self.take_over()  # what another process has judged meanwhile
                 self.write()
             yield claim.id, self.claims[claim.id]
 

@@ -96,8 +96,32 @@ def page(
 
     `view` is what the page shows at first, if its address says nothing else.
     """
+    carried = [model_scripts(number, model) for number, model in enumerate(models)]
+    return fill(models, panels, view, [*carried, *map(script, scripts(panels))])
+
+
+def linked_panel(model: Contents, panel: str, weights: str, more_scripts: Sequence[str]) -> str:
+    """Return the HTML of a page with one panel that loads its model and its code from files.
+
+    `weights` is the script that puts the model into the page. It lies beside the page, as the files
+    of `scripts` and `more_scripts` do. So many panels can share one model.
+    """
+    names = [weights, *scripts([panel]), *more_scripts]
+    linked = [f'<script src="{name}"></script>' for name in names]
+    return fill([model], (panel,), {}, linked, "'unsafe-inline' 'self' file:")
+
+
+def fill(
+    models: Sequence[Contents],
+    panels: Sequence[str],
+    view: dict[str, str | float] | None,
+    elements: Sequence[str],
+    allowed: str = "'unsafe-inline'",
+) -> str:
+    """Return the HTML of a page that carries these script elements; `allowed` scripts may run."""
     names = [model.facts["name"] for model in models]
     return string.Template(source("page.html")).substitute(
+        allowed=allowed,
         title=html.escape(f"{', '.join(names)}: inside a transformer"),
         heading=html.escape(" and ".join(names)),
         style=source("style.css"),
@@ -106,8 +130,7 @@ def page(
         view=as_json(view or {}),
         contents="\n".join(contents_line(name) for name in panels),
         panels="\n".join(source(f"panels/{name}.html") for name in panels),
-        models="\n".join(model_scripts(number, model) for number, model in enumerate(models)),
-        scripts="\n".join(script(name) for name in scripts(panels)),
+        scripts="\n".join(elements),
     )
 
 

@@ -23,8 +23,6 @@ PARTS = (
     "## The same on a real model", "## In short",
 )  # fmt: skip
 LINES = range(90, 171)  # of a lesson, without blank lines and the marks of cells
-UNTRIED = ("L13", "L14")  # a learner has not gone through them yet
-TRIED = [name for name in NAMES if name not in UNTRIED]
 SHOWN = 120  # lines that a learner sees unasked: prose, code, stubs
 CODE_LINES = 15  # of a cell that a learner reads
 
@@ -91,7 +89,7 @@ def test_every_prediction_is_answered(name):
         assert re.fullmatch(rf"{name}\.[a-c]", id)
 
 
-@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_learner_sees_few_lines_unasked(name):
     shown = [cell for cell in lessons.cells(name) if cell.kind not in ("quiet", "folded")]
     words = "\n".join(cell.text for cell in shown).splitlines()
@@ -101,7 +99,7 @@ def test_a_learner_sees_few_lines_unasked(name):
         assert cell.kind != "code" or count <= CODE_LINES, cell.text[:60]
 
 
-@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("name", NAMES)
 def test_code_that_a_learner_reads_does_not_tell_what_comes_out(name):
     for cell in lessons.cells(name):
         assert cell.kind != "code" or "reveal(" not in cell.text, cell.line

@@ -213,6 +213,18 @@ def test_a_tuned_lens_undoes_a_linear_map_and_learns_nothing_from_noise():
     assert tuned_lens.tuned_kl(reading, noise_WTD, final_WTD) > 0.9 * nothing
 
 
+def test_a_tuned_lens_names_what_the_model_says_on_states_that_it_has_not_seen():
+    bare = model(norm="none")
+    reading = Reading(bare, tokens(), ["a"] * W)
+    final_ZD = tuned_lens.read_states(reading, reading)[-1].reshape(-1, D)
+    half = len(final_ZD) // 2
+    mixed_ZD = final_ZD @ normal(D, D) + 3
+    other_ZD = final_ZD @ normal(D, D)  # a lens for these does not serve for the mixed ones
+    changed_ZD = np.concatenate([mixed_ZD[:half], other_ZD[half:]])
+    shares_L = tuned_lens.share_named(bare, np.array([mixed_ZD, changed_ZD, final_ZD]), final_ZD)
+    assert shares_L[[0, 2]] == pytest.approx(1, abs=0.02) and shares_L[1] < 0.5
+
+
 def test_lenses_by_layer_end_where_the_prediction_is():
     columns = tuned_lens.kl_by_layer(Reading(model(), tokens(), ["a"] * W))
     assert {len(column) for column in columns.values()} == {N + 1}

@@ -1,27 +1,10 @@
-"""A real browser for all tests of the page. Where none is found they are skipped, or fail if
-MINITX_NEEDS_BROWSER is set, as in CI."""
-
-import os
+"""What the tests of the page share: one model, its trace, and a page with it."""
 
 import kept_programs
 import pages
 import pytest
 
 from minitx import compiled
-from minitx.errors import InputError
-from minitx.page import browser as browsers
-
-
-@pytest.fixture(scope="session")
-def browser():
-    try:
-        with browsers.chromium() as chromium:
-            yield chromium
-    except InputError as error:
-        if os.environ.get("MINITX_NEEDS_BROWSER"):
-            raise
-        pytest.skip(str(error))
-
 
 # One model and one page for all tests that only look at them. They are made once in a session, and
 # a test that needs another model or another page makes its own. The arrays of a trace cannot be
@@ -53,22 +36,6 @@ def path(run, tmp_path_factory):
     """A page with the run and its untrained model, which reads `pages.PROMPT`."""
     with kept_programs.kept_in(kept_programs.folder(tmp_path_factory)):
         return pages.write_page(tmp_path_factory.mktemp("shared") / "page.html", run)
-
-
-@pytest.fixture
-def tab(browser):
-    """A page of the browser that fails the test if a script fails or anything is requested."""
-    context = browser.new_context(viewport={"width": 1200, "height": 800})
-    page = context.new_page()
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text))
-    page.on("request", lambda request: problems.append(request.url))
-    page.problems = problems
-    yield page
-    context.close()
-    own = [p for p in problems if not p.startswith(("file:", "data:"))]
-    assert not own, own
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ what it needs inside `run`, so that `minitx --help` answers at once.
 
 from minitx.cli.commands import experiments, train
 from minitx.cli.commands.bench import Bench
+from minitx.cli.commands.book import Book
 from minitx.cli.commands.claim import Claim
 from minitx.cli.commands.data import Data
 from minitx.cli.commands.demo import Demo
@@ -32,6 +33,7 @@ COMMANDS = {
     "compare": Compare,
     "lesson": Lesson,
     "hint": Hint,
+    "book": Book,
     "claim": Claim,
     "ledger": Ledger,
     "zoo": Zoo,
