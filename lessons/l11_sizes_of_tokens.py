@@ -40,9 +40,8 @@ predict("L11.c", "The row that has the largest dot product with a state \"wins\"
 # %% [markdown]
 # ## Touch it: targets
 #
-# The picture shows five rows in two dimensions, and around them states in all directions. Colour
-# and shape of a mark show which row wins in that direction. All states that a row wins are its
-# *target*. From panel to panel, row a gets longer.
+# The picture shows five rows in two dimensions, and states in all directions. Colour and shape of a
+# mark show which row wins in that direction. The states that a row wins are its *target*.
 
 # %% folded Draw five rows, and around them who wins in which direction
 rows_52 = np.array([[1, 0], [0.7, 0.6], [-0.2, 1], [-0.9, -0.3], [0.2, -1]])
@@ -173,14 +172,15 @@ longest, at_one_length, real, part = 100 * over_seeds(share_won, tied.models).me
 # %% quiet
 reveal("L11.c", round(longest), "the longest tenth wins that many of 100 states. At one length it "
        f"would win {at_one_length:.0f}. A dot product grows with the length of the row.")
-alike = over_seeds(lambda m: cosines(scores(m)[unseen], scores(m)[np.roll(unseen, 1)]), tied.models)
-print(f"{part:.0f} % of the longest tenth are rows of words that never occur. Two of these have\n"
-      f"a cosine of {alike.mean():.2f} on average. Of 100 real states, they win {real:.0f}.")
+same = np.mean([cosines(w[unseen], w[np.roll(unseen, 1)]) for w in map(scores, tied.models)])
+mix = np.mean([cosines(w[unseen, None], np.delete(w, unseen, 0)) for w in map(scores, tied.models)])
+print(f"{part:.0f} % of the longest tenth are rows of words that never occur. Mean cosine:\n"
+      f"{same:.2f} with each other, {mix:.2f} with other rows. They win {real:.0f} of 100 real states.")
 
 # %% [markdown]
-# Why does the longest tenth win less than a tenth at one length? Nearly all its rows are of words
-# that never occur. All were pushed the same way, so they **share one target**. It is large, but
-# training pushed the giants into directions that no real state takes.
+# Why does the longest tenth win less than a tenth at one length? Most of its rows were pushed the
+# same way and **share one target**. Many other rows point there too, and one of them often fits a
+# random state better. And training pushed the giants into directions that no real state takes.
 #
 # ## Your turn
 #
