@@ -174,8 +174,8 @@ reveal("L11.c", round(longest), "the longest tenth wins that many of 100 states.
        f"would win {at_one_length:.0f}. A dot product grows with the length of the row.")
 same = np.mean([cosines(w[unseen], w[np.roll(unseen, 1)]) for w in map(scores, tied.models)])
 mix = np.mean([cosines(w[unseen, None], np.delete(w, unseen, 0)) for w in map(scores, tied.models)])
-print(f"{part:.0f} % of the longest tenth are rows of words that never occur. Mean cosine:\n"
-      f"{same:.2f} with each other, {mix:.2f} with other rows. They win {real:.0f} of 100 real states.")
+print(f"{part:.0f} % of the longest tenth are words that never occur. Mean cosine: {same:.2f}\n"
+      f"with each other, {mix:.2f} with other rows. They win {real:.0f} of 100 real states.")
 
 # %% [markdown]
 # Why does the longest tenth win less than a tenth at one length? Most of its rows were pushed the
