@@ -97,7 +97,7 @@ class Transformer(nnx.Module):
     def __init__(self, config: ModelConfig, key: jax.Array | int = 0):
         c = config
         key = jax.random.key(key) if isinstance(key, int) else key
-        embed, position, unembed, _ = jax.random.split(key, 4)  # the fourth is for `block_key`
+        embed, position, unembed, blocks = jax.random.split(key, 4)
         self.embedding = Table(c.vocab, c.width, c.init_std, embed)
         # Sinusoids have amplitude 1; Vaswani 2017 brings the tokens up to them.
         self.embedding_scale = math.sqrt(c.width) if c.positions == "sinusoidal" else 1.0
@@ -107,7 +107,7 @@ class Transformer(nnx.Module):
         else:
             kind = Sinusoids if c.positions == "sinusoidal" else NoPositions
             self.position = kind(c.width)
-        self.blocks = nnx.List([Block(c, block_key(key, n)) for n in range(c.depth)])
+        self.blocks = nnx.List([Block(c, jax.random.fold_in(blocks, n)) for n in range(c.depth)])
         self.final_norm = make_norm(c, "final")
         self.unembedding = None if c.tied else Table(c.vocab, c.width, c.init_std, unembed)
         self.head = HEADS[c.head]()
@@ -262,31 +262,9 @@ def _graph(config: ModelConfig):
     return nnx.split(nnx.eval_shape(lambda: Transformer(config)))[0]
 
 
-def block_key(key: jax.Array, n) -> jax.Array:
-    """Return the key that fixes the initial weights of block n in a model that has this key."""
-    return jax.random.fold_in(jax.random.split(key, 4)[3], n)
-
-
 def init_params(config: ModelConfig, key: jax.Array) -> Params:
     """Return the parameters of an untrained model."""
     return Transformer(config, key).params()
-
-
-def init_params_in_loop(config: ModelConfig, key: jax.Array) -> Params:
-    """Return the same as `init_params`, to the bit, from a program that compiles sooner.
-
-    One loop draws all blocks, so the compiler sees one block instead of N. It drops those that
-    `init_params` draws here.
-    """
-    params = init_params(config, key)
-    if config.depth:
-        blocks = jax.lax.map(
-            lambda n: nnx.to_pure_dict(nnx.state(Block(config, block_key(key, n)), nnx.Param)),
-            jnp.arange(config.depth),
-        )
-        for n in range(config.depth):
-            params["blocks"][n] = jax.tree.map(lambda leaf, n=n: leaf[n], blocks)
-    return params
 
 
 def _stack(arrays: list, shape: tuple[int, ...]):

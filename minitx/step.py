@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import divide, over_seeds
-from minitx.model import Params, init_params_in_loop
+from minitx.model import Params, init_params
 from minitx.objective import batch_loss, make_batch, step_keys
 from minitx.optimizer import make_optimizer
 
@@ -69,29 +68,23 @@ def all_finite(tree) -> jax.Array:
 
 def initial_params(config: ModelConfig, seed) -> Params:
     """Return the untrained model that a run with this seed, from 0 to 2^32 - 1, starts from."""
-    return _initial_params(config, np.uint32(seed))
+    return _initial_params(config, jnp.uint32(seed))
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _initial_params(config: ModelConfig, seed) -> Params:
-    return init_params_in_loop(config, jax.random.fold_in(jax.random.key(seed), 0))
+    return init_params(config, jax.random.fold_in(jax.random.key(seed), 0))
 
 
 def init_state(config: ModelConfig, recipe: TrainConfig, seed: int | None = None) -> TrainState:
     """Return the state before the first step; the seed is the recipe's unless another is given."""
     seed = recipe.seed if seed is None else seed
     params = initial_params(config, seed)
-    return _initial_state(program_of(recipe), params, np.uint32(seed), np.float32(recipe.lr))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _initial_state(program: TrainConfig, params: Params, seed, peak_lr) -> TrainState:
-    """Return a state in one program: compiling one for each shape of array took half a second."""
     return TrainState(
         params=params,
-        optimizer=make_optimizer(program).init(params),
-        seed=seed,
-        peak_lr=peak_lr,
+        optimizer=make_optimizer(recipe).init(params),
+        seed=jnp.uint32(seed),
+        peak_lr=jnp.float32(recipe.lr),
         step=jnp.int32(0),
         loss_sum=jnp.float32(0),
         grad_norm=jnp.float32(0),

@@ -37,13 +37,18 @@ def judge(ids: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     judged = kept()
     claims = [EVIDENCE[id] for id in ids]
+    train_families([claim for claim in claims if claim.id not in judged.claims])
+    yield from judged.judge(claims, judge_claim)
+
+
+def train_families(claims: Sequence[Evidence]) -> None:
+    """Train, side by side, the families that claims need and that are not in the cache."""
     species: dict[str, None] = {}  # each once, in order
     for claim in claims:
-        if claim.id not in judged.claims and claim.of != "mathematics":
+        if claim.of != "mathematics":
             species |= dict.fromkeys(claim.species)
     for _ in zoo.build(list(species)):
         pass  # `judge_claim` finds them in the cache
-    yield from judged.judge(claims, judge_claim)
 
 
 def kept() -> Judged:

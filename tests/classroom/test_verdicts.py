@@ -30,6 +30,7 @@ def judged(monkeypatch):
     """The claims that were judged on the zoo; each verdict is ROW."""
     calls = []
     monkeypatch.setattr(zoo_judging, "fingerprint", lambda: "of the zoo")
+    monkeypatch.setattr(zoo_judging, "train_families", lambda claims: None)
     monkeypatch.setattr(
         zoo_judging, "judge_claim", lambda claim: calls.append(claim.id) or ROW | {"why": "few"}
     )
