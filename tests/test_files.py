@@ -238,20 +238,26 @@ CLASSROOM = {
 }
 
 
+# Our own processes send each other values through pipes; no file is read in this way.
+BETWEEN_PROCESSES = {("devices/workers.py", "pickle")}
+
+
 def test_the_package_has_no_way_to_execute_a_file():
     package, seen = Path(minitx.__file__).parent, {}
     for path in sorted(package.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
+        relative = path.relative_to(package).as_posix()
         excused = {}
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef):
-                place = str(path.relative_to(package)), function.name
+                place = relative, function.name
                 if place in CLASSROOM:
                     excused |= {id(node): place for node in ast.walk(function)}
         for node in ast.walk(tree):
             where = f"{path.name}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Import):
-                assert not {a.name.split(".")[0] for a in node.names} & DANGEROUS_MODULES, where
+                modules = {a.name.split(".")[0] for a in node.names} & DANGEROUS_MODULES
+                assert all((relative, module) in BETWEEN_PROCESSES for module in modules), where
             if isinstance(node, ast.ImportFrom):
                 assert (node.module or "").split(".")[0] not in DANGEROUS_MODULES, where
             if isinstance(node, ast.Call):

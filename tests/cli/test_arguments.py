@@ -22,7 +22,7 @@ def test_minitx_alone_prints_the_help(home):
         assert re.search(rf"\b{name}\b", alone.out)
     assert set(COMMANDS) == {
         "demo", "train", "sample", "inspect", "ablate", "compare", "lesson", "hint", "ledger",
-        "zoo", "page", "judge", "pull", "data", "bench", "doctor",
+        "claim", "zoo", "page", "book", "judge", "pull", "data", "bench", "doctor",
     }  # fmt: skip
 
 
@@ -38,6 +38,7 @@ def test_every_command_has_help(home, name):
         positional = field.name in ("models", "action") or (name, field.name) in (
             ("sample", "model"), ("data", "name"), ("pull", "name"), ("bench", "presets"),
             ("compare", "runs"), ("lesson", "name"), ("hint", "id"), ("ledger", "claim"),
+            ("claim", "claim"), ("book", "lessons"),
         )  # fmt: skip
         if not positional:
             assert f"--{field.name.replace('_', '-')}" in shown, field.name

@@ -83,7 +83,7 @@ def test_the_ledger_shows_the_models_that_were_judged(run, home):
     assert judged["A8"]["sentence"] in works("ledger", "--markdown").out
     works("ledger", "--page", "ledger.html")
     page = (home / "ledger.html").read_text()
-    assert "<details id=C12>" in page and label in page and "<svg" in page
+    assert "<details class=claim id=C12>" in page and label in page and "<svg" in page
 
 
 def test_the_ledger_names_verdicts_of_other_rules(run, cache):

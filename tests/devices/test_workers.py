@@ -166,8 +166,10 @@ def test_no_worker_outlives_the_process_that_started_it(ending, tmp_path):
     """Ctrl-C goes to all processes of a terminal; workers leave it to the one that began them."""
     script = (
         f"import sys; sys.path[:] = {sys.path!r}\n"
-        "import pathlib, worker_tasks\n"
+        "import pathlib, signal, worker_tasks\n"
         "from minitx.devices import workers\n"
+        # A shell starts its background jobs, and so perhaps these tests, with SIGINT ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "workers.in_this_process = lambda: False\n"
         f"tasks = [(pathlib.Path({str(tmp_path)!r}),)] * 3\n"
         "for news in workers.run(worker_tasks.endless, tasks, 3): pass"

@@ -214,16 +214,8 @@ def test_what_a_model_cannot_be_asked(id, switches):
 
 @pytest.mark.parametrize("id", [id for id, claim in EVIDENCE.items() if claim.needs_one_model])
 def test_every_claim_is_measured_on_a_tied_model(id):
-    if id in {
-        "B5",
-        "B6",
-        "B7",
-        "B8",
-        "B12",
-        "B13",
-        "B32",
-    }:  # words, or more tokens than channels, needed
-        return
+    if id in {"B5", "B6", "B7", "B8", "B12", "B13", "B32", "B35"}:
+        return  # they need words, more tokens than channels, or training
     found = numbers(id, tied=True)
     assert all(np.isfinite(value) for value in found.values())
     assert EVIDENCE[id].rule(**found)
