@@ -5,8 +5,8 @@ from whole_lessons import NAMES, check_answers
 
 from minitx.classroom.walk import walk
 
-# L07 measures many models.
-SLOW = ("L07",)
+# They measure many models, or fit many lenses and maps.
+SLOW = ("L07", "L13", "L14")
 QUICK = [pytest.param(name, marks=pytest.mark.long if name in SLOW else ()) for name in NAMES]
 
 
