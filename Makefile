@@ -22,8 +22,10 @@ COMPILE_QUICKLY = --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitte
 test: $(VENV)/.installed-test
 	XLA_FLAGS="$(XLA_FLAGS) $(COMPILE_QUICKLY)" $(PYTEST) -m "not long"
 
+# Trains the zoo once, on all cores; otherwise each file that needs it would train it.
 test-long: $(VENV)/.installed-test
-	$(PYTEST) -m long
+	MINITX_CACHE=build/test-cache $(VENV)/bin/minitx zoo build
+	MINITX_TEST_ZOO=$(CURDIR)/build/test-cache $(PYTEST) -m long
 
 # The versions that the tests were run with; plain `pip install .` takes newer ones.
 $(VENV)/.installed: pyproject.toml constraints.txt
