@@ -80,8 +80,8 @@ def check_size(models: Sequence[Run], untrained: bool) -> None:
 def one_panel(run: Run, panel: str, view: dict[str, str | float]) -> str:
     """Return the HTML of a page with one model and one panel, to be shown inside another page.
 
-    `view` is what it shows at first. Raises InputError for a model that is
-    too large, or that a page does not support.
+    `view` is what it shows at first. Raises InputError for a model that is too large
+    or that a page does not support.
     """
     check_size([run], untrained=False)
     prompt = view.get("prompt")

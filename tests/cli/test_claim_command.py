@@ -53,7 +53,9 @@ def test_a_claim_is_judged_on_a_model_and_enters_the_ledger(claim, run, home):
     assert row["sentence"] in works("ledger", "--markdown").out
     works("ledger", "--page", "ledger.html")
     page = (home / "ledger.html").read_text()
-    assert "<details class=claim id=U1>" in page and row["sentence"] in page and "lesson L15" in page
+    assert (
+        "<details class=claim id=U1>" in page and row["sentence"] in page and "lesson L15" in page
+    )
 
 
 def test_a_verdict_is_not_shown_for_another_version_of_the_file(claim, run):
