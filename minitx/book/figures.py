@@ -112,9 +112,8 @@ def table(title: str, x: str, by_series: dict[str, Rows]) -> str:
     body = []
     for (place, _), cells in list(lines.items())[:LONGEST]:
         values = "".join(f"<td>{escape(cells.get(name, ''))}</td>" for name in names)
-        body.append(
-            f'<tr><th scope="row">{escape(value(place) if place != "" else "")}</th>{values}</tr>'
-        )
+        row = "everywhere" if place == "" else value(place)  # a level has no place of its own
+        body.append(f'<tr><th scope="row">{escape(row)}</th>{values}</tr>')
     rest = len(lines) - LONGEST
     more = f'<p class="small">and {rest} more rows in the file</p>' if rest > 0 else ""
     label = escape(f"Numbers: {title}")
