@@ -34,6 +34,9 @@ def test_training_changes_the_numbers_of_every_claim_that_speaks_of_it():
     of_one_model = {id for id, claim in EVIDENCE.items() if claim.needs_one_model}
     for id in of_one_model - ALGEBRA - WEIGHTS - TOKENS - OTHER_MODELS:
         rows = [judging.judge_claim(EVIDENCE[id], seen) for seen in (trained, untrained)]
+        if rows[1]["verdict"] == "untested":  # an untrained model has nothing to ask it of
+            assert rows[0]["verdict"] != "untested", (id, rows)
+            continue
         assert judging.apart(*(row["numbers"] for row in rows)), (id, rows)
     for id in ALGEBRA - {"B28", "C9"}:
         verdicts = {judging.judge_claim(EVIDENCE[id], s)["verdict"] for s in (trained, untrained)}
