@@ -122,7 +122,7 @@ reveal("L13.b", reads[int(untrained_3 > commonest_3 + 0.05)], f"at {untrained_3:
 # %% [markdown]
 # Look at the dashed line. A lens for a model that knows nothing names half of what will be said,
 # because its states hold the letter that was read. **The blocks computed only what lies above that
-# line and above the start at 0.** Where the logit lens lies below it, it misses what any state holds.
+# line and above the start at 0.** Where the logit lens lies below it, it misses what states hold.
 #
 # ## Run it: which part decides?
 #
