@@ -48,7 +48,16 @@ class Table(nnx.Module):
 
 
 def _normal(key, shape, std: float | None, fan_in: int):
-    std = 1 / math.sqrt(fan_in) if std is None else std
+    return _scaled_normal(key, shape, 1 / math.sqrt(fan_in) if std is None else std)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _scaled_normal(key, shape, std: float):
+    """Return random normal numbers.
+
+    Compiled alone: all weights of one shape share the program, and so do all models. A program for
+    a whole model took longer to compile, the more so the deeper the model.
+    """
     return std * jax.random.normal(key, shape, jnp.float32)
 
 
@@ -209,10 +218,9 @@ class Attention(nnx.Module):
 
 def make_output(config: ModelConfig, inputs: int, bias: bool, key: jax.Array) -> Linear:
     """Return a projection that writes to the stream, with the initial weights of `config.init`."""
-    linear = Linear(inputs, config.width, bias, config.init_std, key)
+    std = 1 / math.sqrt(inputs) if config.init_std is None else config.init_std
     scale = {"plain": 1.0, "scaled": (2 * config.depth) ** -0.5, "zero": 0.0}[config.init]
-    linear.weight[...] = linear.weight[...] * scale
-    return linear
+    return Linear(inputs, config.width, bias, scale * std, key)
 
 
 NONLINEARITIES = {

@@ -68,12 +68,7 @@ def all_finite(tree) -> jax.Array:
 
 def initial_params(config: ModelConfig, seed) -> Params:
     """Return the untrained model that a run with this seed, from 0 to 2^32 - 1, starts from."""
-    return _initial_params(config, jnp.uint32(seed))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _initial_params(config: ModelConfig, seed) -> Params:
-    return init_params(config, jax.random.fold_in(jax.random.key(seed), 0))
+    return init_params(config, jax.random.fold_in(jax.random.key(jnp.uint32(seed)), 0))
 
 
 def init_state(config: ModelConfig, recipe: TrainConfig, seed: int | None = None) -> TrainState:
