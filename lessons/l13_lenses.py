@@ -32,24 +32,22 @@ from minitx.evidence.tuned_lens import share_named
 from minitx.measure import norms
 from minitx.runs import zoo
 
-halfway = predict("L13.a", "Our model of letters has six blocks. At which share of places does the "
-                  "lens after block 3 name the letter that the model says in the end?",
+halfway = predict("L13.a", "Our model of letters has six blocks. At which share of positions does "
+                  "the logit lens after block 3 name the letter that the model says in the end?",
                   low=0, high=1)
 reads = ["no more often than one fixed guess", "clearly more often"]
 predict("L13.b", "We fit a lens to the states of an untrained model. It should name what the "
         "trained model says. On text that it was not fitted to, it is right", reads)
-seems = ["yes", "no"]
 predict("L13.c", "A model reads a sentence, and says Mary next. We draw the path of its state in a "
         "plane: up is Mary's logit, right is the logit of somebody who is not in the sentence. "
-        "Does the path seem to head for Mary?", seems)
+        "Does the path seem to head for Mary?", ["yes", "no"])
 
 # %% [markdown]
 # ## Touch it
 #
 # This model has read sentences about people who give things to each other. The panel shows what the
-# lens names at each token, from the embedding at the bottom to the last block at the top. Read the
-# column of the last word upwards: where does the lens name Mary first? Then write "Mary" in place
-# of "Paul" before "gave". Now Paul should get the hat.
+# lens names at each token, from the embedding at the bottom to the last block at the top. Where in
+# the column of the last word does it name Mary first? Then let Mary give: Paul should get the hat.
 
 # %% quiet
 panel("lens", family="errands", prompt="then Mary and Paul went to the park . Paul gave a hat to")
@@ -78,12 +76,13 @@ print("terms of the last lead:", terms_3, " their sum:", terms_3.sum().round(9))
 # %% [markdown]
 # ## Run it: three lenses
 #
-# A state may hold the answer in another form than the last state does. So a *tuned lens* translates
-# first: a matrix for each block turns its states into last states. We fit it to one half of a text,
-# and test it on the other half. But a matrix may find what no block has computed. So the
-# **baseline** is a tuned lens for the states of an *untrained* model: these only hold which letters
-# were read. A second baseline always names the most common letter. The *input lens* asks the
-# opposite question: is the nearest row of the embedding still that of the letter that was read?
+# Only the MLP's term is positive, so the MLP gave Mary the lead. Now to our model of letters. Its
+# states may hold the answer in another form than the last state does. So a *tuned lens* multiplies
+# a state by a matrix that turns it into the last state, as well as a matrix can. We fit one matrix
+# for each block to one half of a text, and test it on the other half. But a matrix may find what no
+# block has computed. So the **baseline** is a tuned lens for an *untrained* model, whose states
+# only hold which letters were read. A second baseline always names the most common letter. The
+# *input lens* asks the opposite: is the nearest row of the embedding still that of the letter read?
 
 # %%
 fables = zoo.load("fables")  # one model, trained from three seeds
@@ -112,12 +111,12 @@ draw("l13_lenses", "What can a lens name?", np.arange(fables.config.depth + 1),
      {"logit lens: what will be said": logit, "tuned lens: what will be said": tuned,
       "input lens: what was read": was_read},
      {"tuned lens, untrained model": of_untrained, "always the most common": commonest},
-     labels=("after block (0: embedding)", "share of places"), guess=(halfway, 3), ylim=(0, 1.02))
+     labels=("after block (0: embedding)", "share of positions"), guess=(halfway, 3), ylim=(0, 1))
 logit_3, tuned_3, read_3, untrained_3, commonest_3 = shares_ERL[:, :, 3].mean(axis=0)
-reveal("L13.a", float(logit_3), f"the tuned lens names it at {tuned_3:.2f} of the places. And "
-       f"{read_3:.0%} of the states are still nearest to the letter that was read.")
-reveal("L13.b", reads[int(untrained_3 > commonest_3 + 0.05)], f"at {untrained_3:.2f} of the "
-       f"places. Always naming the most common letter is right at {commonest_3:.2f}.")
+reveal("L13.a", float(logit_3), f"the tuned lens names it at {tuned_3:.2f}. And {read_3:.0%} of "
+       "the states are still nearest to the letter that was read: a state can be near to both.")
+reveal("L13.b", reads[int(untrained_3 > commonest_3 + 0.05)], f"this lens is right at "
+       f"{untrained_3:.2f} of the positions, and the most common letter at {commonest_3:.2f}.")
 
 # %% [markdown]
 # Look at the dashed line. A lens for a model that knows nothing names half of what will be said,
@@ -126,32 +125,34 @@ reveal("L13.b", reads[int(untrained_3 > commonest_3 + 0.05)], f"at {untrained_3:
 #
 # ## Run it: which part decides?
 #
-# Back to sentences about gifts, with pairs of people who never met in training. For each attention
-# and each MLP we measure its term in the lead of the receiver over the giver, as in the worked
-# example. And we measure what the lead loses by *mean ablation*: we replace what the part writes by
-# its mean over all tokens.
+# Back to sentences about gifts, with pairs of people who never met in training. Of each attention
+# and MLP we measure its term in the lead of the receiver over the giver. And we measure what the
+# lead loses by *mean ablation*: what the part writes is replaced by its mean over all tokens.
 
 # %%
 family = zoo.load("errands")
 contest = held_out_contest(family.data.tokenizer, 90)  # sentences, and who receives and gives
-terms = [attribution(model, contest.given).mean(axis=1)[2:-1] for model in family.models]
-losses = [mean_ablation(model, contest.given).mean(axis=1) for model in family.models]
+terms = np.mean([attribution(model, contest.given) for model in family.models], axis=2)
+losses = np.mean([mean_ablation(model, contest.given) for model in family.models], axis=2)
 
 # %% folded Draw both for each part
 names = parts(family.config)[2:-1]
 picture = Picture("l13_parts", "Which part makes the receiver lead over the giver?")
-picture.bars(0, names, terms, "its term in the lead", of=2)
+picture.bars(0, names, terms[:, 2:-1], "its term in the lead", of=2)
 picture.bars(0, names, losses, "what the lead loses without it", of=2, place=1)
+lead_C = np.full(len(names), terms.sum(axis=1).mean())  # with the embedding's term
+picture.line(0, range(len(names)), lead_C, "the whole lead", {"color": "black"})
 picture.dress(0, "", "", "logits")
 picture.save()
 
 # %% [markdown]
 # The terms, with the embedding's, add up to the lead. The losses do not, because later parts read
-# what earlier parts wrote. Attention 1 has hardly a term, but without it the lead is gone.
+# what earlier parts wrote. Block 1 has hardly a term, but without either of its parts the lead is
+# gone.
 #
-# Last, the path of the state at the last word: from the embedding (the lowest mark) to MLP 2. A
+# Last, the path of the state at the last word, from the embedding (the lowest mark) to MLP 2. A
 # plane has the logits of two people, minus the mean of all logits. A *stranger* is not in the
-# sentence. The receiver, A, is named first (ABB, as in the panel) or second (BAB).
+# sentence. In ABB sentences, as in the panel, A is named first and B gives. In BAB, B is first.
 
 # %% folded Draw the path in three planes
 planes = in_planes(family.models[0], contest)
@@ -164,13 +165,13 @@ for place, ((up, right), (up_RB, right_RB)) in enumerate(planes.items()):
     picture.dress(place, f"{up} and {right}", f"logit of the {right}", f"logit of the {up}",
                   aspect="equal", adjustable="datalim")
 picture.save()
-lead = np.subtract(*planes["receiver", "stranger"])[-1].mean()
-reveal("L13.c", seems[0] if lead > 0.5 else seems[1], "the path goes up in every plane of the "
-       "receiver. The stranger was never an option, but the picture cannot tell you that.")
+ahead, ahead_of_strangers = (np.subtract(*planes[two])[-1].mean() for two in list(planes)[1:])
+reveal("L13.c", "yes" if ahead > 0.5 else "no", f"the receiver ends {ahead:.1f} logits "
+       f"ahead of a stranger. But one of two strangers ends {ahead_of_strangers:.1f} ahead too.")
 
 # %% [markdown]
-# So a path that heads the right way proves little. A *counterfactual* sentence proves more: it
-# differs in one word, the giver, as in the panel. If the path then turns, a decision was made.
+# So a path that heads the right way proves little. A *counterfactual* sentence, in which only the
+# giver differs, proves more: if the path then turns, the model has made a decision.
 #
 # ## Your turn
 #
@@ -203,18 +204,16 @@ def terms_of_logit(parts_CD, w_D):
 def misleading_plane(path_LD):
     """Return a_D and b_D, the axes of a plane: of length 1, at a right angle.
 
-    path_LD has the places of a drunkard after each random step. Along a_D, every
-    step goes forwards. The plane holds at least half of the squared length of the
-    last place.
+    path_LD has a point for each random step of a drunkard. Along a_D, every step
+    goes forwards. The plane holds at least half of the last point's squared length.
     """
     ...
 
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A lens always names something, and a path always heads somewhere. Each needs a comparison: an
-# untrained model, another plane, a sentence in which one word differs. The belief is right near the
-# end of a model.
+# A lens always names something, and a path always heads somewhere. Each needs a comparison: with an
+# untrained model, another plane, another sentence. Near the end of a model, the belief is right.
 
 # %% quiet
 quiz("L13")
@@ -222,7 +221,8 @@ quiz("L13")
 # %% [markdown]
 # ## Verdicts
 #
-# *KL* says how far two predictions are apart, in nats. It is 0 if they are equal.
+# *KL* says how far apart two predictions are, in nats. B36 only asks whether the lens beats one
+# fixed guess. A *rotated table* has the same rows in random directions: nothing is at home there.
 
 # %% quiet
 judge("B36", "B35", "B32")

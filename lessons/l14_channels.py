@@ -30,7 +30,7 @@ from minitx.classroom import (
 )  # fmt: skip
 from minitx.compiled import trace
 from minitx.evidence.axes import in_other_axes
-from minitx.evidence.linear_maps import explained, factors, of_tokens, ridge, rotation
+from minitx.evidence.linear_maps import explained, factor, factors, of_tokens, ridge, rotation
 from minitx.measure import softmax
 from minitx.model import Transformer
 from minitx.runs import zoo
@@ -97,10 +97,10 @@ turn = np.array([[0.6, -0.8], [0.8, 0.6]])  # its rows have length 1 and stand a
 print("turned:", x @ turn, "read with", w @ turn, "gives", round((x @ turn) @ (w @ turn), 9))
 
 # %% [markdown]
-# So can we rotate the states of a whole model? LayerNorm is in the way: its mean and its gain know
-# the channels. *RMSNorm* only divides by the root of the mean square, and so by a number that
-# depends on the length alone. We take an untrained model with RMSNorms without gains, and rotate
-# all that reads or writes its states.
+# So can we rotate the states of a whole model? LayerNorm is in the way: it subtracts the mean over
+# channels, and multiplies each channel by its own gain. *RMSNorm* without a gain only divides by a
+# number that depends on the length. We take an untrained model with such RMSNorms, and rotate all
+# that reads or writes its states.
 
 # %%
 bare = dataclasses.replace(fables.config, norm="rmsnorm", norm_gain=False, init_std=0.1)
@@ -113,10 +113,10 @@ print(f"logits reach {before.max():.1f}; turning moves them by {abs(after - befo
 # ## Run it: are the channels special?
 #
 # Is each block an equaliser, with a factor for each channel? We fit these factors to one half of a
-# text and test them on the other half. The **baseline** does the same in axes that were turned at
-# random: if it does as well, the channels are nothing special. Two rivals help to judge the share.
-# One predicts the mean update of the present token, whatever the state is. The other is a matrix,
-# which mixes all channels.
+# text and test them on the other half. The **baseline** does the same along random directions: if
+# it does as well, the channels are nothing special. Three rivals help to judge the share: one
+# factor for all channels; the mean update of the present token, whatever the state is; and a
+# matrix, which mixes all channels.
 
 # %%
 half = text_BT[:, 1:].size // 2
@@ -126,39 +126,36 @@ def by_factors(x_ZD, u_ZD):  # from states x and updates u, less their means
     return explained(u_ZD[half:], factor_D * x_ZD[half:])  # tested on the other
 
 # %% folded The same for the baseline and the rivals, and a figure with your prediction
-token_Z = text_BT[:, 1:].ravel()
-
-def by_token(u_ZD):  # the mean update that the present token got in the first half
-    return explained(u_ZD[half:], of_tokens(token_Z[:half], u_ZD[:half], token_Z[half:]))
-
-def by_matrix(x_ZD, u_ZD):  # each channel of u depends on all channels of x
-    return explained(u_ZD[half:], x_ZD[half:] @ ridge(x_ZD[:half], u_ZD[:half]))
+first_Z, second_Z = np.split(text_BT[:, 1:].ravel(), [half])  # the tokens of both halves
 
 def by_block(model):
-    """Four accounts: a row of shares for each, a column for each block."""
+    """Five accounts: a row of shares for each, a column for each block."""
     x_LZD = states(model, text_BT)  # after the embedding and after each block
     x_LZD = x_LZD - x_LZD[:, :half].mean(axis=1, keepdims=True)
     pairs = list(zip(x_LZD[:-1], np.diff(x_LZD, axis=0), strict=True))  # state and update
     return [[by_factors(x, u) for x, u in pairs],
             [by_factors(x @ turn_DD, u @ turn_DD) for x, u in pairs],
-            [by_token(u) for x, u in pairs],
-            [by_matrix(x, u) for x, u in pairs]]
+            [explained(u[half:], factor(x[:half], u[:half]) * x[half:]) for x, u in pairs],
+            [explained(u[half:], of_tokens(first_Z, u[:half], second_Z)) for x, u in pairs],
+            [explained(u[half:], x[half:] @ ridge(x[:half], u[:half])) for x, u in pairs]]
 
-channels, turned, token, matrix = over_seeds(by_block, fables.models).swapaxes(0, 1)
+channels, turned, one, token, matrix = over_seeds(by_block, fables.models).swapaxes(0, 1)
 draw("l14_channels", "What explains a block's update?", np.arange(1, fables.config.depth + 1),
-     {"a matrix": matrix, "a factor for each channel": channels, "the present token": token},
-     {"a factor for each random axis": turned},
+     {"a matrix": matrix, "a factor for each channel": channels, "the present token": token,
+      "one factor for all channels": one},
+     {"a factor for each random direction": turned},
      labels=("block", "share of the update that is explained"), guess=(share, 3), ylim=(0, 1))
-reveal("L14.b", float(channels.mean()), "as a mean over blocks. Most of what a block adds to a "
-       "channel comes from other channels, and from other tokens.")
+reveal("L14.b", float(channels.mean()), f"as a mean over blocks. All channels together, a matrix, "
+       f"explain {matrix.mean():.2f}. The rest comes from other tokens, and is not linear.")
 gain = channels.mean() - turned.mean()
 reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
        f"the channels are ahead by {gain:.3f}.")
 
 # %% [markdown]
-# The equaliser explains something, but random axes do nearly as well. A matrix explains far more.
-# The small gap between channels and random axes grows in later blocks. Two things in our model do
-# treat channels one by one: the gains of its LayerNorms, and Adam, which trained its tables.
+# The equaliser explains something, but random directions do nearly as well. The lowest line shows
+# why: a block partly shrinks or stretches the whole state, and that is the same in any axes. The
+# small lead of the channels grows in later blocks. Two things in our model treat channels one by
+# one: the gains of its LayerNorms, and Adam, which divides each gradient by its usual size.
 #
 # ## Your turn
 #
@@ -205,8 +202,8 @@ def true_channels():
 # treats each channel by itself. The gain of a LayerNorm is an equaliser, the same one for all
 # tokens. The hidden layer of an MLP has true channels: its nonlinearity takes each number alone.
 #
-# And the map of places? A token is a place on it. In our small model, the token alone explains half
-# of an update: more than the equaliser does.
+# And the map, on which each token has a place? It is a fair picture of embeddings. In our small
+# model, the token alone even explains half of an update: more than the equaliser does.
 
 # %% quiet
 quiz("L14")
@@ -214,7 +211,7 @@ quiz("L14")
 # %% [markdown]
 # ## Verdicts
 #
-# In them, a *linear map* is a matrix. *Principal axes* are the directions along which states differ
+# They use more text than we did. *Principal axes* are the directions along which states differ
 # most. A *map of rank one* is a matrix that reads one number and writes in one direction. *Excess
 # kurtosis* is large if a few channels are much larger than all others.
 

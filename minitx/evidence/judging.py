@@ -124,7 +124,7 @@ def settle(row: dict[str, Any], claim: Evidence, resampled: list[Numbers]) -> No
     row["agreement"] = agreement
     if agreement < AGREEMENT:
         row["verdict"] = "undecided"
-        row["why"] = f"the means say {verdict}, but only {agreement:.0%} of the resamples do"
+        row["why"] = f"the means say {verdict}, but only {agreement:.0%} of the redrawn samples do"
 
 
 def apart(numbers: dict[str, dict], others: dict[str, dict]) -> bool:

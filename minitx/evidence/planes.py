@@ -141,20 +141,25 @@ def in_planes(model: Transformer, one: Contest) -> dict[tuple[str, str], np.ndar
     """Return the paths of the last state in three planes, as two logits for each: logits_XRB.
 
     The keys name the two people whose rows span the plane. Strangers are people who are not in the
-    prompt. Logits are less the mean of all logits, or all paths would show what all tokens share.
+    prompt; the leading one has the larger logit at the end. Logits are less the mean of all logits,
+    or all paths would show what all tokens share.
     """
     rows_VD = np.asarray(model.unembedding_VD, np.float64)
     read_RBD = read_paths(model, one.given).read_RBD
     logits_RBV = read_RBD @ (rows_VD - rows_VD.mean(axis=0)).T
+    rows_B = np.arange(len(one.is_abb_B))
+    strangers_BX = one.strangers_BX
+    behind_first_BX = np.argsort(logits_RBV[-1][rows_B[:, None], strangers_BX], axis=1)
+    behind_B, leading_B = np.take_along_axis(strangers_BX, behind_first_BX, axis=1).T
     people = {
         "receiver": one.given.winner_B,
         "giver": one.given.loser_B,
-        "stranger": one.strangers_BX[:, 0],
-        "other stranger": one.strangers_BX[:, 1],
+        "stranger": strangers_BX[:, 0],
+        "leading stranger": leading_B,
+        "other stranger": behind_B,
     }
-    rows_B = np.arange(len(one.is_abb_B))
     logits_RB = {name: logits_RBV[:, rows_B, token_B] for name, token_B in people.items()}
-    pairs = ("receiver", "giver"), ("receiver", "stranger"), ("stranger", "other stranger")
+    pairs = ("receiver", "giver"), ("receiver", "stranger"), ("leading stranger", "other stranger")
     return {pair: np.stack([logits_RB[name] for name in pair]) for pair in pairs}
 
 

@@ -39,7 +39,7 @@ def test_seeds_that_disagree_leave_it_undecided():
 def test_an_interval_that_holds_the_threshold_leaves_it_undecided():
     row = judged(1.05, 1.4, 1.8)
     assert set(row["seeds"].values()) == {"supported"}
-    assert row["verdict"] == "undecided" and "of the resamples" in row["why"]
+    assert row["verdict"] == "undecided" and "of the redrawn samples" in row["why"]
 
 
 def test_equal_seeds_leave_no_doubt():
