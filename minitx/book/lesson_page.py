@@ -143,7 +143,7 @@ def verdict(shown: Shown) -> str:
         parts.append(
             "<details><summary>Rule and numbers</summary>\n"
             f"<p><b>Baseline:</b> {escape(row['baseline'], quote=False)}.</p>"
-            f"<p><b>Rule:</b> {escape(row['rule'], quote=False)}</p>"
+            f"{ledger_page.rule(row['rule'])}"
             f"{ledger_page.figures(rows)}{ledger_page.numbers(rows)}</details>"
         )
     return "\n".join([*parts, "</div>"])

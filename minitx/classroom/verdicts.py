@@ -101,4 +101,6 @@ def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
     tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")
     tell(summary.in_words(row), "    ")
     if with_rule and "rule" in row:
-        tell(f"Rule: {row['rule']}", "    ")
+        tell("Rule:", "    ")
+        for sentence in summary.sentences(row["rule"]):
+            tell(sentence, "      ")

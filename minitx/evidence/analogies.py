@@ -77,11 +77,17 @@ def without_analogy(rows_VD, asked: Analogies, rng: np.random.Generator) -> list
 
 def a3(least_of_all, most_of_all, least_of_others, most_of_others, least_gain, most_gain,
        one_word, random_step, place):  # fmt: skip
-    """In every table, the answer is the nearest of all words in more than half of the analogies,
-    and the sum hits 10 of 100 more often than the best point that knows no analogy. Refuted if it
-    gains less than that in every table: then what looks like an analogy is the neighbourhood of
-    one word. Qualified also where hits need the question's words to be left out, as they mostly
-    are in publications."""
+    """Two things are asked. First, the answer should be the nearest of all words in more than half
+    of the analogies. Second, the sum should be better than points that know no analogy: king alone,
+    woman alone, and king after a random step. The gain is how much more often the sum hits than the
+    best of these points, when the question's own words may not answer. A gain of less than 10 in
+    100 analogies means that the neighbourhood of one word explains the hits. In publications the
+    question's words are mostly left out; hits that need this are not enough. There are three
+    tables: the input, the output, and the tied embeddings. The article does not say which of them
+    it means, so the claim must hold in every table, and it fails only if it fails in every table.
+    Supported if in every table the answer is the nearest of all words in more than 50 % of the
+    analogies, and the gain is at least 10 percentage points. Refuted if in every table the gain is
+    less than 10 percentage points."""
     return three_way(supported=least_of_all > 0.5 and least_gain >= 0.1, refuted=most_gain < 0.1)
 
 
@@ -123,11 +129,16 @@ def measure_a3(seed: int, tied, untied) -> dict[str, float]:
 
 
 def a4(least_landed, most_landed, miss, miss_elsewhere):
-    """That a sum of trained vectors is not equal to a fourth one, to the last digit, needs no
-    measurement. So a sum lands on its answer here if it is less than half as far from it as the
-    nearest other word is: then no word can be nearer (triangle inequality). Seldom is one in ten,
-    in every table. And there must be an analogy that misses: sums come nearer to their own answer
-    than to those of others, by a quarter. Refuted if more than half land in every table."""
+    """A sum of trained vectors is never equal to a fourth vector to the last digit, and this needs
+    no measurement. So here a sum lands on its answer if it is less than half as far from the answer
+    as the answer's nearest other word is. Then no other word can be nearer to the sum, by the
+    triangle inequality. Seldom means at most one sum in ten. There must also be an analogy, so the
+    sum must aim at its answer. It aims if the median sum is at most 75 % as far from its own answer
+    as from the answer of another analogy. There are three tables: the input, the output, and the
+    tied embeddings. The article does not say which of them it means, so the claim must hold in
+    every table, and it fails only if it fails in every table. Supported if in every table at most
+    10 % of the sums land on their answer, and the sum aims at its answer. Refuted if in every table
+    more than 50 % of the sums land on their answer."""
     aims = miss <= 0.75 * miss_elsewhere
     return three_way(supported=most_landed <= 0.1 and aims, refuted=least_landed > 0.5)
 
@@ -166,10 +177,15 @@ def misses(rows_VD, asked: Analogies, answer_Z) -> np.ndarray:
 
 
 def a6(least_gain, most_gain, raw_distance, raw_dot, raw_cosine, centred_cosine, one_length):
-    """A click is heard: with all vectors at one length, the analogy hits 10 of 100 more often than
-    with raw vectors and plain distance, in every table. Refuted if it gains less than 5 of 100 in
-    every table. The question's words may not answer, as in the publications; dot products, cosines
-    and centred vectors are shown to tell what a gain is due to."""
+    """The analogy is tried with raw vectors and plain distance, and with all vectors at one length.
+    The question's words may not answer, as in the publications. If similarity is direction alone,
+    one length should make a clear difference: it should hit in at least 10 more of 100 analogies.
+    Less than 5 more of 100 is no clear difference. Dot products, cosines and centred vectors are
+    shown to tell what a gain comes from, and do not decide. There are three tables: the input, the
+    output, and the tied embeddings. The article does not say which of them it means, so the claim
+    must hold in every table, and it fails only if it fails in every table. Supported if in every
+    table vectors of one length hit more often by at least 10 percentage points. Refuted if in every
+    table vectors of one length hit more often by less than 5 percentage points."""
     return three_way(supported=least_gain >= 0.1, refuted=most_gain < 0.05)
 
 

@@ -135,11 +135,14 @@ def of_window(reading: Reading, window: int, *names: str) -> dict[str, float]:
 
 
 def a2(token, neighbours, diagonal, linear):
-    """A place on the map of embeddings is a token, so the map explains as much of an update as the
-    token does. If it failed, that would be less than a fifth, and another account would explain 0.1
-    more from the same text: else the text is too short to tell. Refuted from one half on: then the
-    map explains the larger part. The nearest states do not count as places on that map, because
-    near states move alike under any smooth function, if there are enough of them."""
+    """A place on the map of embeddings is a token. So the map explains as much of an update as the
+    present token does. The map fails if it explains less than a fifth. Another account must then
+    explain over 10 percentage points more on the same text, or the text may be too short to tell.
+    The other accounts are a factor for each channel and a linear map. If the present token explains
+    half or more, the map explains the larger part. The nearest states do not count as places on the
+    map. With enough of them, near states move alike under any smooth function. Supported if the
+    present token explains less than 20 % of what a block adds, and the better of the other accounts
+    explains over 10 percentage points more. Refuted if the present token explains 50 % or more."""
     beaten = max(diagonal, linear) > token + 0.1
     return three_way(supported=token < 0.2 and beaten, refuted=token >= 0.5)
 
@@ -158,11 +161,17 @@ def measure_a2(reading: Reading, window: int) -> dict[str, float]:
 
 
 def a15(nearer, nearer_to_another, straightness, straightness_of_walk):
-    """A journey has two marks. It approaches its goal, the row of the token that wins in the end:
-    three steps of four do, and 0.1 more than approach the winner of another position. And it does
-    not wander: the way from start to end is longer than that of steps at right angles by a tenth of
-    all steps' length. Supported, as travel is the wrong picture, if both are missing; refuted if
-    both are there."""
+    """A journey has two marks. The first mark is that the state approaches its goal, which is the
+    row of the token that wins in the end. The state approaches its goal if at least 75 % of the
+    steps turn it towards this row. This share must also be more than 10 percentage points above the
+    share of steps that turn it towards the winner of another position, which is not its goal. The
+    second mark is that the state does not wander. A random walk wanders: its steps have the same
+    sizes and stand at right angles to each other. From start to end, the state and the walk each
+    move by a share of the length of their path. The state does not wander if its share is more than
+    10 percentage points above the share of the random walk. The claim says that travel is the wrong
+    picture, so missing marks support it. Supported if both marks are missing: the state does not
+    approach its goal, and it wanders. Refuted if both marks are there: the state approaches its
+    goal, and it does not wander."""
     approaches = nearer >= 0.75 and nearer > nearer_to_another + 0.1
     straight = straightness > straightness_of_walk + 0.1
     return three_way(supported=not (approaches or straight), refuted=approaches and straight)
@@ -213,10 +222,15 @@ def steps_towards(reading: Reading, states_LTD, token_T) -> np.ndarray:
 
 
 def a16(diagonal, rotated, scalar, principal, rank_one, linear, kurtosis, kurtosis_rotated):
-    """If layers were filters of channels, a factor for each channel would explain at least half of
-    the updates, and 0.05 more than a factor for each of as many random directions: else there is
-    nothing in the channels. Refuted if it explains less than a tenth, or not even 0.02 more than
-    random directions."""
+    """If layers filter channels, a factor for each channel should explain at least half of a
+    block's update. Less than a tenth is too little for a picture of what layers do. Channels must
+    also be better than other axes. So a factor for each of as many random directions is the
+    baseline. Channels are better if they explain over 5 percentage points more than random
+    directions, and no better if they explain less than 2 percentage points more. The other accounts
+    and the kurtosis are shown and do not decide. Supported if a factor for each channel explains at
+    least 50 %, and this is more than 5 percentage points above what a factor for each random
+    direction explains. Refuted if a factor for each channel explains less than 10 %, or if it is
+    less than 2 percentage points above what a factor for each random direction explains."""
     gain = diagonal - rotated
     return three_way(
         supported=diagonal >= 0.5 and gain > 0.05, refuted=diagonal < 0.1 or gain < 0.02

@@ -18,10 +18,16 @@ def turned_at_random(x_TD, cosine_T, rng: np.random.Generator) -> np.ndarray:
 def a9(
     cosine, right_angle_growth, right_angle_step, with_embedding, update_cosine, update_centred
 ):  # fmt: skip
-    """The mean cosine between layers is above 0.9 and beats both baselines by 0.02 (less is the
-    size of what one window differs from another by), and the last state's cosine with the embedding
-    is above 0.5, nearer to it than to a right angle. Refuted if the mean cosine is 0.9 or less. The
-    cosine of an update with its state is what lifts a cosine above them: it is not asked again."""
+    """The mean cosine says how far a block keeps the direction of the state. Updates at right
+    angles to the state would also give a high cosine if they are small. So the mean cosine must
+    beat two baselines of such updates: one for the measured growth, and one for the measured steps.
+    It must beat them by more than 0.02, because two windows of text differ by about 0.02. The claim
+    also says that the state stays near its embedding. Near means a cosine above 0.5, which is
+    halfway between a right angle (0) and the same direction (1). The cosine of an update with its
+    state is shown but does not decide, because it is the reason why a mean cosine beats the
+    baselines. Supported if the mean cosine from layer to layer is above 0.9, it is more than 0.02
+    above both baselines, and the last state's cosine with the embedding is above 0.5. Refuted if
+    the mean cosine from layer to layer is 0.9 or less."""
     beats = cosine - max(right_angle_growth, right_angle_step) > 0.02
     return three_way(supported=beats and with_embedding > 0.5, refuted=cosine <= 0.9)
 
@@ -63,9 +69,12 @@ def measure_a9(reading: Reading, window: int) -> dict[str, float]:
 
 
 def a14(flips, flips_at_random):
-    """If a small turn could hardly change the token, layers that keep the direction (cosine above
-    0.9) would change the top token of at most 2 % of positions. Refuted if they change it for 5 %
-    or more: one position in twenty is not hardly."""
+    """The rule looks at layers that keep the direction of a state, which means a cosine above 0.9.
+    If the claim is true, such layers hardly ever change the most likely token. Hardly ever means at
+    most 2 % of the positions. One position in twenty (5 %) is more than that. Turns by the same
+    angles in random directions are shown for comparison and do not decide. Supported if layers that
+    keep the direction change the most likely token of at most 2 % of the positions. Refuted if they
+    change the most likely token of at least 5 % of the positions."""
     return three_way(supported=flips <= 0.02, refuted=flips >= 0.05)
 
 

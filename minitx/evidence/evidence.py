@@ -1,7 +1,9 @@
 """What evidence for a claim consists of, and the list of all claims.
 
-A rule is written before its result. Its docstring says it in words, with the reason for each
-threshold. It gets numbers by name and returns one of `RULINGS`.
+A rule is written before its result. It gets numbers by name and returns one of `RULINGS`. Its
+docstring says it in words: first what is compared and the reason for each threshold, then a
+sentence for each verdict, such as "Supported if ..." and "Refuted if ...". Qualified is what
+remains, so it has a sentence only where that needs a reason.
 """
 
 from collections.abc import Callable
@@ -46,6 +48,7 @@ class Evidence:
 
     @property
     def rule_in_words(self) -> str:
+        """The rule's docstring as one line; `summary.sentences` takes it apart."""
         return " ".join((self.rule.__doc__ or "").split())
 
     def in_words(self, numbers: dict[str, float]) -> str:

@@ -79,14 +79,20 @@ def kept_by_block(norms: list[float]) -> float:
 
 
 def a12(kept_residual, kept_unscaled, kept_norm, kept_both, kept_neither, deep_neither):
-    """A gradient dies if each block leaves 80 % of it or less: 20 blocks then leave a hundredth,
-    and no learning rate suits both ends. The residual connection is *the* thing that keeps it alive
-    if it lives with it, with and without norms, and dies without it, with and without norms.
-    Refuted if it lives with neither, or dies with the residual connection alone: then that is not
-    needed, or not enough. Qualified if norms can do it too. Weights start as is usual: 1/sqrt(fan
-    in), and where sublayers are added up, those that write to the sum are divided by sqrt(2N). The
-    width and the text are those of `fables`, and each seed draws other weights; nothing is
-    trained."""
+    """A gradient dies if each further block leaves 80 % of it or less. Then 20 blocks leave a
+    hundredth, and no learning rate suits both ends of the model. The gradient lives if each further
+    block leaves more than 80 %. The claim says that the residual connection is what keeps it alive.
+    Then the gradient should live with residual connections, with and without norms. And it should
+    die without them, with and without norms. If it lives with neither, the residual connection is
+    not needed. If it dies with residual connections alone, they are not enough. The weights start
+    as is usual: with a standard deviation of 1/sqrt(fan in). Where sublayers are added up, the
+    weights that write to the sum are divided by sqrt(2N) for N blocks. The width and the text are
+    those of the family fables. Each seed draws other weights, and nothing is trained. Supported if
+    each further block leaves more than 80 % with residual connections alone and with both, and at
+    most 80 % with norms alone and with neither. Refuted if it leaves at most 80 % with residual
+    connections alone, or more than 80 % with neither. Qualified if the gradient lives with residual
+    connections alone and dies with neither, but it also lives with norms alone, or it dies with
+    both."""
     lives_with = min(kept_residual, kept_both) > KEPT
     return three_way(
         supported=lives_with and max(kept_norm, kept_neither) <= KEPT,

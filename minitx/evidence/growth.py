@@ -25,8 +25,11 @@ def straightness(x, y) -> float:
 
 
 def a8(share_that_grow, growth):
-    """Every block makes the state longer. Refuted if the state ends no longer than it began, or if
-    half the blocks or more shorten it: then growth is not what layers do."""
+    """The claim says every layer, so no block may be an exception. A block makes the state longer
+    if the median norm is larger after the block than before it. If half of the blocks or fewer do
+    so, growth is not what layers do. Supported if 100 % of the blocks make the state longer.
+    Refuted if at most 50 % of the blocks make the state longer, or if the state at the end is no
+    longer than the embedding."""
     return three_way(supported=share_that_grow == 1, refuted=growth <= 1 or share_that_grow <= 0.5)
 
 
@@ -46,8 +49,11 @@ def measure_a8(reading: Reading, window: int) -> dict[str, float]:
 
 
 def a10(rank_with_layer, share_larger):
-    """The size of the step rises with the layer: a rank correlation of 0.8 leaves room for few
-    exceptions. Refuted if it is 0 or less: then steps get no larger."""
+    """The blocks are ranked by the size of their step, and these ranks are compared with the order
+    of the blocks. A rank correlation of 1 means that every step is larger than the step before. A
+    rank correlation above 0.8 leaves room for few exceptions. At 0 or below, steps do not get
+    larger. Supported if the rank correlation of a step's size with its place is above 0.8. Refuted
+    if the rank correlation is 0 or less."""
     return three_way(supported=rank_with_layer > 0.8, refuted=rank_with_layer <= 0)
 
 
@@ -71,13 +77,17 @@ def measure_a10(reading: Reading, window: int) -> dict[str, float]:
 def a11(
     least_cosine, right_angle_growth, right_angle_step, growth_per_layer, exponential, square_root
 ):  # fmt: skip
-    """As in the article's figure: after the first block every cosine is above 0.88, the norm grows
-    by 1.1 a layer or more (90 times in 32 layers are 1.151 a layer), and a straight line fits log
-    norms better than squared norms. Refuted if cosines are not above 0.88 and growth stays below
-    1.05 a layer. At 1.151 a layer, updates at right angles would already leave 0.869, so a cosine
-    of 0.88 by itself says little; whether cosines beat that is the question of A9. Which law fits
-    follows from the steps: equal steps in new directions give squared norms on a straight line, and
-    steps in proportion to the state give exponential growth."""
+    """In the article's figure, every cosine after the first block is above 0.88, and the norm grows
+    90 times in 32 layers. This is 1.151 times a layer. The rule is satisfied with 1.1 times a
+    layer, which is 21 times in 32 layers. Below 1.05 times a layer, the norm would grow less than 5
+    times in 32 layers. Growth is exponential if a straight line fits the log norms better than the
+    squared norms. Steps in proportion to the state give exponential growth. Equal steps in new
+    directions put the squared norms on a straight line. At 1.151 times a layer, updates at right
+    angles would already leave a cosine of 0.869, so a cosine of 0.88 by itself says little. Claim
+    A9 asks whether cosines beat such updates. Supported if the lowest median cosine after the first
+    block is above 0.88, the norm grows at least 1.1 times a layer, and a straight line explains
+    more of the log norms than of the squared norms. Refuted if the lowest median cosine is 0.88 or
+    less and the norm grows less than 1.05 times a layer."""
     return three_way(
         supported=least_cosine > 0.88 and growth_per_layer >= 1.1 and exponential > square_root,
         refuted=least_cosine <= 0.88 and growth_per_layer < 1.05,
@@ -118,8 +128,12 @@ def measure_a11(reading: Reading, window: int) -> dict[str, float]:
 
 
 def a13(by_adding, by_alignment):
-    """Of the squared length at the end, adding alone (embedding and updates at right angles) gives
-    at least half. Refuted if it gives less than a tenth: then alignment makes norms grow."""
+    """The last state is the sum of the embedding and all updates. If these stood at right angles to
+    each other, their squared lengths would add up to the squared length of the sum. This is what
+    adding alone gives. The rest of the squared length is there because updates point along the
+    state. Adding is the reason for the length if it gives at least half. If it gives less than a
+    tenth, alignment is the reason. Supported if adding alone gives at least 50 % of the squared
+    length at the end. Refuted if adding alone gives less than 10 %."""
     return three_way(supported=by_adding >= 0.5, refuted=by_adding < 0.1)
 
 

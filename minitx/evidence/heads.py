@@ -73,12 +73,17 @@ def lengths_after_norm(family: Family, seed: int) -> np.ndarray:
 
 
 def c1(length, root, spread, without, with_norm, cosine, distance):
-    """That all that leaves a LayerNorm has one length is algebra: it is the root of the width (1
-    only as a root mean square); the check: lengths differ by less than 1 %. What is left is whether
-    that is *the* reason. A model thinks in directions as far as it keeps what it knows when all
-    states of a layer get one length. Norms must raise this by 5 points or more, a twentieth of
-    all it knows, and by at least twice what the head changes: cosines instead of
-    distances. Refuted if norms raise it by less than 5 points, or by no more than the head."""
+    """All vectors that leave a LayerNorm have one length, by algebra. This length is the square
+    root of the width; it is 1 only as a root mean square. The check for this is that lengths differ
+    by less than 1 %. What is left to find is whether LayerNorm is the reason to think in
+    directions. A model thinks in directions as far as it keeps what it knows when all states of a
+    layer get one length. Norms must raise what is kept by at least 5 percentage points, a twentieth
+    of all that a model knows. They must also raise it by at least twice the difference that the
+    head makes. The head makes the logits: cosines in some of the models, distances in others.
+    Supported if the check holds, and norms raise what is kept by at least 5 percentage points and
+    by at least twice the difference that the head makes. Refuted if the check fails, or if norms
+    raise what is kept by less than 5 percentage points, or by no more than the difference that the
+    head makes."""
     by_norm = with_norm - without
     by_head = abs(cosine - distance)
     return three_way(
@@ -117,12 +122,17 @@ def measure_c1(seed: int, *families: Family) -> dict[str, float]:
 
 
 def c2(bare, bare_turned, normed, distance):
-    """Without norms a model behaves much the same if, when all states of a layer get one length, it
-    keeps as much of what it knows as a model with norms, to 5 points, a margin that was set before.
-    Turns of the same size must cost 5 points more, or lengths are too alike to tell. That the loss
-    is the reason then needs that the head is not: with distances for logits, under the same
-    cross-entropy, as much must be kept, to 5 points; if not, the claim is half right: it is not the
-    norm, but not the loss either. Refuted if the model without norms keeps 5 points less."""
+    """All states of a layer get one length, and the rule compares what models then keep of what
+    they know. Two models behave alike if what they keep differs by less than 5 percentage points.
+    This margin was set before anything was measured. The lengths must also differ enough to tell.
+    So if states are turned instead, each moved equally far, the model without norms must keep at
+    least 5 percentage points less than at one length. The claim says that the loss is the reason,
+    so the head must not be the reason. A model with distances for logits, under the same loss, must
+    also behave alike. If it does not, the claim is half right: the reason is not the norm, but not
+    the loss either. Supported if what the model without norms keeps differs by less than 5
+    percentage points from the model with LayerNorm and from the model with distances, and turns
+    leave at least 5 percentage points less of it. Refuted if the model without norms keeps at least
+    5 percentage points less than the model with LayerNorm."""
     alike = abs(normed - bare) < MARGIN
     return three_way(
         supported=alike and bare - bare_turned >= MARGIN and abs(bare - distance) < MARGIN,

@@ -19,11 +19,15 @@ def inverse_of_square(table_VD) -> np.ndarray:
 
 
 def b11(mean_peak, lowest_peak, noise):
-    """The table times its pseudo-inverse is a projection, so its diagonal adds up to the rank of
-    the table. With no more tokens than channels and independent rows it is the identity: then the
-    peak is 1 by algebra (the check: to 1 % for every token), and nothing is left elsewhere. With
-    more tokens than channels the mean peak is D/V, and no training can make it 1. Refuted if it is
-    below 0.9. What a left inverse does give back exactly is a state, not a token."""
+    """The table times its pseudo-inverse is a projection. Its diagonal holds what the
+    pseudo-inverse gives at each token itself, and it adds up to the rank of the table. With no more
+    tokens than channels, and with independent rows, the projection is the identity. Then the peak
+    of every token is 1, and nothing is left elsewhere. The check for this allows 1 % for rounding.
+    With more tokens than channels, the mean peak is at most D/V, the width over the vocabulary. No
+    training can then make it 1. A mean peak below 0.9 cannot pass for 1. What a left inverse does
+    give back exactly is a state, not a token. By algebra if the lowest peak is above 0.99. Refuted
+    if the mean peak is below 0.9. Qualified if the mean peak is at least 0.9, but the lowest peak
+    is 0.99 or less."""
     if lowest_peak > 0.99:
         return "by algebra"
     return "refuted" if mean_peak < 0.9 else "qualified"
@@ -52,10 +56,13 @@ def measure_b11(reading: Reading) -> dict[str, float]:
 
 
 def b12(by_inverse, by_cosine, by_chance):
-    """For at least half of the words the highest other peak of the pseudo-inverse is a variant of
-    the same word (equal apart from case, spaces and signs). Refuted below a tenth, or below twice
-    what chance would give. An untrained table gives what chance gives, so it is always refuted
-    there: another verdict comes from training."""
+    """For each word, the rule looks at the highest value of the pseudo-inverse apart from the word
+    itself. It should belong to a variant of the same word, which is equal apart from case, spaces
+    and signs. The claim speaks of the peaks in general, so this should hold for at least half of
+    the words. An untrained table gives what chance gives, so there the claim is always refuted.
+    Another verdict comes from training. Supported if the highest other peak belongs to a variant
+    for at least 50 % of the words. Refuted if it does so for less than 10 % of the words, or for
+    less than twice the share that chance would give."""
     return three_way(supported=by_inverse >= 0.5, refuted=by_inverse < max(0.1, 2 * by_chance))
 
 
@@ -146,11 +153,17 @@ def standing_out(values_VN, chosen) -> float:
 
 
 def b13(alike, alike_at_random, near_1, transpose_stands_out, inverse_stands_out):
-    """Similar: over the other tokens, both patterns share at least half of their variance (a
-    correlation of 0.71). No peak of 1: at most 5 % of the tokens have one, to 1 %. And the same in
-    concept: a token stands out from the noise at least half as far by the transpose. Refuted if the
-    patterns share less than a tenth of their variance (0.32), or if most peaks are 1. For random
-    rows the two are nearly proportional, so what makes them differ is trained."""
+    """The claim has two parts. The first part is that transpose and pseudo-inverse look alike.
+    Their values over the other tokens must share at least half of their variance, which is a
+    correlation of at least 0.71 (the root of 0.5). And by the transpose, a token must stand out
+    from the others at least half as far as by the pseudo-inverse. The second part is that the peak
+    of the transpose is not 1. A peak counts as 1 if it is within one in a hundred of 1, and at most
+    5 % of the tokens may have such a peak. Patterns that share less than a tenth of their variance
+    do not look alike: this is a correlation below 0.32 (the root of 0.1). For random rows the two
+    patterns are nearly proportional, so training makes them differ. Supported if the correlation is
+    at least 0.71, a token stands out by the transpose at least half as far as by the
+    pseudo-inverse, and at most 5 % of the transpose's peaks are 1. Refuted if the correlation is
+    below 0.32, or if more than 50 % of the transpose's peaks are 1."""
     similar = alike >= 0.5**0.5 and transpose_stands_out >= 0.5 * inverse_stands_out
     return three_way(supported=similar and near_1 <= 0.05, refuted=alike < 0.1**0.5 or near_1 > 0.5)
 
@@ -187,12 +200,19 @@ def measure_b13(reading: Reading) -> dict[str, float]:
 
 def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transpose, back_inverse,
         back_normalised):  # fmt: skip
-    """By algebra the two formulas are one only for rows at right angles. With N the diagonal matrix
-    of the squared row lengths, the second is W^T N^-1. If W W^T = N, the pseudo-inverse is W^T (W
-    W^T)^-1 = W^T N^-1. If the pseudo-inverse is W^T N^-1, W W^T N^-1 is a projection whose diagonal
-    is 1, so its rank is V, it is the identity, and W W^T = N. The check: equal to 1e-9 for random
-    rows at right angles, and here apart by 1 % at least. Supported if they agree here. Whether they
-    act as an inverse is measured: by the peaks and by how many tokens come back."""
+    """One formula is the pseudo-inverse of the table. The other divides each row by its squared
+    length. Let W be the table, and let N be the diagonal matrix of the squared row lengths. Then
+    the second formula is W^T N^-1. By algebra, the formulas are the same matrix only for rows at
+    right angles. First step: if the rows are at right angles, W W^T = N. Then the pseudo-inverse is
+    W^T (W W^T)^-1, and this is W^T N^-1. Second step: suppose that the pseudo-inverse is W^T N^-1.
+    Then W W^T N^-1 is a projection, and all numbers on its diagonal are 1. So its rank is V, and it
+    is the identity. So W W^T = N, and the rows are at right angles. The check is that the formulas
+    agree to 1e-9 for random rows at right angles. For the table, a difference of more than 1 % of
+    the larger formula means that they disagree. Whether the formulas act as an inverse is measured
+    by their peaks and by how many tokens come back. This is shown and does not decide. Supported if
+    the check holds, and the formulas differ by at most 1 % for the table: then one can stand in for
+    the other. By algebra if the check holds, and the formulas differ by more than 1 % for the
+    table. Refuted if the check fails."""
     if error_at_right_angles > 1e-9:
         return "refuted"
     return "by algebra" if apart > 0.01 else "supported"

@@ -106,11 +106,17 @@ def evidence_of(claim: Mapping[str, str], rows: Rows) -> str:
         first = next(iter(measured.values()))
         parts.append(figures(measured))
         parts.append(f"<p><b>Baseline:</b> {escape(first['baseline'])}.</p>")
-        parts.append(f"<p><b>Rule:</b> {escape(first['rule'])}</p>")
+        parts.append(rule(first["rule"]))
         parts.append(numbers(measured))
     lesson = escape(claim["lesson"].split(",")[0])
     parts.append(f"<p class=small>{escape(claim['source'])} · lesson {lesson}</p>")
     return "\n".join(parts)
+
+
+def rule(words: str) -> str:
+    """Return a rule as a list of its sentences."""
+    items = "".join(f"<li>{escape(part, quote=False)}</li>" for part in summary.sentences(words))
+    return f"<p><b>Rule:</b></p>\n<ul class=rule>{items}</ul>"
 
 
 def numbers(rows: Rows) -> str:

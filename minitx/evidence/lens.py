@@ -16,9 +16,14 @@ COMPARED = 16  # states of a window that are compared with all rows of a table
 
 
 def b36(share_of_layers, at_half_depth, mean_prediction):
-    """Before the last layer, the lens is nearer to the final prediction than the mean prediction is
-    (one distribution for all positions) in at least three layers of four. Refuted below one in
-    four."""
+    """The lens reads each state before the last layer as if it were the last state. Its prediction
+    is compared with the final prediction, by KL divergence. The baseline is the mean of the
+    window's predictions, one distribution for all positions. A lens that is not nearer than this
+    baseline shows nothing about the state. A natural lens should beat the baseline in most layers,
+    which means three of four. A lens that beats it in fewer than one layer of four does not serve
+    for looking inside. Supported if the lens is nearer than the mean prediction in at least 75 % of
+    the layers. Refuted if the lens is nearer than the mean prediction in less than 25 % of the
+    layers."""
     return three_way(supported=share_of_layers >= 0.75, refuted=share_of_layers < 0.25)
 
 
@@ -52,13 +57,17 @@ def measure_b36(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b35(cosine_input, rotated_input, input_left, cosine_output, rotated_output, output_reached):
-    """How near the states at half depth are to the rows of each table, where 100 % is what the
-    table has at its own end of the model, and 0 % what a rotated table has. The mean row, which
-    tells no token from another, is left out. The states have left the input space and not reached
-    the output space if both are below 90 %. They are in between if both are above 10 %, so that
-    something of both spaces is there. Refuted if one is 90 % or more: then states midway are still,
-    or already, at home. Untested if states are not even at their own end nearer to a table than to
-    a rotated one, by a cosine of 0.02: then to be near to rows is not what makes them at home."""
+    """The cosine of a state with the nearest row of a table says how near the state is to that
+    table. The mean row is taken away first, because it tells no token from another. The lead of a
+    table is how far this cosine is above the cosine with the same table, randomly rotated. The
+    share of a table is its lead at half depth, divided by its lead at its own end of the model. The
+    embedding's own end is the start, and the unembedding's own end is the last layer. A share of 90
+    % or more means that states are at home in the table's space. If both shares are below 90 %,
+    states have left the input space and not reached the output space. If both are above 10 %,
+    something of both spaces is there, so that states are in between. Supported if both shares are
+    above 10 % and below 90 %. Refuted if one of the shares is 90 % or more. Untested if the lead of
+    a table is below 0.02 at its own end: then even states that should be at home there are not near
+    to its rows."""
     has_both = min(input_left, output_reached) > 0.1
     return three_way(supported=has_both, refuted=max(input_left, output_reached) >= 0.9)
 

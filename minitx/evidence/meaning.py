@@ -110,11 +110,16 @@ def rank_with_meaning(rows_VD, words: Words) -> float:
 
 
 def a1(least_purity, most_purity, shuffled, untrained, least_map, most_map):
-    """In every table, nearest neighbours share their meaning at least half of the way from the
-    baseline to always, and the distance of two nouns has a rank correlation of 0.5, a strong one,
-    with how many of their attributes differ. Refuted below a tenth of the way in every table. The
-    baseline is the larger of two: labels shuffled among words of the same grammar, and untrained
-    models."""
+    """Two things should be seen if the table is a map. First, a word's nearest neighbour should
+    speak for the same thing. The baseline is the larger of two shares: the share with labels
+    shuffled among words of the same grammar, and the share in untrained models. Training must bring
+    the share at least half of the way from this baseline to 100 %. Second, the distance of two
+    nouns should rise with the number of attributes in which they differ. A rank correlation of 0.5
+    is a strong one. There are three tables: the input, the output, and the tied embeddings. The
+    article does not say which of them it means, so the claim must hold in every table, and it fails
+    only if it fails in every table. Supported if in every table the share is at least half of the
+    way from the baseline to 100 %, and the rank correlation is at least 0.5. Refuted if in every
+    table the share is less than a tenth of the way from the baseline to 100 %."""
     chance = max(shuffled, untrained)
     least, most = ((purity - chance) / (1 - chance) for purity in (least_purity, most_purity))
     return three_way(supported=least >= 0.5 and least_map >= 0.5, refuted=most < 0.1)
@@ -152,11 +157,16 @@ def measure_a1(seed: int, tied, untied) -> dict[str, float]:
 
 
 def a5(least_gain, most_gain, share_of_length, place_when_tripled):
-    """That stretching x by c moves it by |c - 1| |x|, so that any word can be put far away, is
-    algebra; so is |x - y|^2 = (|x| - |y|)^2 + |x| |y| |difference of the directions|^2, whose first
-    term is what the lengths add. The article says that real embeddings differ enough for it to
-    matter. Then with all rows at one length, words of one meaning are nearest neighbours more
-    often, by 5 of 100 in every table. Refuted if they are not in any table."""
+    """Two things are algebra. Stretching x by c moves it by |c - 1| |x|, so any word can be put far
+    away. And |x - y|^2 = (|x| - |y|)^2 + |x| |y| |difference of the directions|^2, whose first term
+    is what different lengths add. What is left to measure is whether real lengths differ enough for
+    this to matter, as the article says. If they do, more words have a nearest neighbour that means
+    the same once all rows get one length. A change of less than 5 in 100 words does not matter.
+    There are three tables: the input, the output, and the tied embeddings. The article does not say
+    which of them it means, so the claim must hold in every table, and it fails only if it fails in
+    every table. Supported if in every table, at one length, the share of words whose nearest
+    neighbour means the same rises by at least 5 percentage points. Refuted if in every table the
+    share rises by less than 5 percentage points."""
     return three_way(supported=least_gain >= 0.05, refuted=most_gain < 0.05)
 
 
@@ -217,10 +227,16 @@ def places_when_longer(rows_VD, one_Z, other_Z, factor: float) -> np.ndarray:
 
 
 def b14(least_right, most_right, untrained):
-    """Useful: in every table the nearest point is the right one for 20 of 100 words more than in
-    untrained models. Incomplete: in no table for more than 95 of 100, since fewer exceptions could
-    be chance. Refuted if the nearest point is hardly ever right more often than untrained, by less
-    than 5 of 100 in every table, or if it is always right, in every table."""
+    """The nearest point is right if it is a word of like meaning. The picture is useful if the
+    nearest point is right for at least 20 more of 100 words than in untrained models. The picture
+    is useless if it is right for less than 5 more of 100 words. The picture is incomplete if the
+    nearest point is right for at most 95 of 100 words, since fewer exceptions could be chance.
+    There are three tables: the input, the output, and the tied embeddings. The article does not say
+    which of them it means, so the claim must hold in every table, and it fails only if it fails in
+    every table. Supported if in every table the share of right nearest points is at least 20
+    percentage points above untrained models, and at most 95 %. Refuted if in every table the share
+    is less than 5 percentage points above untrained models, or if in every table it is above 95
+    %."""
     useful = least_right >= untrained + 0.2
     useless = most_right < untrained + 0.05
     return three_way(supported=useful and most_right <= 0.95, refuted=useless or least_right > 0.95)

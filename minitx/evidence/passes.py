@@ -22,9 +22,13 @@ PREDICTIONS = 32  # of a pass, if the context is not shorter
 
 
 def b17(same, same_without_appending):
-    """By algebra: generating is this loop, and a cache of earlier states changes nothing else than
-    rounding. The check: our own loop makes the tokens of `minitx.sample`, which has such a cache.
-    Qualified if rounding makes some tokens differ, refuted if one in ten does."""
+    """Generating is this loop: predict a token, append it, and run again. The library also keeps
+    earlier states in a cache. By algebra, a cache changes nothing except the rounding. The check
+    compares our own loop, which has no cache, with the library. Rounding may exchange a few tokens,
+    but not more than one in ten. By algebra if the loop makes 100 % of the tokens that the library
+    generates. Refuted if the loop makes less than 90 % of the tokens that the library generates.
+    Qualified if the loop makes at least 90 % of these tokens, but not all: then rounding makes some
+    of them differ."""
     if same == 1:
         return "by algebra"
     return "refuted" if same < 0.9 else "qualified"
@@ -68,8 +72,12 @@ def continue_by_hand(model: Transformer, prompt_BT, count: int) -> np.ndarray:
 
 
 def b19(predictions, loss_every, loss_last):
-    """After equally many passes the model that learned from every position is better at the last
-    one by 0.1 nats, which makes the true token 10 % more likely. Refuted if it is no better."""
+    """Two models start alike and learn from equally many passes. One learns from all predictions of
+    a pass, and the other from the last prediction alone. If the other predictions of a pass teach
+    something, the first model is better at the last position. A loss that is lower by 0.1 nats
+    makes the true token 10 % more likely. Supported if learning from all predictions gives a loss
+    at the last position that is lower by at least 0.1 nats. Refuted if learning from all
+    predictions gives a loss at the last position that is not lower."""
     gain = loss_last - loss_every
     return three_way(supported=gain >= 0.1, refuted=gain <= 0)
 

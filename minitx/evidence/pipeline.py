@@ -54,10 +54,14 @@ def sublayer_steps(reading: Reading, window: int) -> np.ndarray:
 
 
 def a7(fewest_on_record, most_on_record, layers, least_attention, least_mlp):
-    """On record the smallest model has 32 layers or more and the largest over 100; and in this
-    model each attention and each MLP moves the state by 1 % of its norm or more, because less makes
-    no new state. Refuted if neither number is so, or if a sublayer of this model does nothing (it
-    moves the state by 0.0001 or less). The record is a fact, so a model can only add to it."""
+    """The number of layers is a matter of record: models that were published decide it, and one
+    more model can only add to them. Whether each layer is an attention and an MLP is measured on
+    this model. Each should move the state by at least 1 % of its norm, because less makes no new
+    state. A sublayer that moves the state by 0.01 % or less does nothing. Supported if the smallest
+    model on record has at least 32 layers, the largest has more than 100, and each attention and
+    each MLP moves the state by at least 1 % of its norm. Refuted if the smallest model on record
+    has fewer than 32 layers and the largest has at most 100, or if an attention or an MLP moves the
+    state by 0.01 % of its norm or less."""
     small, large = fewest_on_record >= 32, most_on_record > 100
     least = min(least_attention, least_mlp)
     return three_way(
@@ -104,9 +108,11 @@ def first_station(model: Transformer, tokens_T) -> tuple[np.ndarray, np.ndarray]
 
 
 def c12(error, error_of_row_alone, share_of_position):
-    """This is a question, not a claim. The answer: a token becomes a row of the table, times a
-    constant if the model scales it, plus a vector for its place if positions are added. By algebra:
-    nothing else is computed. The check: the sum is the first state to float32's rounding."""
+    """The claim is a question, and this is the answer. A token becomes its row of the table,
+    multiplied by a constant if the model scales it. Some models also add a vector for its place.
+    Nothing else is computed, so the sum is the first state. The check allows 0.0001 of the state's
+    norm for the rounding of float32. By algebra if the sum is off by less than 0.0001 of the
+    state's norm. Refuted if the sum is off by 0.0001 or more of the state's norm."""
     return "by algebra" if error < ROUNDING else "refuted"
 
 
@@ -137,8 +143,10 @@ def measure_c12(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b9(rows, width, ratio, least_on_record):
-    """Far taller than wide: ten times, an order of magnitude. Refuted if it is not taller at all.
-    This model's table decides; the flattest on record stands beside it."""
+    """The number of rows of this model's table is divided by its width. Far taller means ten times,
+    an order of magnitude. The flattest table on record is shown for comparison and does not decide.
+    Supported if the table is at least 10 times as tall as wide. Refuted if the table is not taller
+    than wide."""
     return three_way(supported=ratio >= 10, refuted=ratio <= 1)
 
 
@@ -194,10 +202,15 @@ def way_through(config: ModelConfig, params: Params, first_TD, norms_B, residual
 
 
 def b3(error, the_list_alone, with_norms, with_residual, commonest):
-    """The steps of the list alone choose the model's token at 99 % of positions. Refuted if not
-    even norms and residual connections added to the list give the model's predictions (to 0.0001
-    nats). Qualified if the list needs them, or one of them: then it leaves out what the way through
-    depends on."""
+    """The steps of the list are carried out with the model's weights. The list names neither norms
+    nor residual connections. If the list is the way through, it chooses the model's token without
+    them, at 99 % of the positions or more. With norms and residual connections added, the steps
+    should give the model's predictions. The check for this allows 0.0001 nats for rounding.
+    Supported if the check holds, and the list alone chooses the model's token at 99 % of the
+    positions or more. Refuted if the check fails: the steps are off by more than 0.0001 nats even
+    with norms and residual connections. Qualified if the check holds, but the list alone chooses
+    the model's token at less than 99 % of the positions: then the list leaves out what the way
+    through depends on."""
     return three_way(supported=the_list_alone >= 0.99, refuted=error > ROUNDING)
 
 

@@ -221,12 +221,18 @@ def b32(
     probability_abb, probability_bab, follows_giver, change_point, lead_halfway, lead_at_end,
     lead_of_strangers, lead_over_stranger, captured, captured_by_chance
 ):  # fmt: skip
-    """The state wanders first: halfway, the winner's lead over the other is below a quarter of the
-    last one. It then heads for the winner: in 9 pairs of prompts of 10 both states do, although
-    only the giver differs. Two people who are not in the prompt show no heading of a quarter of
-    that size, or it would say nothing. And the picture is not to be taken too seriously: it shows
-    less than half of the squared length. Refuted if half the lead is there halfway, if fewer than
-    half of the pairs follow the giver, or if the plane shows nine tenths."""
+    """The claim says two things, and two more things limit what the picture shows. The state
+    wanders first if the receiver's lead halfway is below 25 % of its lead at the end. The state
+    heads for the receiver if exchanging the giver turns the preference in at least 90 % of the
+    prompts: then it heads for the right person in both prompts of a pair, although only the giver
+    differs. The lead says something if one of two people who are not in the prompt leads the other
+    by less than 25 % of the lead at the end. The picture is not to be taken too seriously if the
+    plane shows less than 50 % of the squared length. If the receiver does not lead at the end, the
+    lead halfway and the lead of other people count as 100 % of its lead. Supported if the state
+    wanders first, it heads for the receiver, the lead says something, and the plane shows less than
+    50 % of the squared length. Refuted if the lead halfway is 50 % or more of the lead at the end,
+    if exchanging the giver turns the preference in less than 50 % of the prompts, or if the plane
+    shows 90 % or more of the squared length."""
     halfway = lead_halfway / lead_at_end if lead_at_end > 0 else 1.0
     others = lead_of_strangers / lead_at_end if lead_at_end > 0 else 1.0
     return three_way(

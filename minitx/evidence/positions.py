@@ -15,10 +15,13 @@ STORY = ("A8", "A9", "A13", "A14", "B2", "B16", "B24", "B31", "B37", "C5", "C7",
 
 
 def b15(changed_without, changed_by_kind, loss_without):
-    """The article sets positions aside, so its other claims are the measure: without positions no
-    more verdicts change than by another kind of positions, or at most one in ten more. Refuted if
-    one in four or more changes beyond that: then the story depends on positions. What positions are
-    worth for the prediction is reported; it is not what the claim speaks of."""
+    """The article sets positions aside, so its other claims are the measure. The rule asks how many
+    of their verdicts change without positions. The baseline is the share of verdicts that change
+    from one kind of positions to another. One verdict in ten more than the baseline is few enough.
+    One in four more means that the story depends on positions. The loss without positions is shown
+    and does not decide, because the claim does not speak of it. Supported if the share of verdicts
+    that change without positions is at most 10 percentage points above the baseline. Refuted if
+    this share is at least 25 percentage points above the baseline."""
     beyond = changed_without - changed_by_kind
     return three_way(supported=beyond <= 0.1, refuted=beyond >= 0.25)
 

@@ -16,12 +16,16 @@ MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>", 
 
 
 def b8(rarity, rarity_at_one_length, odd, odd_at_random, single_digits, marks):
-    """Among words of one length, rare ones fall into more pieces: a correlation of -0.3 or below,
-    a medium effect by Cohen's convention; and most words that fall have a piece that is not a word.
-    Refuted if the correlation is above -0.1, a small effect: then length decides, not rarity.
-    Frequencies are those of the shipped text, so for a tokenizer that learned from another text the
-    correlation comes out weaker than it is. Whether digits and marks are tokens of their own is up
-    to whoever trains the tokenizer; it decides nothing, because the claim calls it possible."""
+    """Rare words are often long, and long words have more pieces. So words of one length are
+    compared, by the correlation of how often a word occurs with its number of pieces. By Cohen's
+    convention, a correlation of -0.3 is a medium effect and -0.1 a small one. Above -0.1, length
+    decides and rarity does not. A piece is odd if it is not a word. Words are counted in the
+    shipped text, so for a tokenizer that learned from another text the correlation comes out weaker
+    than it is. Whether digits and marks are tokens of their own is the choice of whoever trains the
+    tokenizer. It does not decide, because the claim only calls it possible. Supported if the
+    correlation among words of one length is -0.3 or below, and more than 50 % of the words in
+    several pieces have a piece that is not a word. Refuted if the correlation among words of one
+    length is above -0.1."""
     return three_way(
         supported=rarity_at_one_length <= -0.3 and odd > 0.5,
         refuted=rarity_at_one_length > -0.1,

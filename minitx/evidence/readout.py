@@ -44,10 +44,16 @@ def mean_rank_correlation(by: dict[str, np.ndarray], rule: str) -> float:
 
 
 def b2(cosine, nearest, cosine_at_random, nearest_at_random):
-    """The largest cosine chooses the model's token 9 times in 10, and the nearest row less than
-    half the time: then distance has no part. And the two differ by 0.05 more than for random
-    directions: otherwise the lengths of the rows alone explain it. Refuted if the nearest row
-    agrees more often."""
+    """The largest dot product chooses the model's token. The rule asks whether two other ways would
+    choose the same token: the largest cosine, and the row nearest to the state. Logits are near to
+    cosines if the cosine chooses the same token 9 times in 10. Distance has no part in them if the
+    nearest row does so less than half of the time. The different lengths of the rows could explain
+    this alone. So rows of the same lengths in random directions are the baseline. The difference
+    between the two agreements must be more than 5 percentage points larger than for this baseline.
+    Supported if the largest cosine agrees with the largest dot product in at least 90 % of the
+    predictions, the nearest row agrees in less than 50 %, and the difference is more than 5
+    percentage points larger than for random directions. Refuted if the nearest row agrees more
+    often than the largest cosine."""
     gap, gap_at_random = cosine - nearest, cosine_at_random - nearest_at_random
     return three_way(
         supported=cosine >= 0.9 and nearest < 0.5 and gap > gap_at_random + 0.05,
@@ -76,8 +82,12 @@ def measure_b2(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b21(error, triangles_broken):
-    """By algebra: a dot product is the product of both lengths and the cosine. The check: to 0.1 %.
-    It is not a distance: if it were, no detour would be shorter than the direct way."""
+    """The cosine of two vectors is their dot product divided by both lengths. So the dot product is
+    length times length times cosine. The check allows an error of 0.1 % of the largest logit for
+    rounding. A closeness usually comes from a distance, for which no detour is shorter than the
+    direct way. How often triples of rows break this is shown and does not decide. By algebra if
+    length times length times cosine misses the logits by less than 0.1 % (1e-3). Refuted if it
+    misses the logits by 0.1 % or more."""
     return "by algebra" if error < 1e-3 else "refuted"
 
 
@@ -107,8 +117,11 @@ def measure_b21(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b24(nearest_differs):
-    """In more than one prediction in ten the nearest row is another token. Refuted below one in a
-    hundred."""
+    """The row nearest to the state is compared with the predicted token. A picture that is wrong
+    for more than one prediction in ten misleads. A picture that is wrong for less than one in a
+    hundred does not. Supported if the nearest row is not the predicted token in more than 10 % of
+    the predictions. Refuted if the nearest row is not the predicted token in less than 1 % of the
+    predictions."""
     return three_way(supported=nearest_differs > 0.1, refuted=nearest_differs < 0.01)
 
 
@@ -125,9 +138,14 @@ def measure_b24(reading: Reading, window: int) -> dict[str, float]:
 
 
 def c7(rank_cosine, rank_nearness, gap_at_random):
-    """The order of all tokens by cosine is nearer to that by logits than the order by distance, by
-    0.05 in rank correlation, and by 0.05 more than for random directions: otherwise the lengths of
-    the rows alone explain it. Refuted if distance is nearer."""
+    """All tokens are put in order by their logits, by cosine, and by nearness to the state. The two
+    rank correlations say whether the order by logits is more like the order by cosine or by
+    nearness. They must differ by more than 0.05, so that a small difference does not count. The
+    different lengths of the rows could explain the difference alone. So rows of the same lengths in
+    random directions are the baseline, and the model must beat it by more than 0.05. Supported if
+    the rank correlation by cosine is more than 0.05 above the rank correlation by nearness, and
+    this difference is more than 0.05 above the difference for random directions. Refuted if the
+    rank correlation by nearness is higher than the rank correlation by cosine."""
     gap = rank_cosine - rank_nearness
     return three_way(supported=gap > max(0.05, gap_at_random + 0.05), refuted=gap < 0)
 
@@ -157,8 +175,11 @@ def measure_c7(reading: Reading, window: int) -> dict[str, float]:
 
 
 def c8(right_by_dot, right_by_nearest):
-    """The largest dot product names the token that comes next more often than the nearest row, by
-    2 % of the predictions. Refuted if the nearest row is right more often."""
+    """The largest dot product and the nearest row each name a token, and both are compared with the
+    token that comes next in the text. The dot product must lead by more than 2 percentage points,
+    so that a few tokens do not decide. Supported if the largest dot product is right more often
+    than the nearest row, by more than 2 percentage points. Refuted if the nearest row is right more
+    often than the largest dot product."""
     return three_way(
         supported=right_by_dot > right_by_nearest + 0.02, refuted=right_by_dot < right_by_nearest
     )
@@ -181,8 +202,12 @@ def measure_c8(reading: Reading, window: int) -> dict[str, float]:
 
 
 def c9(error_unembedding, error_with_norm):
-    """By algebra for the unembedding: the logits of a sum are the sum of the logits (to 0.1 %).
-    Qualified if the final norm in front of it is not linear: an error above 0.1 %."""
+    """The unembedding is a matrix, so the logits of a sum are the sum of the logits. But most
+    models have a final norm in front of it, and a norm is not linear. So the error is measured
+    twice: in the unembedding alone, and with the final norm in front of it. An error of up to 0.1 %
+    is rounding. By algebra if the error is at most 0.1 % in the unembedding, and below 0.1 % with
+    the final norm. Refuted if the error is above 0.1 % in the unembedding. Qualified if the error
+    is at most 0.1 % in the unembedding, but 0.1 % or more with the final norm."""
     if error_unembedding > 1e-3:
         return "refuted"
     return "by algebra" if error_with_norm < 1e-3 else "qualified"
@@ -211,8 +236,12 @@ def measure_c9(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b16(change_of_what_is_read, output_kl):
-    """The sublayer behind a norm reads the same when the stream is doubled: to 1 %. For full
-    support the output must not change either (0.01 nats): length must leave no trace at all."""
+    """The stream is doubled in the middle of the model. The next attention reads the stream through
+    a norm, so it should read the same. It may change by 1 %, because a norm adds a small constant
+    to what it divides by. If sublayers see direction only, the length should leave no trace in the
+    prediction either. A move of less than 0.01 nats is no trace. Supported if what the next
+    attention reads changes by at most 1 %, and the prediction moves by less than 0.01 nats. Refuted
+    if what the next attention reads changes by more than 1 %."""
     return three_way(supported=output_kl < 0.01, refuted=change_of_what_is_read > 0.01)
 
 
@@ -241,8 +270,11 @@ def measure_b16(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b18(leak_from_later):
-    """By algebra: the mask gives later tokens no weight. The check: logits of the first half of a
-    window stay within 0.01 % when the second half is replaced."""
+    """The mask gives later tokens no weight in attention, and no other part of the model mixes
+    positions. So a later token cannot change the state of an earlier token. The check replaces the
+    second half of a window, and allows 0.01 % of the largest logit for rounding. By algebra if the
+    logits of the first half change by less than 0.01 % (1e-4) of the largest. Refuted if they
+    change by 0.01 % or more of the largest."""
     return "by algebra" if leak_from_later < 1e-4 else "refuted"
 
 

@@ -51,9 +51,14 @@ def hot(logits_TV) -> np.ndarray:
 
 
 def b22(probability_when_cold, short_of_uniform_when_hot):
-    """By algebra: dividing by T drives differences of logits to infinity or to 0. The check: cold,
-    the best token has 0.99; hot, the entropy is within 0.01 nats of ln V. A tie for the best token
-    would break the first half: then it is refuted here."""
+    """A temperature T divides all differences of logits by T. When T goes to 0, the differences
+    from the best token go to infinity, so the other probabilities go to 0. When T goes to infinity,
+    all differences go to 0, so all probabilities become equal. The check uses temperatures near
+    these limits, so it allows 0.01 in the probability and 0.01 nats in the entropy. A tie for the
+    best token breaks the first half of the claim, because two tokens then share the probability. By
+    algebra if the best token has a probability above 0.99 near temperature 0, and near infinity the
+    entropy is less than 0.01 nats below that of equal chances. Refuted if at least one of these
+    conditions fails."""
     limits = probability_when_cold > 0.99 and short_of_uniform_when_hot < 0.01
     return "by algebra" if limits else "refuted"
 
@@ -76,8 +81,12 @@ def measure_b22(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b23(lowest_times_n, highest):
-    """By algebra, from the two limits of B22. The check: the best token's probability gets within
-    5 % of 1/n, and above 0.99."""
+    """This follows from the two limits of claim B22. At a high temperature all n tokens have a
+    probability near 1/n. At a low temperature the best token has a probability near 1. The check
+    uses temperatures near these limits, so it allows 5 % of 1/n at the first and 0.01 at the
+    second. By algebra if the best token's probability is less than 5 % away from 1/n at the high
+    temperature, and above 0.99 at the low temperature. Refuted if at least one of these conditions
+    fails."""
     return "by algebra" if abs(lowest_times_n - 1) < 0.05 and highest > 0.99 else "refuted"
 
 
@@ -98,9 +107,13 @@ def measure_b23(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b28(entropy_fall_after_norm, entropy_fall_before_norm):
-    """By algebra after the final norm: a dot product with c times the state is c times the logit.
-    The claim speaks of the last state, so before the norm the entropy must fall too, by 0.01 nats
-    at least: less is no effect. Qualified if it falls only after the norm."""
+    """The state is scaled from half to twice its length, and the entropy should fall. After the
+    final norm this is algebra: a dot product with c times the state is c times the logit. But the
+    claim speaks of the last state, and that is the state before the final norm. A norm can divide
+    its length away. So the state is scaled in both places. A fall of at most 0.01 nats counts as no
+    effect. By algebra if the entropy falls by more than 0.01 nats after the final norm, and also
+    before it. Refuted if the entropy falls by at most 0.01 nats after the final norm. Qualified if
+    the entropy falls by more than 0.01 nats after the final norm, but not before it."""
     if entropy_fall_after_norm <= 0.01:
         return "refuted"
     return "by algebra" if entropy_fall_before_norm > 0.01 else "qualified"
@@ -122,8 +135,11 @@ def measure_b28(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b29(short_of_uniform):
-    """By algebra where nothing is added on the way to the logits: all dot products with 0 are 0.
-    The check: the entropy is within 0.001 nats of ln V. Refuted if a bias predicts in its place."""
+    """All dot products with a state of zeros are 0. So all logits are equal if nothing is added on
+    the way to them. If a bias is added there, the bias predicts in place of the state. The check
+    compares the entropy with that of equal chances, and allows 0.001 nats for rounding. By algebra
+    if the entropy is less than 0.001 nats below that of equal chances. Refuted if the entropy is
+    0.001 nats or more below that of equal chances."""
     return "by algebra" if short_of_uniform < 1e-3 else "refuted"
 
 
@@ -141,11 +157,14 @@ def measure_b29(reading: Reading) -> dict[str, float]:
 
 
 def b31(rank_with_entropy, entropy_fall_before_norm):
-    """If size were certainty, longer last states would be surer ones: a rank correlation of the
-    norm with the entropy below -0.5, and an entropy that falls by 0.01 nats or more when a state is
-    stretched. Refuted if stretching does nothing, or if longer states are no surer. Behind a final
-    norm the first of these two is algebra: the norm divides the length of the last state away, so
-    no training can make the claim true there. What training decides is which states are long."""
+    """If size is certainty, two things should be seen. Longer last states should be surer ones.
+    This means a rank correlation of the norm with the entropy below -0.5, which is strong. And a
+    state that is stretched should become surer. A fall of the entropy by less than 0.01 nats counts
+    as no effect. A final norm divides the length of the last state away, so stretching does nothing
+    in front of it. That is algebra, and no training can make the claim true there. Training only
+    decides which states are long. Supported if the rank correlation is below -0.5 and the entropy
+    falls by at least 0.01 nats from half to twice the length. Refuted if the rank correlation is 0
+    or more, or if the entropy falls by less than 0.01 nats."""
     no_effect = entropy_fall_before_norm < 0.01 or rank_with_entropy >= 0
     return three_way(supported=rank_with_entropy < -0.5, refuted=no_effect)
 
@@ -168,11 +187,14 @@ def measure_b31(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b37(share_with_length, kl_longer, kl_turned, kl_turned_at_random):
-    """That length cannot change which token wins is algebra. The other half: at least half of the
-    variance of the entropy goes with the length of what the unembedding reads. Refuted if less than
-    a tenth does: then direction decides how surely as well. A final norm leaves lengths nearly
-    alike, and then little can go with them; a model without norms is where the claim has its best
-    chance."""
+    """The claim has two halves. Length cannot decide which token wins: it multiplies all logits by
+    one number, so this half is algebra. The other half says that length decides how surely. If so,
+    the entropy should vary with the length of what the unembedding reads. The claim needs at least
+    half of the variance. If less than a tenth goes with the length, direction decides how surely as
+    well. A final norm leaves all lengths nearly alike, so little can go with them. The claim has
+    its best chance in a model without norms. The effects of the three moves are shown and do not
+    decide. Supported if at least 50 % of the entropy's variance goes with the length. Refuted if
+    less than 10 % of the entropy's variance goes with the length."""
     return three_way(supported=share_with_length >= 0.5, refuted=share_with_length < 0.1)
 
 
@@ -211,9 +233,12 @@ def measure_b37(reading: Reading, window: int) -> dict[str, float]:
 
 
 def c3(kl_of_shift):
-    """By algebra: a shift of all logits cancels in the softmax, so only differences are left; and
-    doubling all logits doubles those. The check: a shift moves the prediction by less than 1e-6
-    nats."""
+    """A number that is added to all logits multiplies every exponential in the softmax by the same
+    factor. The softmax divides by the sum of the exponentials, so this factor cancels. Only
+    differences between logits are left. Doubling all logits doubles their differences, so it does
+    change the prediction. The check adds 7 to all logits, and allows 1e-6 nats for rounding. By
+    algebra if the prediction moves by less than 1e-6 nats. Refuted if the prediction moves by 1e-6
+    nats or more."""
     return "by algebra" if kl_of_shift < 1e-6 else "refuted"
 
 
@@ -229,7 +254,10 @@ def measure_c3(reading: Reading, window: int) -> dict[str, float]:
 
 
 def c5(entropy_range):
-    """From half the length to twice, 0.1 nats are an effect. Refuted if they are 0.01 or less."""
+    """What the unembedding reads is scaled from half to twice its length. If length matters, the
+    entropy of the prediction falls. More than 0.1 nats is an effect, and at most 0.01 nats is none.
+    Supported if the entropy falls by more than 0.1 nats. Refuted if the entropy falls by at most
+    0.01 nats."""
     return three_way(supported=entropy_range > 0.1, refuted=entropy_range <= 0.01)
 
 

@@ -52,10 +52,13 @@ def _moved_rows(reading: Reading) -> dict[str, np.ndarray]:
 
 
 def b1(one_length, towards, random, share_moved):
-    """In a space of points it only counts how far a row moves. If rows are directions with a size,
-    the way counts as well: when each row moves equally far, both losing its size and turning
-    towards another row move predictions twice as much as a random turn does. With less than twice,
-    distance alone tells most of it. Refuted if neither does."""
+    """If rows are points, the only thing that counts is how far a row moves. If rows are directions
+    with a size, it also counts in which way a row moves. So every row is moved equally far in three
+    ways. All rows get one length, or they turn towards another row, or they turn in a random
+    direction. Size counts if one length moves predictions at least twice as much as a random turn.
+    Direction counts if turning towards another row does so. With less than twice, distance alone
+    explains most of the move. Supported if size counts and direction counts. Refuted if neither
+    counts."""
     size_counts, direction_counts = one_length >= 2 * random, towards >= 2 * random
     return three_way(
         supported=size_counts and direction_counts,
@@ -88,11 +91,14 @@ def measure_b1(reading: Reading, window: int) -> dict[str, float]:
 
 
 def b25(points, directions, equal_chances):
-    """Directions with a size lose nothing: length times length times cosine is the logit, by
-    algebra (B21). What can fail is that this is better: refuted if distances lose less than 0.01
-    nats of the prediction, which is no effect. And the article wants to think of directions first:
-    supported if directions alone, without sizes, lose less than distances do; if they lose more,
-    qualified, since it is then the size that makes the picture better."""
+    """Three pictures are compared by how much of the model's prediction they lose. A direction and
+    a size together lose nothing, by algebra: length times length times cosine is the logit (claim
+    B21). What can fail is that this picture is better than points. If distances lose less than 0.01
+    nats, points serve as well. The article wants to think of directions first, so directions alone
+    should lose less than distances. Supported if distances lose at least 0.01 nats, and directions
+    alone lose less than distances. Refuted if distances lose less than 0.01 nats. Qualified if
+    distances lose at least 0.01 nats, but directions alone lose as much or more: then the size
+    makes the picture better."""
     return three_way(supported=directions < points, refuted=points < 0.01)
 
 
@@ -150,11 +156,14 @@ def tails(x_ZD) -> np.ndarray:
 
 
 def c10(error_64, error_576, error_by_dividing, steps_apart, volume_64, volume_576):
-    """That no set of angles covers a sphere without a pole is algebra; hard in practice means three
-    things in 576 dimensions. Converting there and back loses a decimal digit more than dividing by
-    the norm does. One step suits no two angles: between the angle that moves a point farthest and
-    the one that moves it least lies a factor of 10. And the volume element, which every integral
-    over the sphere needs, is too small for float64. Refuted if none of them is so."""
+    """Every set of angles for a sphere has a pole, by algebra. Hard in practice means three
+    troubles in 576 dimensions, the width of SmolLM2. The first trouble is lost precision:
+    converting to angles and back moves a point more than 10 times as far as dividing by the norm
+    does, which is one decimal digit. The second trouble is that one step size does not suit all
+    angles: a step in one angle moves the point more than 10 times as far as in another. The third
+    trouble is that the volume element, which every integral over the sphere needs, is too small for
+    float64: it is below 10 to the power of -308. Supported if all three troubles are there. Refuted
+    if none of the three troubles is there."""
     troubles = (
         error_576 > 10 * error_by_dividing, steps_apart > 10, volume_576 < SMALLEST
     )  # fmt: skip

@@ -7,6 +7,7 @@ from minitx import tables
 from minitx.evidence.evidence import VERDICTS
 
 Rows = dict[str, dict[str, Any]]  # by claim: what was found
+ABBREVIATIONS = ("e.g.", "i.e.", "cf.", "vs.", "approx.", "Fig.", "Dr.")
 
 
 def counts(rows: Rows) -> str:
@@ -36,6 +37,27 @@ def in_words(row: dict[str, Any]) -> str:
     return f"{row['sentence']} ({why}.)"
 
 
+def sentences(rule: str) -> list[str]:
+    """Return the sentences of a rule in words.
+
+    A sentence ends at a full stop, question mark or exclamation mark, if the next word begins with
+    a capital letter or a digit. Decimals and abbreviations end no sentence.
+
+    >>> sentences("By 0.05 (e.g. Adam) it falls. Supported if it is above 0.5. 3 are few!")
+    ['By 0.05 (e.g. Adam) it falls.', 'Supported if it is above 0.5.', '3 are few!']
+    """
+    found: list[str] = []
+    has_ended = True
+    for word in rule.split():
+        bare = word.strip("\"'()")
+        if has_ended and (not found or bare[:1].isupper() or bare[:1].isdigit()):
+            found.append(word)
+        else:
+            found[-1] += f" {word}"
+        has_ended = bare.endswith((".", "?", "!")) and bare not in ABBREVIATIONS
+    return found
+
+
 def claims_of(judged: dict[str, Rows]) -> list[str]:
     """Return the claims that any of the models was judged on."""
     return list(dict.fromkeys(id for rows in judged.values() for id in rows))
@@ -57,7 +79,8 @@ def one_claim(id: str, words: str, judged: dict[str, Rows]) -> str:
     parts = [f"## {id}: {words}"]
     measured = [row for row in rows.values() if "rule" in row]
     if measured:
-        parts.append(f"Rule: {measured[0]['rule']}")
+        parts.append("Rule:")
+        parts.append("\n".join(f"- {sentence}" for sentence in sentences(measured[0]["rule"])))
         parts.append(f"Baseline: {measured[0]['baseline']}.")
     for model, row in rows.items():
         parts.append(f"**{model}: {row['verdict']}.** {in_words(row)}")

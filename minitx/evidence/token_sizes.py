@@ -34,10 +34,13 @@ def length_of_unseen(table_VD, unseen) -> float:
 
 
 def b27(adam_tied, adam_in, adam_out, decay_tied, sgd_in, sgd_out):
-    """Tokens that never occur stand out if their rows are at least twice as long as the others, or
-    at most half as long: in tables of trained models most rows differ by less (claim B26 asks for a
-    factor of 1.5). They must stand out in all six tables, and be giants in one and dwarfs in
-    another. Refuted if they stand out in none, as in an untrained table."""
+    """Tokens that never occur stand out if their rows are giants or dwarfs. Giants are at least
+    twice as long as the other rows. Dwarfs are at most half as long. Most rows of a trained table
+    differ by less: claim B26 asks for a factor of 1.5. Six tables are measured. They were trained
+    with Adam, with weight decay or with SGD, and some of them are tied. The claim names giants and
+    dwarfs, so both must be found. Supported if these tokens stand out in all six tables, as giants
+    in at least one of them and as dwarfs in at least one of them. Refuted if these tokens stand out
+    in no table, as in an untrained one."""
     ratios = np.array([adam_tied, adam_in, adam_out, decay_tied, sgd_in, sgd_out])
     giants, dwarfs = ratios >= STANDS_OUT, ratios <= 1 / STANDS_OUT
     return three_way(
@@ -124,11 +127,14 @@ def never_wins(id: int, rows_VD) -> bool:
 
 
 def b30(won, won_at_one_length, shadowed, never):
-    """A direction that is drawn at random knows nothing of how frequent tokens are, so what a row
-    wins of them is its target. The longest tenth of the rows must win twice its share, and half as
-    much again as the same rows at one length, or their directions would explain it. Some must put
-    others in the shade: one row in a hundred is not the largest in its own direction. Refuted if
-    the longest rows win no more than at one length."""
+    """A direction that is drawn at random knows nothing of how frequent tokens are. So the share of
+    random directions that a row wins is the size of its target. Longer rows are larger targets if
+    the longest tenth of the rows wins at least twice its share, which is 20 %. It must also win at
+    least 1.5 times what it would win with all rows at one length, or its directions would explain
+    it. A row is in the shade if it loses to another row even in its own direction. At least one row
+    in a hundred must be in the shade. Supported if the longest tenth wins at least 20 % of random
+    directions and at least 1.5 times what it would win at one length, and at least 1 % of the rows
+    are in the shade. Refuted if the longest tenth wins no more than it would win at one length."""
     return three_way(
         supported=won >= max(2 * TENTH, 1.5 * won_at_one_length) and shadowed >= 0.01,
         refuted=won <= won_at_one_length,

@@ -79,10 +79,15 @@ def random_character(rng: np.random.Generator, lowest: int, end: int) -> str:
 
 
 def b5(characters_per_token, english_back, unicode_back, strings_of_their_own, ids_back, pieces):
-    """A token stands for two characters or more (the text is at most half as long as one of
-    characters), every text comes back, and no two tokens share a string. Refuted if a token stands
-    for one character or less, or if plain English is lost. Qualified if only strange texts are
-    lost, tokens share strings, or the text shrinks by less than half."""
+    """The claim has two parts. The tokenizer compresses if one piece stands for at least two
+    characters on average, so that the sequence is at most half as long as with a token for each
+    character. It loses nothing if every text comes back from its ids, and no two pieces share a
+    string. Texts are English paragraphs and random Unicode. Supported if one piece stands for at
+    least 2 characters, 100 % of the English paragraphs and of the random Unicode texts come back,
+    and 100 % of the pieces have a string of their own. Refuted if one piece stands for 1 character
+    or less, or if less than 100 % of the English paragraphs come back. Qualified if all English
+    paragraphs come back, but a random Unicode text is lost, two pieces share a string, or one piece
+    stands for more than 1 and less than 2 characters."""
     lossless = english_back == unicode_back == strings_of_their_own == 1
     return three_way(
         supported=lossless and characters_per_token >= 2,
@@ -122,9 +127,14 @@ def measure_b5(reading: Reading) -> dict[str, float]:
 
 
 def b6(variants, times_as_long, at_most):
-    """A common word has two tokens or more, and with spaces as tokens the sequence would be nearer
-    to twice as long than to 1.5 times. Refuted if it has fewer than 1.5, or if the sequence would
-    be nearer to its length than to 1.5 times: then one of the two hardly happens."""
+    """The claim has two parts. The first part is that a word has many variants, which are tokens
+    that differ only in case, spaces or signs. Two tokens for a common word are enough. With fewer
+    than 1.5 on average, most common words have only one. The second part is that spaces inside
+    tokens halve the sequence: with spaces as tokens it would be twice as long. At 1.75 times or
+    more, it is nearer to twice its length than to 1.5 times. Below 1.25 times, it is nearer to its
+    present length than to 1.5 times. Supported if a common word has at least 2 tokens, and the
+    sequence would be at least 1.75 times as long. Refuted if a common word has less than 1.5
+    tokens, or if the sequence would be less than 1.25 times as long."""
     return three_way(
         supported=variants >= 2 and times_as_long >= 1.75,
         refuted=variants < 1.5 or times_as_long < 1.25,
@@ -166,10 +176,15 @@ def common_words(text: str) -> list[str]:
 
 
 def b7(ids_looked_up, cut_by_longest, words_cut_by_longest):
-    """Both steps are lookups: each piece has one id, and taking the longest known piece again and
-    again, which needs the list alone, cuts 99 % of the words of a text as the tokenizer does.
-    Refuted if a piece alone does not decide its id. Qualified if only the second step is a lookup:
-    then where to cut takes more than the list, such as the order of the merges."""
+    """Encoding has two steps, and each should be a lookup in the list of pieces. From pieces to
+    numbers, the string of a piece should decide its id. From text to pieces, taking the longest
+    known piece again and again should cut words as the tokenizer does. This way of cutting needs
+    nothing but the list. It may fail for 1 % of the words, so that exceptions are rare. Supported
+    if the string of a piece decides its id for 100 % of the text, and taking the longest piece cuts
+    at least 99 % of the words as the tokenizer does. Refuted if the string of a piece decides its
+    id for less than 100 % of the text. Qualified if the string of a piece decides its id for 100 %
+    of the text, but taking the longest piece cuts less than 99 % of the words as the tokenizer
+    does: then cutting needs more than the list, such as the order of the merges."""
     return three_way(supported=cut_by_longest >= 0.99, refuted=ids_looked_up < 1)
 
 

@@ -56,10 +56,15 @@ def right_and_wrong(values_ZV, next_Z) -> tuple[float, float]:
 
 
 def c4(right, wrong, untrained, directions, lengths, trained):
-    """Right logits end above 0 and wrong ones below. By alignment: the final directions with the
-    initial lengths bring at least half of the fall of the loss, and the final lengths with the
-    initial directions bring nothing. Refuted if logits do not part, or if lengths alone bring more
-    than directions alone."""
+    """Training should part the logits: right logits end above 0, and wrong ones below 0. "By
+    alignment" means that directions bring this about, and lengths do not. So the model is mixed
+    with itself from before training in two ways. The trained directions with the lengths from
+    before should bring at least half of the fall of the loss. The trained lengths with the
+    directions from before should bring nothing. Supported if the right logit is above 0 and the
+    wrong one below 0, the trained directions alone bring at least half of the fall of the loss, and
+    the trained lengths alone leave the loss at least as high as before training. Refuted if the
+    right logit is not above the wrong one, or if the trained lengths alone leave a lower loss than
+    the trained directions alone."""
     fall = untrained - trained
     apart = right > 0 > wrong
     return three_way(
@@ -151,12 +156,15 @@ def effects(model: Transformer, tokens_BT) -> dict[str, float]:
 
 
 def c6(kl_normed, kl_normed_turned, added_bare, added_bare_turned, added_untrained):
-    """By algebra a norm divides the length away from what stands behind it; the check: exchanged
-    lengths do less than 1 % of what turns of the same size do. What is left to find is whether
-    sublayers without norms *use* lengths: exchanging them must cost at least a tenth of what turns
-    of the same size cost in held-out loss; less is a side matter. Refuted if lengths get past a
-    norm, or if exchanging them costs nothing (0.001 nats, or no more than in the untrained
-    model)."""
+    """All sublayers read states with exchanged lengths. For comparison, they read states that are
+    turned instead, each moved equally far. A norm divides the length away from what stands behind
+    it, by algebra. The check for this is that the exchange moves predictions by less than 1 % of
+    what the turns do. What is left to find is whether sublayers without norms use lengths. They use
+    them if the exchange raises the held-out loss by more than 0.001 nats, and by more than in the
+    untrained model. The use matters if the exchange costs at least a tenth of what the turns cost;
+    less is a side matter. Supported if the check holds, sublayers without norms use lengths, and
+    the use matters. Refuted if the check fails, or if sublayers without norms do not use
+    lengths."""
     blind = kl_normed < 0.01 * kl_normed_turned
     used = added_bare > max(0.001, added_untrained)
     return three_way(

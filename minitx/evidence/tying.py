@@ -39,13 +39,18 @@ def lost_by_symmetry(transition_VV, stationary_V) -> float:
 
 
 def b33(same, gap, order, gap_with_block):
-    """Without blocks all that a model has is its table of logits, tied E E^T. Two things are wrong
-    with it: it is symmetric, so that "a after b" is as likely as "b after a", and no token prefers
-    another to itself as much as the longest row prefers itself. The claim names the second only.
-    What symmetry costs is known exactly for a Markov chain. Supported if untied embeddings help, by
-    0.02 nats with a block too, the next token repeats the present one less than half the time, and
-    what symmetry does not explain is at least three quarters of the gap. Refuted if they do not
-    help, or if it is less than a quarter: then the reason is another one."""
+    """Without blocks a tied model has nothing but its table of logits, E E^T. Two things are wrong
+    with this table. It is symmetric, so "a after b" and "b after a" share one logit. And the token
+    with the longest row always gives itself the largest logit. The claim names only the second
+    thing. What symmetry costs is known exactly for a Markov chain, so the rest can be told apart
+    from it. Untied embeddings help if tied ones cost at least 0.02 nats; two seeds differ by less.
+    Seldom means less than half of the time. Symmetry must explain at most a quarter of the cost, so
+    that the second thing explains the rest. If symmetry explains more than three quarters, the
+    reason is another one. Supported if tied embeddings cost at least 0.02 nats without blocks and
+    with one block, the next token repeats the present one less than 50 % of the time, and at most a
+    quarter of the cost without blocks comes from symmetry. Refuted if tied embeddings cost less
+    than 0.02 nats without blocks, or if more than three quarters of this cost come from
+    symmetry."""
     rest = gap - order
     return three_way(
         supported=gap_with_block >= HELPS and same < 0.5 and rest >= 0.75 * gap,
@@ -96,11 +101,14 @@ def share_above(log_p_SV, next_T, token_T) -> float:
 
 
 def b34(direct, backwards, whole):
-    """Only the order is asked: is the token that came likelier after the token before it than after
-    another one? By chance it is, half the time. The way from embedding to unembedding, past all
-    blocks, must get at least half as far above chance as the whole model, which sees more than
-    pairs; and further than with the pairs turned round, or it knows only what goes together, not
-    what follows what. Refuted if it gets less than a tenth as far."""
+    """The rule asks about order only: is the token that came next likelier after its own
+    predecessor than after another token? By chance it is likelier in 50 % of the comparisons. The
+    way from embedding to unembedding, past all blocks, can know nothing but pairs. The whole model
+    sees more than pairs, so the way past the blocks must get only half as far above 50 %. It must
+    also get further than with the pairs turned round. Otherwise it knows what goes together, but
+    not what follows what. Supported if embedding and unembedding alone get at least half as far
+    above 50 % as the whole model, and further than with the pairs turned round. Refuted if they get
+    less than a tenth as far above 50 % as the whole model."""
     reach = whole - 0.5
     return three_way(
         supported=direct - 0.5 >= 0.5 * reach and direct > backwards,
@@ -141,11 +149,15 @@ def measure_b34(reading: Reading, window: int) -> dict[str, float]:
 
 
 def c11(families, with_table, tied_by_default, gap, parameters):
-    """A question, and where the table came from is history: no measurement answers it. Two things
-    can be checked. Does every model have one: supported if all families of models that can be
-    loaded here do. Is one of its own better: supported if it lowers the loss by 0.02 nats, with
-    at most 10 % more parameters. Refuted if a family does without; qualified if a table of its own
-    brings less or costs more."""
+    """The claim is a question. Where the table came from is history, and no measurement answers it.
+    Two things can be checked. The first is whether every model has a table: all families of models
+    that can be loaded here must unembed with one. The second is whether a table of its own is
+    better than the embedding's. It is better if it saves at least 0.02 nats, which is more than two
+    seeds differ by, and needs at most 10 % more parameters. Supported if all families unembed with
+    a table, and a table of its own saves at least 0.02 nats with at most 1.10 times the parameters.
+    Refuted if a family unembeds without a table. Qualified if all families unembed with a table,
+    but a table of its own saves less than 0.02 nats or needs more than 1.10 times the
+    parameters."""
     return three_way(
         supported=with_table == families and gap >= HELPS and parameters <= 1.1,
         refuted=with_table < families,

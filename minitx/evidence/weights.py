@@ -16,7 +16,10 @@ def some_tokens(reading: Reading, most: int = TOKENS) -> np.ndarray:
 
 
 def b4(back):
-    """Nearly every token comes back: 99 %, so that exceptions are rare. Refuted below half."""
+    """The row of a token is read out through the final norm and the unembedding. A token comes back
+    if it gets the largest logit. Exceptions should be rare, so 99 % of the tokens must come back.
+    If fewer than half come back, coming back is the exception. Supported if at least 99 % of the
+    tokens come back. Refuted if less than 50 % of the tokens come back."""
     return three_way(supported=back >= 0.99, refuted=back < 0.5)
 
 
@@ -38,7 +41,11 @@ def measure_b4(reading: Reading) -> dict[str, float]:
 
 
 def b10(error):
-    """By algebra: all products but those with the one 1 are 0. The check: exact equality."""
+    """A one-hot vector has a 1 in one place and 0 in all others. Its product with the table adds up
+    all rows, each multiplied by its number in the vector. All rows except one are multiplied by 0,
+    so the sum is that row. The check asks for exact equality, because nothing is rounded. By
+    algebra if the product differs from the row by exactly 0. Refuted if the product differs from
+    the row at all."""
     return "by algebra" if error == 0 else "refuted"
 
 
@@ -58,8 +65,11 @@ def measure_b10(reading: Reading) -> dict[str, float]:
 
 
 def b26(spread):
-    """The middle 80 % of the rows differ in length by a factor of at most 1.5. Refuted above 3:
-    then lengths differ as much as anything."""
+    """The lengths of the embedding's rows are compared. The claim speaks of most tokens, so the
+    shortest and the longest tenth are left out. Lengths are about the same if the rest differ by a
+    factor of at most 1.5. Above a factor of 3, lengths are not alike in any sense. Supported if the
+    middle 80 % of the rows differ in length by a factor of at most 1.5. Refuted if the middle 80 %
+    of the rows differ in length by a factor above 3."""
     return three_way(supported=spread <= 1.5, refuted=spread > 3)
 
 

@@ -13,6 +13,7 @@ from minitx import files
 from minitx.book import cache, links, reference, site
 from minitx.book import recording as recordings
 from minitx.errors import InputError
+from minitx.evidence import judging, summary
 
 
 def said(build, *arguments, **options):
@@ -79,6 +80,13 @@ def test_the_result_waits_for_its_predictions(book):
     gate = text[start : text.index('<h2 id="your-turn"')]
     for inside in ("figures/l03_toy.svg", "SEEN [", "SECRET half of five", "things &lt;fall&gt;."):
         assert text.count(inside) >= 1 and text.count(inside) == gate.count(inside), inside
+
+
+def test_a_verdict_has_each_sentence_of_its_rule_on_a_line(book):
+    sentences = summary.sentences(judging.EVIDENCE["B29"].rule_in_words)
+    items = "".join(f"<li>{html.escape(sentence, quote=False)}</li>" for sentence in sentences)
+    for page in ("l03_toy.html", "ledger.html"):
+        assert f"<ul class=rule>{items}</ul>" in (book / page).read_text(), page
 
 
 def test_the_first_page_has_findings_a_panel_and_all_lessons(book):

@@ -12,8 +12,8 @@ from minitx.evidence.verdicts import read_all
 from minitx.pretrained import loader
 
 ROW = {
-    "verdict": "refuted", "sentence": "It is 3 dogs.", "rule": "Four dogs.", "numbers": {},
-    "baseline": "none",
+    "verdict": "refuted", "sentence": "It is 3 dogs.", "rule": "Four dogs. Supported if 5.5.",
+    "numbers": {}, "baseline": "none",
 }  # fmt: skip
 
 
@@ -41,7 +41,8 @@ def test_a_verdict_is_a_sentence_with_its_numbers_and_its_rule(judged, capsys):
     judge("A9", "A14")
     out = capsys.readouterr().out
     words = known_claims()["A9"]["claim"]
-    assert f"REFUTED  {words} (A9)\n    It is 3 dogs. (Few.)\n    Rule: Four dogs.\n" in out
+    assert f"REFUTED  {words} (A9)\n    It is 3 dogs. (Few.)\n" in out
+    assert "\n    Rule:\n      Four dogs.\n      Supported if 5.5.\n" in out
     assert out.index("(A9)") < out.index("(A14)")
 
 

@@ -38,7 +38,7 @@ def test_all_claims_of_one_model_are_judged(run, cache):
         assert row["verdict"] in VERDICTS
         assert f"{id:4}{row['verdict'].upper()}" in said.out and row["sentence"] in said.out
     page = (run / "verdicts.md").read_text()
-    assert "## A8: " in page and "Rule: " in page and "Baseline: " in page
+    assert "## A8: " in page and "Rule:\n\n- " in page and "Baseline: " in page
     assert f"run: {len(rows)} claims: " in said.err and "3 windows of 8 tokens" in said.err
 
 
@@ -79,7 +79,7 @@ def test_the_ledger_shows_the_models_that_were_judged(run, home):
     assert label in lines[0] and len(lines) == 66
     assert any(line.startswith("B10  by algebra") for line in lines)
     one = works("ledger", "b29").out
-    assert judged["B29"]["sentence"] in one and "Rule: " in one
+    assert judged["B29"]["sentence"] in one and "Rule:\n\n- " in one
     assert judged["A8"]["sentence"] in works("ledger", "--markdown").out
     works("ledger", "--page", "ledger.html")
     page = (home / "ledger.html").read_text()

@@ -13,7 +13,7 @@ ROW = {
     "verdict": "refuted",
     "sentence": "It is 3.",
     "numbers": {"share_big": {"mean": 0.5, "low": 0.25, "high": 0.75}, "size": {"mean": 40.0}},
-    "rule": "Below 2.",
+    "rule": "Few < many. Supported if below 2.5.",
     "baseline": "nothing",
 }
 UNTESTED = {"verdict": "untested", "sentence": "It cannot be asked."}
@@ -23,8 +23,9 @@ JUDGED = {"one 12345678": {"A1": ROW}, "two 87654321": {"A1": UNTESTED}}
 def test_a_claim_opens_to_its_evidence():
     page = ledger_page.page(CLAIMS, JUDGED)
     assert page.count("<details") == 2 and "Bigger &lt; is better" in page
-    for words in ("It is 3.", "Below 2.", "nothing.", "lesson L03<", "0.5 (0.25 to 0.75)"):
+    for words in ("It is 3.", "nothing.", "lesson L03<", "0.5 (0.25 to 0.75)"):
         assert words in page
+    assert "<ul class=rule><li>Few &lt; many.</li><li>Supported if below 2.5.</li></ul>" in page
     assert not re.search(r"https?://|<script|<link|@import", page)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from minitx.evidence import judging
+from minitx.evidence import judging, summary
 from minitx.evidence.claims import claims_in_words
 from minitx.evidence.evidence import EVIDENCE, RULINGS
 
@@ -15,6 +15,8 @@ PLANTED = {
     for path in sorted(Path(__file__).parent.glob("planted_*.py"))
     for id, rulings in importlib.import_module(path.stem).PLANTED.items()
 }
+# How a rule has the sentences that are each about a verdict.
+ORDER = ("supported", "by algebra", "refuted", "qualified", "untested")
 
 
 def cases():
@@ -41,4 +43,27 @@ def test_every_claim_is_planted_and_can_come_out_in_at_least_two_ways():
 @pytest.mark.parametrize("claim", EVIDENCE.values(), ids=lambda claim: claim.id)
 def test_every_rule_gives_its_reason_in_words(claim):
     assert len(claim.rule_in_words) > 60 and claim.rule_in_words.endswith(".")
+    assert " ".join(summary.sentences(claim.rule_in_words)) == claim.rule_in_words
     assert len(claim.baseline) > 10 and not claim.baseline.endswith(".")
+
+
+@pytest.mark.parametrize("claim", EVIDENCE.values(), ids=lambda claim: claim.id)
+def test_every_rule_explains_first_and_then_has_a_sentence_for_each_verdict(claim):
+    found = summary.sentences(claim.rule_in_words)
+    verdicts = [verdict_of(sentence) for sentence in found]
+    begins = verdicts.index(next(filter(None, verdicts)))
+    assert begins > 0, "the reasons come first"
+    told = verdicts[begins:]
+    assert told == [verdict for verdict in ORDER if verdict in told], told  # each once, in order
+    given = PLANTED[claim.id].keys() - {"qualified"}  # what remains needs no sentence
+    assert given <= set(told) and set(told) - {"untested"} <= PLANTED[claim.id].keys()
+    for sentence in found[:begins]:
+        assert not re.search(r"\b(supported|refuted|untested) (if|below|above)\b", sentence, re.I)
+
+
+def verdict_of(sentence: str) -> str | None:
+    """Return the verdict that a sentence of a rule is about, from how it begins."""
+    for verdict in ORDER:
+        if sentence.startswith(f"{verdict.capitalize()} if "):
+            return verdict
+    return None
