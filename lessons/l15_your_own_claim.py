@@ -91,8 +91,8 @@ print(f"95 % of the pairs stay below {np.quantile(by_chance, 0.95):.2f}")
 
 # %%
 def rule(gap, by_chance):
-    """The gap is at least 0.5 nats (1.65 times as many letters), and larger than
-    chance gives. Refuted if it is 0 or less: then beginnings are no harder."""
+    """Supported if the gap is at least 0.5 nats (1.65 times as many letters), and more
+    than chance gives. Refuted if it is 0 or less: then beginnings are no harder."""
     return three_way(supported=gap >= 0.5 and gap > by_chance, refuted=gap <= 0)
 
 print("planted for supported:", rule(gap=0.8, by_chance=0.3))

@@ -209,13 +209,13 @@ def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transp
     is the identity. So W W^T = N, and the rows are at right angles. The check is that the formulas
     agree to 1e-9 for random rows at right angles. For the table, a difference of more than 1 % of
     the larger formula means that they disagree. Whether the formulas act as an inverse is measured
-    by their peaks and by how many tokens come back. This is shown and does not decide. Supported if
-    the check holds, and the formulas differ by at most 1 % for the table: then one can stand in for
-    the other. By algebra if the check holds, and the formulas differ by more than 1 % for the
-    table. Refuted if the check fails."""
+    by their peaks and by how many tokens come back. This is shown and does not decide. By algebra
+    if the check holds, and the formulas differ by more than 1 % for the table. Refuted if the check
+    fails. Qualified if the check holds, and the formulas differ by at most 1 % for the table: then
+    they do not disagree there."""
     if error_at_right_angles > 1e-9:
         return "refuted"
-    return "by algebra" if apart > 0.01 else "supported"
+    return "by algebra" if apart > 0.01 else "qualified"
 
 
 @evidence(

@@ -13,7 +13,7 @@ PLANTED = {
                                    "peak_inverse": 0.1, "peak_normalised": 1,
                                    "back_transpose": 0.6, "back_inverse": 1,
                                    "back_normalised": 0.6}],
-        "supported": [numbers | {"apart": 0.005}],
+        "qualified": [numbers | {"apart": 0.005}],
         "refuted": [numbers | {"error_at_right_angles": 0.1}],
     },
 }  # fmt: skip
