@@ -113,6 +113,7 @@ def open_reader(path: Path):
     class Reader(gguf.GGUFReader):
         def _get(self, offset, dtype, count=1, *order, **options):
             """Return an array of `count` elements; a cut file would give a shorter one."""
+            self.data = np.asarray(self.data)  # slicing numpy's memmap takes several times as long
             array = super()._get(offset, dtype, count, *order, **options)
             if len(array) < count:
                 raise ValueError("it ends too early")
