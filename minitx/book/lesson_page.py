@@ -132,7 +132,8 @@ def verdict(shown: Shown) -> str:
     id, row = shown["id"], shown["row"]
     known = claims_in_words()
     claim = escape(shown["words"] or known[id], quote=False)
-    where = f' (<a href="ledger.html#{id}">{id}</a>)' if id in known else ""
+    on = f"; {escape(shown['on'])}" if shown["on"] else ""
+    where = f' (<a href="ledger.html#{id}">{id}</a>{on})' if id in known else ""
     parts = [
         '<div class="verdict">',
         f'<p class="claim-words">{ledger_page.badge(row["verdict"])} {claim}{where}</p>',

@@ -8,7 +8,7 @@ from minitx.runs.run import Run
 REAL_MODEL = "smollm2"
 MEANINGS = {
     "qualified": "a part of the claim holds here, or it holds under a condition",
-    "by algebra": "it could not come out otherwise, whatever the weights",
+    "by algebra": "it is true for all weights, and could not come out otherwise",
     "undecided": "other seeds, or other samples of the text, would give another verdict",
     "untested": "it cannot be asked of this model",
 }  # supported and refuted say it themselves
@@ -25,7 +25,7 @@ def judge(*ids: str) -> None:
     check(ids)
     verdicts = []
     for id, row in zoo_judging.judge(ids):
-        show(id, row)
+        show(id, row, on=models_of(id))
         verdicts.append(row["verdict"])
     print()
     for verdict, meaning in MEANINGS.items():
@@ -88,17 +88,27 @@ def check(ids: tuple[str, ...]) -> None:
             raise InputError(f"there is no claim {id!r}{suggest(id, words)}")
 
 
-def show(id: str, row: dict, with_rule: bool = True, words: str = "") -> None:
+def models_of(id: str) -> str:
+    """Return on which models of the zoo a claim is judged: "models: fables", or nothing."""
+    from minitx.evidence.evidence import EVIDENCE
+
+    claim = EVIDENCE[id]
+    species = {"families": claim.species, "mathematics": ()}.get(claim.of, claim.species[:1])
+    return f"models: {', '.join(species)}" if species else ""
+
+
+def show(id: str, row: dict, with_rule: bool = True, words: str = "", on: str = "") -> None:
     """Print a verdict as a sentence, and the rule that it follows from.
 
-    `words` are the claim, if it is not one of the articles'.
+    `words` are the claim, if it is not one of the articles'; `on` says what it was judged on.
     """
     from minitx.evidence import summary
 
-    if collected("verdict", id=id, row=row, words=words):
+    if collected("verdict", id=id, row=row, words=words, on=on):
         return
     print()
-    tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({id})")
+    where = f"{id}; {on}" if on else id
+    tell(f"{row['verdict'].upper()}  {words or claims_in_words()[id]} ({where})")
     tell(summary.in_words(row), "    ")
     if with_rule and "rule" in row:
         tell("Rule:", "    ")

@@ -38,12 +38,14 @@ def judged(monkeypatch):
 
 
 def test_a_verdict_is_a_sentence_with_its_numbers_and_its_rule(judged, capsys):
-    judge("A9", "A14")
+    judge("A9", "A14", "C1", "C10")
     out = capsys.readouterr().out
     words = known_claims()["A9"]["claim"]
-    assert f"REFUTED  {words} (A9)\n    It is 3 dogs. (Few.)\n" in out
+    assert f"REFUTED  {words} (A9; models: fables)\n    It is 3 dogs. (Few.)\n" in out
     assert "\n    Rule:\n      Four dogs.\n      Supported if 5.5.\n" in out
-    assert out.index("(A9)") < out.index("(A14)")
+    assert out.index("(A9;") < out.index("(A14;")
+    assert "(C1; models: head-dot-none, head-dot-layernorm, head-cosine-none," in out
+    assert "(C10)\n" in out  # mathematics, which needs no model
 
 
 def test_a_word_that_does_not_explain_itself_is_explained_once(monkeypatch, judged, capsys):
