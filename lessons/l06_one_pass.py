@@ -10,9 +10,9 @@
 #
 # The first sentence is true. Does the rest follow?
 #
-# Claims: to generate is to predict a token, append it, and run again (B17). The states of earlier
-# tokens can be kept (B18). A pass makes a prediction at every position, and that makes training
-# cheap (B19).
+# An article that this course tests says that it does not. Claims: to generate is to predict a
+# token, append it, and run again (B17). But the states of earlier tokens can be kept (B18). And a
+# pass makes a prediction at every position, which makes training cheap (B19).
 #
 # ## Predict
 #
@@ -23,7 +23,7 @@
 import numpy as np
 
 from minitx.classroom import (
-    check, draw, finish, held_out, judge, judge_real_model, panel, predict, quiz, reveal,
+    Picture, check, finish, held_out, judge, judge_real_model, panel, predict, quiz, reveal,
 )  # fmt: skip
 from minitx.compiled import trace
 from minitx.measure import kl, softmax
@@ -38,8 +38,9 @@ predict("L06.b", "A prompt has 10 tokens, and a model writes 50 more. For each n
 # %% [markdown]
 # ## Touch it
 #
-# Choose a prompt, look at the probabilities, and let the model draw a token and append it. Do it
-# ten times: that is all there is to writing.
+# Choose a prompt and look at the probabilities. Let the model *draw* a token: it chooses one by
+# chance, each with its probability. The token is appended. Do it ten times: that is all there is to
+# writing.
 
 # %% quiet
 panel("next")
@@ -47,9 +48,9 @@ panel("next")
 # %% [markdown]
 # ## Worked example: a loop that writes
 #
-# The model's tokens are single letters. It is small and was trained for 200 steps only, so what it
-# writes has the look of English and no meaning. Attention looks back only, so the zeros behind the
-# text change nothing.
+# The model's tokens are single letters. It is small and was trained for 200 steps only, so its
+# words look like English and mean nothing. Zeros fill the row behind the text. The next section
+# shows why they do no harm.
 
 # %%
 family = zoo.load("positions-rope")  # a small model, trained from three seeds
@@ -65,15 +66,18 @@ print(tokenizer.decode(row))
 
 # %% quiet
 reveal("L06.b", float(sum(10 + n for n in range(50))), "10, then 11, and so on up to 59. "
-       "Most of that is reading what was read before.")
+       "Most of them were read before.")
 
 # %% [markdown]
 # ## Run it: who sees a change?
 #
 # If a model could look ahead, a token would change the predictions before it as well. So we replace
-# the 20th token in rows of 40, and measure at every position how far the prediction moves. *KL
-# divergence* measures that, in nats; 0 means not at all. The **baseline** is 0: a position that
-# cannot know of the change.
+# the 20th token in rows of 40, and measure at every position how far the prediction moves.
+#
+# The measure is the *KL divergence*, in nats. It says how much less likely the new prediction makes
+# a token that is drawn from the old prediction. At 0 nats nothing changes. At 0.7 nats such a token
+# is half as likely on average, and at 2.3 nats a tenth as likely. A position that cannot know of
+# the change has 0. This is the **baseline**.
 
 # %%
 rows_BT = held_out(family, 64 * 40)[:, :40]  # text that the model has not seen
@@ -89,29 +93,39 @@ def moved(model):
 moved_ET = np.array([moved(model) for model in family.models])
 
 # %% folded Draw it, and find the first position that moves
-positions = np.arange(1, 41)
-draw("l06_one_pass", "The 20th token is replaced: which predictions move?", positions,
-     {"how far the prediction moves": moved_ET}, {"cannot know": np.zeros(40)},
-     labels=("position", "KL divergence (nats)"))
+positions_ET = np.tile(np.arange(1, 41), (len(moved_ET), 1))
+picture = Picture("l06_one_pass", "The 20th token is replaced: which predictions move?")
+picture.level(0, 0.0, "a position that cannot know of the change")
+picture.dots(0, positions_ET, moved_ET, "how far the prediction moves, a dot for each seed")
+picture.dress(0, "", "position", "KL divergence (nats)", xticks=[1, 10, 20, 30, 40])
+picture.save()
 changed = np.flatnonzero(moved_ET.mean(axis=0) > 1e-6) + 1
-print(f"first position that moves: {changed[0]}")
+before_RBTD = trace(model, rows_BT).stream_RBTD
+after_RBTD = trace(model, changed_BT).stream_RBTD
+states_move = np.abs(after_RBTD - before_RBTD)[:, :, :19].max()
+print(f"first prediction that moves: at position {changed[0]}")
+print(f"largest change of a number in the states of positions 1 to 19: {states_move:.1g}")
 reveal("L06.a", places[1] if changed[0] == 20 else places[0], "attention looks back only. "
        "A position knows its own token and those before it.")
 
 # %% [markdown]
-# Look at the left of the figure: up to position 19, nothing moves at all. Far to the right hardly
-# anything moves either, for another reason: those positions do see the 20th token, but this small
-# model makes little use of letters so far back. Two things follow from the left half.
+# Look at the left of the figure: up to position 19, no prediction moves. The second printed line
+# says the same about the states inside. In every block, a *mask* hides later positions from
+# attention. Far to the right hardly anything moves either, for another reason: those positions do
+# see the 20th token, but this small model makes little use of letters so far back. Two things
+# follow from the left half.
 #
-# - What the model computed for earlier tokens stays right when a token is appended. So it can be
-#   kept in a *cache*, and each new token costs one position instead of a whole row.
+# - An appended token changes no earlier state. Its own position reads the earlier ones through
+#   attention alone: in every block, it needs two vectors of each, a *key* and a *value*, which are
+#   computed from the state. A *cache* keeps these vectors. So each new token costs one position
+#   instead of a whole row.
 # - Every prediction in a row is honest: it has not seen its answer, the next token. So a row of 40
-#   tokens teaches 39 predictions, not one.
+#   tokens teaches 39 predictions, not one. (The 40th token has no next token in the row.)
 #
 # ## Your turn
 #
 # 1. How many tokens are read with a cache, and how many without?
-# 2. Draw from the best few tokens only (*top-k*). Say first: does a smaller k make texts more
+# 2. Draw from the k most likely tokens only (*top-k*). Say first: does a smaller k make texts more
 #    varied, or less?
 # 3. Build a mask that looks ahead by accident: a counterexample.
 
@@ -148,8 +162,9 @@ def leaking_mask(length):
 # ## Why the belief fails, and when it is right
 #
 # No position looks ahead. So nothing has to be computed twice, and every position makes a
-# prediction of its own. The belief is right about models that look in both directions: there, one
-# more token changes everything, and to predict a token that is visible teaches nothing.
+# prediction of its own. The belief is right about models that look in both directions. There, one
+# more token changes all states, so a cache would be out of date after each token. And such a model
+# sees the next token already, so it learns nothing from predicting it.
 
 # %% quiet
 quiz("L06")

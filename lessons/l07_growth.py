@@ -4,17 +4,17 @@
 #
 # *35 minutes. You need the length of a vector, and what a block is (lesson 0).*
 #
-# **What many believe.** "Every layer makes the state longer, in bigger and bigger steps, so its
-# length grows exponentially. That is what the residual connection does: it adds everything up. Its
-# purpose is another one: it keeps the gradient alive."
+# **What many believe.** "Every layer makes the state longer, in larger and larger steps, so its
+# length grows exponentially. The reason is the residual connection, which adds everything up. And
+# without the residual connection, gradients would die."
 #
 # Claims: every layer makes the state longer (A8), in larger and larger steps (A10), because
 # everything is added up (A13). Without the residual connection, gradients die (A12).
 #
 # ## Predict
 #
-# A block reads the state x of a token and computes an *update* u. The *residual connection* then
-# adds it: the new state is x + u, not u.
+# A block reads the state x of a token and computes an *update* u, its step. The *residual
+# connection* then adds it: the new state is x + u, not u.
 
 # %% quiet
 import numpy as np
@@ -35,9 +35,9 @@ times = predict("L07.b", "Our trained model has six blocks. How many times as lo
 # %% [markdown]
 # ## Touch it
 #
-# The panel shows the length of the state at every station, for the trained model and for the same
-# model before training. Switch the axis to logarithmic: exponential growth is a straight line
-# there.
+# The panel shows the length (the *norm*) of the state at every station, for the trained model and
+# for the same model before training. On the logarithmic axis, exponential growth is a straight
+# line.
 
 # %% quiet
 panel("growth")
@@ -62,63 +62,79 @@ reveal("L07.a", float(length), "squares add up at right angles, and 1 + 99 is 10
 # %% [markdown]
 # So we can ask what *adding alone* would give: all updates as long as they are, but each at a right
 # angle to the state. This is our **baseline**, what we would see if updates knew nothing about the
-# state. What lies above it comes from updates that point along the state.
+# state. For in many dimensions, a random vector stands nearly at a right angle to any other: in
+# their dot product, positive and negative terms cancel. What lies above the baseline comes from
+# updates that point along the state.
 #
 # ## Run it: our model, before and after training
 #
-# For each block: how many times as long the state is as the embedding, as a median over 1,000
-# tokens of held-out text, which the model has not seen in training.
+# After each block, we measure how long the state is, in lengths of the embedding. We take the
+# median over 1,000 tokens of *held-out* text, which the model has not seen in training.
 
 # %%
 fables = zoo.load("fables")  # one model, trained from three seeds
 text_BT = held_out(fables)
 
 def growth(model):
-    """Length after each block, in lengths of the embedding: as it is, and at right angles."""
+    """Return the lengths of states, of sums at right angles, and of updates."""
     x_LZD = states(model, text_BT)  # after the embedding and after each block
-    updates = x_LZD[1:] - x_LZD[:-1]
-    start = norms(x_LZD[0])
-    squares = start**2 + np.cumsum(norms(updates) ** 2, axis=0)
-    lengths = [norms(x_LZD[1:]) / start, np.sqrt(squares) / start]
-    return np.median(lengths, axis=2)
+    u_LZD = np.diff(x_LZD, axis=0, prepend=0)  # the embedding counts as the first update
+    right_angles_LZ = np.sqrt(np.cumsum(norms(u_LZD) ** 2, axis=0))  # squares add up
+    lengths = np.array([norms(x_LZD), right_angles_LZ, norms(u_LZD)])
+    return np.median(lengths / norms(x_LZD[0]), axis=2)  # in lengths of the embedding
 
-trained, right_angles = over_seeds(growth, fables.models).swapaxes(0, 1)
-untrained, _ = over_seeds(growth, fables.untrained).swapaxes(0, 1)
+trained, right_angles, updates = over_seeds(growth, fables.models).swapaxes(0, 1)
+untrained, untrained_angles, _ = over_seeds(growth, fables.untrained).swapaxes(0, 1)
 
 # %% folded Draw it, beside your prediction
-blocks = np.arange(1, fables.config.depth + 1)
+blocks = np.arange(fables.config.depth + 1)
 draw("l07_growth", "How long is the state after each block?", blocks,
      {"trained": trained, "the same model, untrained": untrained},
      {"trained, every update at a right angle": right_angles},
-     labels=("block", "length, in lengths of the embedding"), guess=(times, 6))
-share = (right_angles[:, -1] / trained[:, -1]) ** 2
-print(f"after block 6, adding alone gives {share.mean():.0%} of the squared length")
-reveal("L07.b", float(trained[:, -1].mean()), "the embedding starts out short, and block 1 alone "
-       f"makes the state {trained[:, 0].mean():.1f} times as long.")
+     labels=("block (0: the embedding)", "length, in lengths of the embedding"),
+     guess=(times, blocks[-1]))
+by_block = updates[:, 1:].mean(axis=0).round(1)
+print("updates of blocks 1 to 6, in lengths of the embedding:", by_block)
+for name, angles, whole in [("trained", right_angles, trained),
+                            ("untrained", untrained_angles, untrained)]:
+    share = angles[:, -1] / whole[:, -1]
+    print(f"{name}: right angles give {share.mean():.0%} of the length after block 6, "
+          f"and {(share**2).mean():.0%} of its square")
+first = trained[:, 1].mean()
+reveal("L07.b", float(trained[:, -1].mean()), f"block 1 alone makes the state {first:.1f} times as "
+       f"long, and the other five together {trained[:, -1].mean() / first:.1f} times.")
 
 # %% [markdown]
-# Look at block 1 first: it multiplies the length by more than all other blocks together, because
-# our embedding begins with very small numbers. With a longer embedding, the same updates would make
-# a smaller factor. So "how many times" says little.
+# Look at block 1 first. Training has made its update several times as long as the embedding, so it
+# multiplies the length by more than all other blocks together. In the untrained model, the update
+# is shorter than the embedding, and block 1 changes little. So "how many times" says little: beside
+# a longer embedding, the same updates would make a smaller factor. Are the steps larger and larger?
+# The printed lengths of the updates say no.
 #
-# Then look at the gap between the trained curve and the dashed line. Squares add up, so the printed
-# share compares squares. What is missing to 100 % comes from updates that point along the state.
-# (The verdict on A13 counts attention and MLP of each block as two updates, so the share of adding
-# alone is smaller there.)
+# Then look at the gap between the trained curve and the dashed line. It comes from updates that
+# point partly along the state. At right angles, squares add up and lengths do not, so we judge by
+# the share of the square. For the untrained model it is about 100 %: its updates know nothing about
+# the state.
 #
 # ## And the gradient?
 #
 # Training has to know how the loss depends on the first block. This is the block's *gradient*. It
 # is computed from the last block backwards, and each block on the way multiplies it by a factor.
-# Let that factor be 0.5. With the residual connection, the way around the block adds 1 to it.
+# Without the residual connection, let this factor be 0.5. With it, the new state is x + u. The x in
+# it passes a change on as it is, so the factor is 1 + 0.5. In the last column, deeper models start
+# with smaller updates: 0.5 is divided by the number of blocks.
 
 # %%
+print("blocks  without     with  with smaller updates")
 for depth in (4, 12, 24):
-    print(f"{depth:2} blocks: times {0.5**depth:.2g} without, times {1.5**depth:,.0f} with it")
+    smaller = (1 + 0.5 / depth) ** depth
+    print(f"{depth:6} {0.5**depth:8.2g} {1.5**depth:8,.0f} {smaller:21.2f}")
 
 # %% [markdown]
-# Without the connection, this gradient dies. With it, the gradient can also explode. The verdict on
-# A12 below measures both in models of 4 to 24 blocks, and also what norms alone can do.
+# Without the connection, this gradient dies. With it, the gradient explodes, unless updates start
+# small. The verdict on A12 has the same three cases in models of 4 to 24 blocks, as what each
+# further block leaves: here 50 %, 150 % and about 100 %. It also asks what *LayerNorms* can do
+# alone, the steps that divide a vector by its length (lesson 5).
 #
 # ## Your turn
 #
@@ -158,12 +174,12 @@ def shrinking_updates(x_D):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# States do get longer, in nearly every block. But "because everything is added up" explains only
-# what right angles would give. The rest is something that training made. And to say "exponentially"
+# States do get longer, here in every block. But the steps do not get larger, and "adds everything
+# up" explains only what right angles would give. Training made the rest. And to say "exponentially"
 # takes more blocks than we have: over six of them, a straight line, a square root and an
 # exponential can hardly be told apart. The verdict on A11 in lesson 8 compares them. About
-# gradients the belief is half right: without the connection they can die, and norms can keep them
-# alive as well.
+# gradients the belief is half right: without the connection they can die, but LayerNorms can keep
+# them alive as well.
 
 # %% quiet
 quiz("L07")
@@ -171,7 +187,9 @@ quiz("L07")
 # %% [markdown]
 # ## Verdicts
 #
-# In them, the *norm of a vector* is its length. The *norms in a model* are its LayerNorms.
+# In them, the *norm* of a vector is its length. They read more of the held-out text. The share of
+# adding alone (A13) is smaller than ours, because it sums the squares of all tokens, and the
+# longest states count most. It also counts attention and MLP of a block as two updates.
 
 # %% quiet
 judge("A8", "A10", "A12", "A13")
@@ -179,8 +197,8 @@ judge("A8", "A10", "A12", "A13")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has 30 blocks. There, adding alone gives most of the squared length, and steps do get
-# longer with depth. Here our model of six blocks is too small to stand for a large one.
+# SmolLM2 has 30 blocks. There, adding alone gives most of the squared length, and later updates are
+# longer. Here our model of six blocks is too small to stand for a large one.
 
 # %% quiet
 judge_real_model("A8", "A10", "A13")

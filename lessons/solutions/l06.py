@@ -75,7 +75,7 @@ EXERCISES = {
         {
             "the probabilities do not sum to 1": cut_afterwards,
             "no token is left out": lambda z, k: softmax(z),
-            "one token too few may be drawn": lambda z, k: top_k_probabilities(z, k - 1),
+            "one token too few can be drawn": lambda z, k: top_k_probabilities(z, k - 1),
         },
         conclusion="A smaller k leaves fewer tokens to draw, so texts vary less.",
     ),
@@ -96,8 +96,8 @@ EXERCISES = {
 
 QUIZ = {
     "L06.q1": Question(
-        "A model has kept its states for 30 tokens. One token is appended. How many positions have "
-        "to be computed?",
+        "A cache holds what a model computed for 30 tokens. One token is appended. How many "
+        "positions have to be computed?",
         ("31", "30", "1"),
         2,
         "What was computed for the 30 stays right, because none of them sees the new token.",
@@ -109,9 +109,10 @@ QUIZ = {
         "Each token but the first is predicted from those before it.",
     ),
     "L06.q3": Question(
-        "From lesson 5: a text is drawn at a temperature of 0.1 in place of 1. It becomes",
-        ("more surprising", "more repetitive", "neither"),
+        "From lesson 5: a model draws its tokens at a temperature of 0.1 instead of 1. How often "
+        "does it draw the most likely token?",
+        ("less often", "more often", "as often"),
         1,
-        "Low temperature leaves nearly all probability to the best token.",
+        "At 0.1, all differences between logits are ten times as large: the model is surer.",
     ),
 }

@@ -137,15 +137,15 @@ QUIZ = {
         "Squares add up at right angles: 1 + 24 is 25, and its root is 5.",
     ),
     "L07.q2": Question(
-        "Two models grow alike after block 1. The embedding of the second starts ten times as "
-        "short. In the second, the last state is",
-        ("longer beside the embedding", "as long beside the embedding", "shorter beside it"),
+        "Two models have last states of the same length. The second model's embedding is only a "
+        "tenth as long. Measured in lengths of its own embedding, its last state is",
+        ("longer", "as long", "shorter"),
         0,
-        "Growth from the embedding on counts how short the embedding was.",
+        "The same length is divided by a shorter one, so the second model seems to grow more.",
     ),
     "L07.q3": Question(
-        "From lesson 5: a last state gets twice as long just before a final LayerNorm. The model "
-        "becomes",
+        "From lesson 5: you make the last state twice as long, just before the final LayerNorm. "
+        "The model becomes",
         ("surer", "less sure", "neither"),
         2,
         "The LayerNorm divides the length away.",

@@ -56,8 +56,8 @@ EXERCISES = {
     "L08.e1": Exercise(
         baseline,
         (
-            "Draw x, and u standing on its tip at a right angle; x + u is the long side.",
-            "By Pythagoras |x + u| is sqrt(1 + r^2) if |x| is 1; the cosine is near over long.",
+            "Sketch x, and u at a right angle from its tip. Then x + u is the long side.",
+            "If |x| is 1, |x + u| is sqrt(1 + r^2). The cosine is the near side over the long one.",
         ),
         random_steps,
         {
@@ -117,11 +117,12 @@ QUIZ = {
         "after that layer is 0.7. The layer",
         ("keeps the direction well", "keeps little more than what all states share"),
         1,
-        "All states have a common part. Remove the mean state before you compare.",
+        "Two tokens are nearly as alike, so the states share a common part. Remove the mean state "
+        "before you compare.",
     ),
     "L08.q3": Question(
-        "From lesson 7: every update has length 1 and a right angle to the state. After 16 of them "
-        "a state that began with length 1 is about as long as",
+        "From lesson 7: every update has length 1 and stands at a right angle to the state. A "
+        "state begins with length 1. After 16 updates its length is about",
         ("17", "4", "2 to the power of 16"),
         1,
         "Squares of lengths add at right angles: 1 + 16 is 17, and its root is about 4.",

@@ -18,16 +18,17 @@ def turned_at_random(x_TD, cosine_T, rng: np.random.Generator) -> np.ndarray:
 def a9(
     cosine, right_angle_growth, right_angle_step, with_embedding, update_cosine, update_centred
 ):  # fmt: skip
-    """The mean cosine says how far a block keeps the direction of the state. Updates at right
-    angles to the state would also give a high cosine if they are small. So the mean cosine must
-    beat two baselines of such updates: one for the measured growth, and one for the measured steps.
-    It must beat them by more than 0.02, because two windows of text differ by about 0.02. The claim
-    also says that the state stays near its embedding. Near means a cosine above 0.5, which is
-    halfway between a right angle (0) and the same direction (1). The cosine of an update with its
-    state is shown but does not decide, because it is the reason why a mean cosine beats the
-    baselines. Supported if the mean cosine from layer to layer is above 0.9, it is more than 0.02
-    above both baselines, and the last state's cosine with the embedding is above 0.5. Refuted if
-    the mean cosine from layer to layer is 0.9 or less."""
+    """The mean cosine says how far a block keeps the direction of the state. It leaves out block 1
+    if there are others, because the length of the embedding decides how far block 1 turns it.
+    Updates at right angles to the state would also give a high cosine if they are small. So the
+    mean cosine must beat two baselines of such updates: one for the measured growth, and one for
+    the measured steps. It must beat them by more than 0.02, because two windows of text differ by
+    about 0.02. The claim also says that the state stays near its embedding. Near means a cosine
+    above 0.5, which is halfway between a right angle (0) and the same direction (1). The cosine of
+    an update with its state is shown but does not decide, because it is the reason why a mean
+    cosine beats the baselines. Supported if the mean cosine from layer to layer is above 0.9, it is
+    more than 0.02 above both baselines, and the last state's cosine with the embedding is above
+    0.5. Refuted if the mean cosine from layer to layer is 0.9 or less."""
     beats = cosine - max(right_angle_growth, right_angle_step) > 0.02
     return three_way(supported=beats and with_embedding > 0.5, refuted=cosine <= 0.9)
 
@@ -39,7 +40,7 @@ def a9(
     "1/sqrt(1 + r^2) if the size r of the step is given",
     sentence="From layer to layer the cosine is {cosine:.3f} on average. Updates at right angles "
     "would give {right_angle_growth:.3f} at this growth and {right_angle_step:.3f} at these steps. "
-    "The cosine of an update with its state is {update_cosine:.3f}, and {update_centred:.3f} "
+    "The cosine of an update with its state is {update_cosine:.3f}. It is {update_centred:.3f} "
     "without what all states share. The last state's cosine with the embedding is "
     "{with_embedding:.3f}.",
 )

@@ -80,19 +80,21 @@ def kept_by_block(norms: list[float]) -> float:
 
 def a12(kept_residual, kept_unscaled, kept_norm, kept_both, kept_neither, deep_neither):
     """A gradient dies if each further block leaves 80 % of it or less. Then 20 blocks leave a
-    hundredth, and no learning rate suits both ends of the model. The gradient lives if each further
-    block leaves more than 80 %. The claim says that the residual connection is what keeps it alive.
-    Then the gradient should live with residual connections, with and without norms. And it should
-    die without them, with and without norms. If it lives with neither, the residual connection is
-    not needed. If it dies with residual connections alone, they are not enough. The weights start
-    as is usual: with a standard deviation of 1/sqrt(fan in). Where sublayers are added up, the
-    weights that write to the sum are divided by sqrt(2N) for N blocks. The width and the text are
-    those of the family fables. Each seed draws other weights, and nothing is trained. Supported if
-    each further block leaves more than 80 % with residual connections alone and with both, and at
-    most 80 % with norms alone and with neither. Refuted if it leaves at most 80 % with residual
+    hundredth, and no learning rate suits both ends of the model: a step that is right for one end
+    is far too large or too small for the other. The gradient lives if each further block leaves
+    more than 80 %. The claim says that the residual connection is what keeps it alive. Then the
+    gradient should live with residual connections, with and without LayerNorms. And it should die
+    without residual connections, with and without LayerNorms. If it lives with neither, the
+    residual connection is not needed. If it dies with residual connections alone, they are not
+    enough. The weights start as is usual: with a standard deviation of 1/sqrt(n) if they read n
+    numbers. With residual connections, the weights that write the updates are divided by sqrt(2N)
+    for N blocks, so deeper models start with smaller updates. The width and the text are those of
+    the family fables. Each seed draws other weights, and nothing is trained. Supported if each
+    further block leaves more than 80 % with residual connections alone and with both, and at most
+    80 % with LayerNorms alone and with neither. Refuted if it leaves at most 80 % with residual
     connections alone, or more than 80 % with neither. Qualified if the gradient lives with residual
-    connections alone and dies with neither, but it also lives with norms alone, or it dies with
-    both."""
+    connections alone and dies with neither, but it also lives with LayerNorms alone, or it dies
+    with both."""
     lives_with = min(kept_residual, kept_both) > KEPT
     return three_way(
         supported=lives_with and max(kept_norm, kept_neither) <= KEPT,
@@ -103,12 +105,12 @@ def a12(kept_residual, kept_unscaled, kept_norm, kept_both, kept_neither, deep_n
 @evidence(
     "A12",
     rule=a12,
-    baseline="the same blocks without residual connections and without norms",
+    baseline="the same blocks without residual connections and without LayerNorms",
     sentence="In untrained models of 4, 12 and 24 blocks, each further block leaves "
     "{kept_residual:.0%} of the first block's gradient with residual connections alone "
-    "({kept_unscaled:.0%} if deeper models do not start with smaller additions), "
-    "{kept_norm:.0%} with norms alone, {kept_both:.0%} with both, and {kept_neither:.0%} with "
-    "neither: at 24 blocks its norm is then {deep_neither:.0e}.",
+    "({kept_unscaled:.0%} if deeper models do not start with smaller updates), {kept_norm:.0%} "
+    "with LayerNorms alone and {kept_both:.0%} with both. With neither, it leaves "
+    "{kept_neither:.0%}: at 24 blocks the norm of the gradient is then {deep_neither:.0e}.",
     of="families",
 )
 def measure_a12(seed: int, family: Family) -> dict[str, float]:

@@ -49,11 +49,12 @@ def measure_a8(reading: Reading, window: int) -> dict[str, float]:
 
 
 def a10(rank_with_layer, share_larger):
-    """The blocks are ranked by the size of their step, and these ranks are compared with the order
-    of the blocks. A rank correlation of 1 means that every step is larger than the step before. A
-    rank correlation above 0.8 leaves room for few exceptions. At 0 or below, steps do not get
-    larger. Supported if the rank correlation of a step's size with its place is above 0.8. Refuted
-    if the rank correlation is 0 or less."""
+    """A step is a block's update, and its size is the update's norm. The blocks are ranked by the
+    size of their step, and these ranks are compared with the order of the blocks. A rank
+    correlation of 1 means that every step is larger than the step before. A rank correlation above
+    0.8 leaves room for few exceptions. At 0 or below, steps do not get larger. Supported if the
+    rank correlation of a step's size with its place is above 0.8. Refuted if the rank correlation
+    is 0 or less."""
     return three_way(supported=rank_with_layer > 0.8, refuted=rank_with_layer <= 0)
 
 
@@ -61,8 +62,8 @@ def a10(rank_with_layer, share_larger):
     "A10",
     rule=a10,
     baseline="steps in no order: a rank correlation of 0, and half of them larger than the last",
-    sentence="The size of a block's step has a rank correlation of {rank_with_layer:.2f} with its "
-    "place; {share_larger:.0%} of the steps are larger than the one before.",
+    sentence="The size of a block's step has a rank correlation of {rank_with_layer:.2f} with the "
+    "place of the block. {share_larger:.0%} of the steps are larger than the step before.",
 )
 def measure_a10(reading: Reading, window: int) -> dict[str, float]:
     if reading.config.depth < 3:
@@ -77,17 +78,17 @@ def measure_a10(reading: Reading, window: int) -> dict[str, float]:
 def a11(
     least_cosine, right_angle_growth, right_angle_step, growth_per_layer, exponential, square_root
 ):  # fmt: skip
-    """In the article's figure, every cosine after the first block is above 0.88, and the norm grows
-    90 times in 32 layers. This is 1.151 times a layer. The rule is satisfied with 1.1 times a
-    layer, which is 21 times in 32 layers. Below 1.05 times a layer, the norm would grow less than 5
-    times in 32 layers. Growth is exponential if a straight line fits the log norms better than the
-    squared norms. Steps in proportion to the state give exponential growth. Equal steps in new
-    directions put the squared norms on a straight line. At 1.151 times a layer, updates at right
-    angles would already leave a cosine of 0.869, so a cosine of 0.88 by itself says little. Claim
-    A9 asks whether cosines beat such updates. Supported if the lowest median cosine after the first
-    block is above 0.88, the norm grows at least 1.1 times a layer, and a straight line explains
-    more of the log norms than of the squared norms. Refuted if the lowest median cosine is 0.88 or
-    less and the norm grows less than 1.05 times a layer."""
+    """The claim comes from an article. In its figure of a large model, every cosine after the first
+    block is above 0.88, and the norm grows 90 times in 32 layers. This is 1.151 times a layer. The
+    rule is satisfied with 1.1 times a layer, which is 21 times in 32 layers. Below 1.05 times a
+    layer, the norm would grow less than 5 times in 32 layers. Growth is exponential if a straight
+    line fits the log norms better than the squared norms. Steps in proportion to the state give
+    exponential growth. Equal steps in new directions put the squared norms on a straight line. At
+    1.151 times a layer, updates at right angles would already leave a cosine of 0.869, so a cosine
+    of 0.88 by itself says little. Claim A9 asks whether cosines beat such updates. Supported if the
+    lowest median cosine after the first block is above 0.88, the norm grows at least 1.1 times a
+    layer, and a straight line explains more of the log norms than of the squared norms. Refuted if
+    the lowest median cosine is 0.88 or less and the norm grows less than 1.05 times a layer."""
     return three_way(
         supported=least_cosine > 0.88 and growth_per_layer >= 1.1 and exponential > square_root,
         refuted=least_cosine <= 0.88 and growth_per_layer < 1.05,
@@ -99,9 +100,9 @@ def a11(
     rule=a11,
     baseline="updates at right angles to the state, at the block with the lowest cosine; and "
     "growth like a random walk: squared norms on a straight line",
-    sentence="After the first block the lowest median cosine is {least_cosine:.3f}; there, updates "
-    "at right angles would leave {right_angle_growth:.3f} at the block's growth and "
-    "{right_angle_step:.3f} at its step. The norm grows by {growth_per_layer:.3f} a layer. A "
+    sentence="After the first block the lowest median cosine is {least_cosine:.3f}. In that block, "
+    "updates at right angles would leave {right_angle_growth:.3f} at its growth and "
+    "{right_angle_step:.3f} at its step. The norm grows {growth_per_layer:.3f} times a layer. A "
     "straight line explains {exponential:.1%} of the "
     "log norms (exponential growth) and {square_root:.1%} of the squared norms (a random walk).",
 )
@@ -128,12 +129,12 @@ def measure_a11(reading: Reading, window: int) -> dict[str, float]:
 
 
 def a13(by_adding, by_alignment):
-    """The last state is the sum of the embedding and all updates. If these stood at right angles to
-    each other, their squared lengths would add up to the squared length of the sum. This is what
-    adding alone gives. The rest of the squared length is there because updates point along the
-    state. Adding is the reason for the length if it gives at least half. If it gives less than a
-    tenth, alignment is the reason. Supported if adding alone gives at least 50 % of the squared
-    length at the end. Refuted if adding alone gives less than 10 %."""
+    """The last state is the sum of the embedding and all updates. If every update stood at a right
+    angle to the state that it is added to, their squared lengths would add up to the squared length
+    of the last state. This is what adding alone gives. The rest of the squared length is there
+    because updates point along the state. Adding is the reason for the length if it gives at least
+    half. If it gives less than a tenth, alignment is the reason. Supported if adding alone gives at
+    least 50 % of the squared length at the end. Refuted if adding alone gives less than 10 %."""
     return three_way(supported=by_adding >= 0.5, refuted=by_adding < 0.1)
 
 
@@ -141,9 +142,9 @@ def a13(by_adding, by_alignment):
     "A13",
     rule=a13,
     baseline="parts at right angles: adding alone gives 100 %",
-    sentence="If the embedding and all updates stood at right angles to each other, their sum "
-    "would have {by_adding:.0%} of the squared length that the state has at the end. The other "
-    "{by_alignment:.0%} are there because updates point along the state.",
+    sentence="If every update stood at a right angle to the state, the last state would have "
+    "{by_adding:.0%} of its squared length. The other {by_alignment:.0%} are there because updates "
+    "point along the state.",
 )
 def measure_a13(reading: Reading, window: int) -> dict[str, float]:
     config = reading.config

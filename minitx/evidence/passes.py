@@ -23,12 +23,12 @@ PREDICTIONS = 32  # of a pass, if the context is not shorter
 
 def b17(same, same_without_appending):
     """Generating is this loop: predict a token, append it, and run again. The library also keeps
-    earlier states in a cache. By algebra, a cache changes nothing except the rounding. The check
-    compares our own loop, which has no cache, with the library. Rounding may exchange a few tokens,
-    but not more than one in ten. By algebra if the loop makes 100 % of the tokens that the library
-    generates. Refuted if the loop makes less than 90 % of the tokens that the library generates.
-    Qualified if the loop makes at least 90 % of these tokens, but not all: then rounding makes some
-    of them differ."""
+    what it computed for earlier tokens in a cache. By algebra, a cache changes nothing except the
+    rounding. The check compares our own loop, which has no cache, with the library. Rounding may
+    exchange a few tokens, but not more than one in ten. By algebra if the loop makes 100 % of the
+    tokens that the library generates. Refuted if the loop makes less than 90 % of the tokens that
+    the library generates. Qualified if the loop makes at least 90 % of these tokens, but not all:
+    then rounding makes some of them differ."""
     if same == 1:
         return "by algebra"
     return "refuted" if same < 0.9 else "qualified"
@@ -38,9 +38,9 @@ def b17(same, same_without_appending):
     "B17",
     rule=b17,
     baseline="the same loop that does not append: it predicts the first token again and again",
-    sentence="A loop that predicts the best token, appends it and runs again makes {same:.1%} of "
-    "the tokens that the library generates; without appending it makes "
-    "{same_without_appending:.1%} of them.",
+    sentence="A loop that predicts the best token, appends it, and runs again makes {same:.1%} of "
+    "the tokens that the library generates. A loop that does not append reads the same text each "
+    "time and predicts the same token: it makes {same_without_appending:.1%} of them.",
     of="model",
 )
 def measure_b17(reading: Reading) -> dict[str, float]:

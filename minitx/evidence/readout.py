@@ -282,8 +282,8 @@ def b18(leak_from_later):
     "B18",
     rule=b18,
     baseline="none: it holds for any weights",
-    sentence="Replacing the second half of a text changes the logits of the first half by "
-    "{leak_from_later:.1e} of the largest.",
+    sentence="Replacing the second half of a text changes the logits of the first half by at most "
+    "{leak_from_later:.1e} of the largest logit.",
 )
 def measure_b18(reading: Reading, window: int) -> dict[str, float]:
     half = reading.tokens_WT.shape[1] // 2
