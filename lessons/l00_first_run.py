@@ -4,10 +4,15 @@
 #
 # *30 minutes. You need a little Python, vectors and the dot product.*
 #
-# **What many believe.** "A transformer is a long way: small ones have 32
-# layers, large ones more than a hundred. Its pieces are quickly listed:
-# tokenizer, embedding, positions, attention, MLP, unembedding. Where a token
-# stands is a detail, and the story can be told without it."
+# Two articles say how to think about transformers: *From Spatial Navigation to
+# Spectral Filtering* by Erez Azaria, and *Transformer Token Vectors Are Not
+# Points in Space* by NickyP. Our lessons test their claims. A code names a
+# claim: A7 is from the first article, B3 from the second, C12 from a comment
+# below the second. `minitx ledger` lists all claims.
+#
+# **What many believe.** "Small transformers have 32 layers, large ones more
+# than a hundred. The pieces are: tokenizer, embedding, positions, attention,
+# MLP, unembedding. The place of a token in the text is a detail."
 #
 # Claims: small transformers have 32 layers, large ones more than a hundred
 # (A7). The list of the pieces is complete (B3). Positions can be left out of
@@ -15,11 +20,11 @@
 #
 # ## Predict
 #
-# A *token* is a piece of text with a number. Here, each character is one. A
-# *transformer* reads tokens, and gives each possible next token a probability
-# p. Its *loss* is minus the logarithm of the probability of the token that
-# really comes next: how surprised the model is. Its unit is the *nat*. A loss
-# of 0 means never surprised. If the model found all 73 characters of our text
+# A *token* is a piece of text with a number; here, each character is a token.
+# A *transformer* reads tokens, and gives each possible next token a
+# probability. Its *loss* is minus the natural logarithm of the probability of
+# the token that really comes next. It says how surprised the model is, in
+# *nats*: 0 is no surprise. If the model found all 73 characters of our text
 # equally likely, its loss would be ln 73, or 4.29 nats.
 
 # %% quiet
@@ -44,32 +49,33 @@ predict("L00.b", "We look at nine published models. How many layers does the sma
 # %% [markdown]
 # ## Touch it
 #
-# Type the beginning of a text, and let our model go on.
+# Type the beginning of a text. Our model continues it.
 
 # %% quiet
 panel("next")
 fables = zoo.load("fables")
 begin_BT = fables.data.tokenizer.encode("The fox")[None]
 made = list(generate(fables.models[0], begin_BT, 64, temperature=0.5))
-print("it goes on: The fox" + fables.data.tokenizer.decode(np.concatenate(made, 1)[0]))
+print("it continues: The fox" + fables.data.tokenizer.decode(np.concatenate(made, 1)[0]))
 
 # %% [markdown]
-# It does not write sentences, for it is small. It learned for a minute from a
-# text of 100 KB, and knows which letters follow each other, and a few short
-# words. Real models have the same pieces, many more of each, and have read far
-# more.
+# It does not write sentences, because it is small. It learned for a minute from
+# a text of 100 KB: some short words, and which letters follow each other. Real
+# models have the same pieces, but more of them, and they have read far more.
 #
 # ## Worked example: one text on its way through
 #
 # Each token becomes a vector of D numbers, its *state*. A *block* (or layer)
-# is an *attention*, which lets a token read earlier ones, and an *MLP*, which
-# works on each token alone. Both **add** what they find to the state.
+# is an *attention*, which lets a token read earlier tokens, and an *MLP*, which
+# works on each token alone. Each **adds** its result to the state, which is
+# called a *residual connection*. The states of all tokens are the *stream*.
 #
 # The letters after a name are the axes of its array: B texts, T tokens, D
 # numbers in a state, V tokens in the vocabulary, N blocks. R counts *stations*,
-# where we look at the states: one after the embedding, and two in each block.
-# Attention looks with H *heads* at once. The *pattern* of a head says how much
-# each of T places reads from each of S places.
+# where we look at the stream: one after the embedding, and two in each block.
+# Attention has H *heads*. From each state, a head makes two vectors, a *query*
+# and a *key*. The dot products of queries with keys decide how much each of T
+# places reads from each of S places. This is the *pattern* of the head.
 
 # %%
 learned = zoo.load("positions-learned")  # trained on this machine, once
@@ -86,33 +92,34 @@ print(f"row of 'e' + row of its place - its first state: {error:.1g}")
 # %% [markdown]
 # This is what is embedded: each token has a row in a table, and each place
 # has a row in another. The first state of a token is the sum of the two.
-# Two blocks make R = 1 + 2 * 2 = 5 stations. At the end, the *unembedding*
-# has a row for each token too. The dot product of that row with the last state
-# is the token's *logit*, its score. Here is the whole way as a diagram. Lesson
-# 5 explains its softmax, lesson 9 its LayerNorm.
+# Two blocks make R = 1 + 2 * 2 = 5 stations. After the last one, a *LayerNorm*
+# sets the length of each state. The *unembedding* has a row for each token too.
+# The dot product of that row with the state is the token's *logit*, its score.
+# Lesson 5 explains the softmax in this diagram, lesson 9 the LayerNorm.
 
-# %%
+# %% quiet
 draw_pieces("l00_pieces", "The fox", seen)
 best = np.argsort(-seen.logits_BTV[0, -1])[:3]
 print("likeliest after 'The fox':",
       [learned.data.tokenizer.tokens[id] for id in best])
 
 # %% [markdown]
-# ## Run it: four ways to know the place
+# ## Run it: four kinds of positions
 #
-# *None*; a *learned* row for each place; *sinusoidal*, where the rows are
-# fixed sines and cosines; and *RoPE*, which adds nothing, but turns what
-# attention compares by an angle that grows with the place. Each is trained
-# from three *seeds*, which fix the random numbers that training begins with.
-# Its loss is measured on *held-out* text, which it has not learned from.
+# - *none*: nothing tells the model where a token stands.
+# - *learned*: each place has a row, as above. Training finds it.
+# - *sinusoidal*: each place has a fixed row of sines and cosines.
+# - *RoPE*: nothing is added. Attention turns each query and each key by an
+#   angle that grows with its place.
 #
-# The **baseline** is what we would see if there were nothing to see: here, a
-# guess by how frequent each character is. If a model's loss is as high, then
-# it has learned nothing from the order of the characters.
+# We train each kind from three *seeds*, which fix the random numbers that
+# training begins with. We measure the loss on *held-out* text, from which no
+# model has learned. The **baseline** is what we would see if the order of the
+# characters taught nothing: a guess by how frequent each character is.
 
 # %%
-kinds = ["none", "learned", "sinusoidal", "rope"]
-families = [zoo.load(f"positions-{kind}") for kind in kinds]
+kinds = ["none", "learned", "sinusoidal", "RoPE"]
+families = [zoo.load(f"positions-{kind.lower()}") for kind in kinds]
 losses = np.array([family.val_losses[:, -1] for family in families])
 higher = losses - losses[1]  # than with learned positions, seed by seed
 for kind, loss in zip(kinds, losses, strict=True):
@@ -127,30 +134,31 @@ picture = Picture("l00_first_run", "What is it worth to know the place?")
 picture.bars(0, kinds, higher.T)
 picture.level(0, frequencies - losses[1].mean(), "frequencies alone")
 picture.guess(0, guess, words="none", at=0)
-picture.dress(0, "", "positions", "loss above that of learned (nats)")
+picture.dress(0, "Above 0: worse than learned positions, which are 0 by definition",
+              "positions", "loss minus the loss with learned positions (nats)")
 picture.save()
-reveal("L00.a", round(float(higher[0].mean()), 3), "a token can read only "
-       "earlier tokens, and so it has a hint of its place even without "
-       f"positions. With RoPE the loss is {-higher[3].mean():.2f} nats lower than "
-       "with learned ones.")
+reveal("L00.a", round(float(higher[0].mean()), 3), "even without positions, a "
+       "token has a hint of its place, as the text below explains. With RoPE the "
+       f"loss is {-higher[3].mean():.2f} nats lower than with learned positions.")
 
 # %% [markdown]
-# Each bar is the mean of three seeds, and its whisker goes from the lowest to
-# the highest. Bars below zero are better than learned positions. A learned row
-# for place 40 learns only from what stands at place 40, and training was short.
-# RoPE tells attention how far away each token is, and "three places back" means
-# the same everywhere in a text. So in this small model the *kind* of positions
-# counts for more than having any.
+# Each bar is the mean of three seeds. Its whisker goes from the lowest to the
+# highest. Learned positions gain little here, for two reasons. A token reads
+# only itself and earlier tokens: the third reads three, the fortieth forty.
+# Even without positions, this is a hint of its place. And the row of place 40
+# learns only from tokens at place 40, so it needs longer training than ours.
 #
-# And the layers? From papers and published configurations:
-
-# %%
-for name, layers in LAYERS.items():
-    print(f"{name:16} {layers:4} layers")
+# RoPE gains more. The dot product of a turned query and a turned key depends on
+# the difference of their angles. So "three places back" means the same
+# everywhere in a text.
+#
+# How many layers do models have? Their papers and configurations say:
 
 # %% quiet
-reveal("L00.b", LAYERS["Pythia 70M"], "there is no smallest number of layers "
-       "that makes a transformer. Ours has two, and the same pieces.")
+for name, layers in LAYERS.items():
+    print(f"{name:16} {layers:4} layers")
+reveal("L00.b", LAYERS["Pythia 70M"], "a transformer may have any number of "
+       "layers. The model in the diagram has two, and the same pieces.")
 
 # %% [markdown]
 # ## Your turn
@@ -164,7 +172,7 @@ reveal("L00.b", LAYERS["Pythia 70M"], "there is no smallest number of layers "
 # %% exercise L00.e1
 @check("L00.e1")
 def put_together(token_TD, place_TD, sublayers, unembedding_VD):
-    """Return logits_TV. Each sublayer is a function from states to updates.
+    """Return logits_TV. A sublayer (attention or MLP) turns states into updates.
 
     token [[1, 0]], place [[0, 1]], one sublayer that doubles, unembedding
     [[1, 1]]: the first state is [[1, 1]], the last [[3, 3]], the logit [[6]].
@@ -189,12 +197,11 @@ def look_alike(letters):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# The list of the pieces leaves out the most important sign in the diagram:
-# the plus. Without the additions around attention and MLP, and without
-# LayerNorm, the same weights predict something else (B3 below has the
-# numbers). A transformer may have any number of layers. About positions the
-# belief may be right: much of what later lessons find about states can be told
-# without them. B15 judges their claims again on models without positions.
+# The list leaves out the residual connections, the plus signs in the diagram,
+# and LayerNorm. Without them, the same weights predict something else (B3 below
+# has the numbers). A transformer may have any number of layers. About positions
+# the belief may be right. B15 judges claims of later lessons on models without
+# positions, and counts how many verdicts change.
 
 # %% quiet
 quiz("L00")
@@ -202,9 +209,10 @@ quiz("L00")
 # %% [markdown]
 # ## Verdicts
 #
-# Each claim, what our models say over three seeds, and the rule that decided.
-# In B15 the loss without positions stands beside the mean of the three kinds
-# with them; your prediction was about learned ones alone.
+# Each claim is followed by what we measured, over three seeds, and by the rule
+# that decided. A7 and B3 are about the model that you typed to, which has more
+# blocks than the one in the diagram. B15 compares the loss without positions
+# with the mean of the three other kinds, not with learned positions alone.
 
 # %% quiet
 judge("A7", "B3", "B15", "C12")
@@ -213,7 +221,7 @@ judge("A7", "B3", "B15", "C12")
 # ## The same on a real model
 #
 # SmolLM2 has 30 blocks. It uses RoPE, so nothing is added for the place, and
-# the row alone is the first state. It needs the plus signs just as much.
+# the row alone is the first state. It needs its residual connections too.
 
 # %% quiet
 judge_real_model("A7", "B3", "C12")
@@ -222,9 +230,9 @@ judge_real_model("A7", "B3", "C12")
 # ## In short
 #
 # A token's first state is its row, plus the row of its place if positions are
-# added. Attention and MLP add to the state, block after block, and the
-# unembedding compares the last state with a row for each token. In our small
-# model it matters more how places are marked than whether they are.
+# added. Attention and MLP add to the state, block after block. The unembedding
+# compares the last state with a row for each token. In our small models the
+# kind of positions matters more than having any.
 
 # %% quiet
 finish("L00")

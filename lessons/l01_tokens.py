@@ -15,10 +15,11 @@
 # ## Predict
 #
 # A *tokenizer* cuts a text into pieces from a fixed list, its *vocabulary*.
-# The place of a piece in the list is its number. The usual way to choose the
-# pieces is *byte-level BPE*, byte-pair encoding. It begins with the 256 bytes,
-# with which a computer can write every text. Then it joins the two neighbours
-# that occur together most often in a training text, and again, and again.
+# The place of a piece in the list is its number, or *id*. The usual way to
+# choose the pieces is *byte-level BPE*, byte-pair encoding. It begins with the
+# 256 bytes, which can spell every text. A *merge* joins the two neighbours that
+# occur together most often in a training text to a new piece. Many merges
+# follow, one after the other.
 
 # %% quiet
 import re
@@ -35,9 +36,9 @@ from minitx.text import corpus, tokenizer
 guess = predict("L01.a", "A BPE learns 1,024 tokens from one third of our fables. On another "
                 "third, how many characters does a token stand for, on average?",
                 low=1, high=20, unit="characters")
-predict("L01.b", "We draw eight numbers at random, each of a joined piece, decode them to "
-        "text, and encode this text. How often, of 100 times, do the same eight numbers "
-        "come back?", low=0, high=100, unit="times of 100")
+predict("L01.b", "We draw eight ids of joined pieces at random, decode them to text, and "
+        "encode this text. How often, of 100 times, do the same eight ids come back?",
+        low=0, high=100, unit="times of 100")
 
 # %% [markdown]
 # ## Touch it: you are the model
@@ -56,35 +57,35 @@ guess_next("L01.g", zoo.load("bpe"), (642, 1991, 4628))
 # a word, and the space belongs to the word after it. The neighbours h and e
 # occur four times, more than any others: they become the piece "he". Then t
 # and "he" stand together three times: "the". Then the space and "the", twice.
+# To encode a text, BPE begins with its bytes, and makes the same merges in the
+# order in which it learned them.
 
 # %%
-small = tokenizer.train("bpe", "the then hen the", 259)  # 256 + 3
-print("new pieces:", small.tokens[256:])
-ids_T = small.encode("then hen the")
-print("numbers   :", ids_T)
-print("pieces    :", [small.tokens[id] for id in ids_T])
-print("back      :", small.decode(ids_T))
+for merges in range(4):
+    small = tokenizer.train("bpe", "the then hen the", 256 + merges)
+    ids_T = small.encode("then hen the")
+    print(merges, "merges:", [small.tokens[id] for id in ids_T])
+print("ids:", ids_T, "back:", small.decode(ids_T))
 letters = [small.tokens.index(letter) for letter in "the"]
 print(f"{letters} spell {small.decode(letters)!r}, and the tokenizer gives "
       f"{small.encode('the')}")
 
 # %% [markdown]
-# Look at the last line. Three numbers spell t, h, e. The tokenizer reads the
-# same text as one piece. So many lists of numbers spell one text, and encoding
-# always gives the same one of them. From text to numbers and back nothing is
-# lost. From numbers to text and back, other numbers may come out.
+# Look at the last line. The ids of t, h and e spell "the". (The list has its
+# own order of the bytes: t is 83 here, and 116 in ASCII.) The tokenizer reads
+# the same text as one piece. So many lists of ids spell one text, and encoding
+# always gives the same one of them. From text to ids and back nothing is lost.
+# From ids to text and back, other ids may come out.
 #
 # ## Run it: a longer list, a shorter text
 #
-# We cut the fables into three thirds. BPE learns from one third, and we encode
-# another. The band in the figure shows how much the choice of the third
-# matters; it may be thinner than the line. There are two **baselines**, lines
-# to compare with:
+# We cut the fables into three parts. BPE learns from each part in turn, and we
+# encode another. There are two **baselines**, lines to compare with:
 #
 # - *One character*: if a token stands for no more, the merges were useless. At
 #   256 tokens there are no merges yet, and an English letter is one byte.
 # - *Whole words*: if a token stands for as much, then the belief is right, and
-#   tokens are words and signs.
+#   tokens are words and punctuation marks.
 
 # %%
 text = corpus.read_text("fables").text
@@ -105,19 +106,21 @@ whole = len(text) / len(re.findall(r"\w+|[^\w\s]|\n+", text))
 draw("l01_tokens", "How much text is in a token?", sizes,
      {"BPE, on text that it has not learned from": rows},
      {"one character, 1": np.ones(6),
-      f"whole words and signs, {whole:.2f}": np.full(6, whole)},
-     labels=("tokens in the vocabulary", "characters per token"),
+      f"whole words and punctuation marks, {whole:.2f}": np.full(6, whole)},
+     labels=("tokens in the vocabulary (log scale)", "characters per token"),
      guess=(guess, 1024), xscale="log", ylim=(0, None))
 reveal("L01.a", round(float(np.mean(rows, axis=0)[4]), 2), "frequent words are "
-       "one token each, and all others fall into pieces. A whole word or sign "
-       f"would be {whole:.2f}.")
+       "one token each, and all others fall into pieces. If each word and each "
+       f"punctuation mark were one token, it would be {whole:.2f}.")
 
 # %% [markdown]
-# Look at how the curve flattens: each doubling of the list adds less, because
-# the next pieces are rarer. Which words fall into pieces? And do random numbers
-# come back?
+# The band from the lowest to the highest of the three is thinner than the line.
+# Each doubling of the list has the same width on the axis. Each adds less than
+# the one before, because the next pieces are rarer.
+#
+# Which words fall into pieces?
 
-# %%
+# %% folded Cut six words with a list of 1,024 pieces
 bpe = tokenizer.train("bpe", text, 1024)
 words = sorted(set(re.findall("[a-z]+", text)))
 worst = max(words, key=lambda word: len(bpe.encode(" " + word)))
@@ -125,25 +128,37 @@ for word in ("the", "water", "fox", worst, "狐", "1984"):
     print(f"{word:12}", [bpe.tokens[id] for id in bpe.encode(" " + word)])
 print("variants    ", [t for t in bpe.tokens if t.strip().lower() == "the"])
 
+# %% [markdown]
+# The character 狐 is Chinese for fox. It is three bytes, each printed here by
+# its number. So even a character that the training text lacks can be encoded.
+# Nothing says that the variants of "the" belong together: a model has to learn
+# it. There is no "the" without a space, because the merges made " t" first.
+#
+# Do random ids come back?
+
+# %%
+drawn = np.random.default_rng(0).integers(256, 1024, (200, 8))  # joined pieces
+lost = []
+for ids_T in drawn:
+    again_T = bpe.encode(bpe.decode(ids_T))
+    if again_T.tolist() != ids_T.tolist():
+        lost.append((ids_T, again_T))
+print("of 100, come back:", 100 - 100 * len(lost) / len(drawn))
+for ids_T in lost[0]:
+    print([bpe.tokens[id] for id in ids_T])
+
 # %% quiet
-drawn = np.random.default_rng(0).integers(256, 1024, (200, 8))  # joined ones
-same = [bpe.encode(bpe.decode(ids_T)).tolist() == ids_T.tolist()
-        for ids_T in drawn]
-reveal("L01.b", 100 * float(np.mean(same)), "in the other cases, letters of two "
-       "neighbours join to another piece, as t, h and e did.")
+reveal("L01.b", 100 - 100 * len(lost) / len(drawn), "in the other cases, the end "
+       "of one piece and the beginning of the next join to another piece, as in "
+       "the two lines above.")
 
 # %% [markdown]
-# The sign 狐 is Chinese for fox. It is three bytes, each printed here by its
-# number. So even a text that the tokenizer has never met has an encoding. The
-# variants of "the" are numbers like any others. Nothing says that they belong
-# together, and the model has to learn it.
-#
 # ## Your turn
 #
 # 1. Write one merge.
-# 2. Find the variants of a word, with a switch. Say first whether you find
-#    more of them or fewer if capital letters count as different.
-# 3. Build two different lists of numbers that spell the same text.
+# 2. Find the variants of a word. Say first whether you find more of them or
+#    fewer if capital letters count as different.
+# 3. Build two different lists of ids that spell the same text.
 
 # %% exercise L01.e1
 @check("L01.e1")
@@ -176,11 +191,11 @@ def two_spellings(tokens):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# Only the last step is looking up: from a piece to its number. Where to cut
-# is decided by the merges, in the order in which they were learned. Most words
-# of a text are frequent, so the belief is right for most of what you read: a
+# Only the last step is looking up: from a piece to its id. Where to cut is
+# decided by the merges, in the order in which they were learned. Most words of
+# a text are frequent, so the belief is right for most of what you read: a
 # common word in its usual form is one token. And it is right that text always
-# comes back. Only numbers that did not come from the tokenizer may change.
+# comes back. Only ids that did not come from the tokenizer may change.
 
 # %% quiet
 quiz("L01")
@@ -188,10 +203,11 @@ quiz("L01")
 # %% [markdown]
 # ## Verdicts
 #
-# On the tokenizer of the model that you played against: 512 pieces, learned
-# from the fables. It is tried on the same kind of text, where it is at its best.
-# B5 draws its random numbers from all pieces, single bytes included. Most bytes
-# are not text by themselves, so fewer lists come back than above.
+# We judge the tokenizer of the model that you played against: 512 pieces,
+# learned from the fables. It meets the same kind of text, so it is at its best.
+# B5 draws random ids from all pieces, and most single bytes are not text. So
+# fewer lists come back than above. B8 uses a *correlation*: 0 if two numbers
+# have nothing to do with each other, -1 if one falls just as the other rises.
 
 # %% quiet
 judge("B5", "B6", "B7", "B8")
@@ -199,8 +215,8 @@ judge("B5", "B6", "B7", "B8")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2's list has 49,152 pieces, so far more words are one piece. With our
-# 512 pieces, a small vocabulary is the likely reason for low numbers above.
+# SmolLM2's list has 49,152 pieces, so far more words are one piece. Our list
+# has only 512. This is probably why a word has so few variants above (B6).
 
 # %% quiet
 judge_real_model("B5", "B6", "B7", "B8")
@@ -208,9 +224,9 @@ judge_real_model("B5", "B6", "B7", "B8")
 # %% [markdown]
 # ## In short
 #
-# A model reads numbers of pieces, and the pieces are made by joining frequent
-# neighbours. Every text has an encoding and comes back from it, but one text
-# has many spellings in numbers. Frequent words are one piece, rare ones many.
+# A model reads ids of pieces. The pieces were made by joining frequent
+# neighbours. Every text has an encoding and comes back from it, but many lists
+# of ids spell the same text. Frequent words are one piece, rare words several.
 
 # %% quiet
 finish("L01")

@@ -1,4 +1,4 @@
-"""Named starting points: a model, a recipe to train it, and the tokeniser that goes with them."""
+"""Named starting points: a model, a recipe to train it, and the tokenizer that goes with them."""
 
 from dataclasses import dataclass
 

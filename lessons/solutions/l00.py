@@ -116,21 +116,21 @@ EXERCISES = {
 
 QUIZ = {
     "L00.q1": Question(
-        "Every attention of a trained model is switched off, and its MLPs stay. What its next "
-        "prediction depends on is then",
+        "You switch off every attention of a trained model, and keep its MLPs. What does its next "
+        "prediction depend on?",
         ("the whole text, less exactly", "the last token and its place", "no token at all"),
         1,
-        "Nothing else moves anything from one place to another.",
+        "Nothing but attention moves anything from one place to another.",
     ),
     "L00.q2": Question(
-        "You look at the stream of states of a model with six blocks. It has",
+        "A model has six blocks. How many stations does its stream have?",
         ("6 stations", "12 stations", "13 stations"),
         2,
         "One after the embedding, and two in each of the six blocks.",
     ),
     "L00.q3": Question(
-        "A model has 1,000 tokens, and its loss is 6.9 nats. It",
-        ("knows no more than a blind guess", "has learned which tokens are frequent"),
+        "A model has a vocabulary of 1,000 tokens, and its loss is 6.9 nats. What does it know?",
+        ("no more than a blind guess", "which tokens are frequent"),
         0,
         "ln 1000 is 6.9: the loss if all tokens are equally likely.",
     ),

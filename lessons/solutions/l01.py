@@ -67,7 +67,7 @@ def judge_spellings(answer, tokens):
         if not isinstance(id, int) or not 0 <= id < len(tokens):
             return f"{id!r} is not an id from 0 to {len(tokens) - 1}"
     if one == other:
-        return "the two rows are the same"
+        return "the two lists are the same"
     texts = ["".join(tokens[id] for id in ids) for ids in (one, other)]
     if texts[0] != texts[1]:
         return f"the first spells {texts[0]!r}, the second {texts[1]!r}"
@@ -108,8 +108,8 @@ EXERCISES = {
         lambda random: ("the", random.permutation(VARIANTS).tolist(), bool(random.integers(2))),
         {
             "' then' and 'other' are other words, although they hold this one": parts_too,
-            "is the switch the right way round?": lambda w, t, c: variants(w, t, not c),
-            "the switch changes nothing": lambda w, t, c: variants(w, t, False),
+            "is `case_counts` the right way round?": lambda w, t, c: variants(w, t, not c),
+            "`case_counts` changes nothing": lambda w, t, c: variants(w, t, False),
             "the tokens themselves are wanted, with their spaces": spaces_lost,
         },
         conclusion="If capital letters count as different, fewer tokens are this word.",
@@ -122,7 +122,7 @@ EXERCISES = {
         ),
         random_tokens,
         {
-            "the two rows are the same": lambda tokens: ([0], [0]),
+            "the two lists are the same": lambda tokens: ([0], [0]),
             "the first spells": lambda tokens: ([0], [1]),
         },
         judge_spellings,
@@ -131,22 +131,22 @@ EXERCISES = {
 
 QUIZ = {
     "L01.q1": Question(
-        "The number of ' next' is 311, and the number of 'next' is 842. This says that",
-        ("the two mean different things", "' next' is the more frequent one of them",
+        "The id of ' next' is 311, and the id of 'next' is 842. What do these ids say?",
+        ("the two mean different things", "' next' is more frequent than 'next'",
          "they are two entries of a list"),
         2,
-        "A number is a place in a list. Whether the two are alike, the model has to learn.",
+        "An id is a place in a list. Whether the two are alike, the model has to learn.",
     ),
     "L01.q2": Question(
-        "BPE learned from English only, and it has to encode a Russian text. The text",
-        ("becomes many tokens for its length", "loses the letters that are unknown"),
+        "BPE learned from English only, and it has to encode a Russian text. What happens?",
+        ("the text becomes many tokens for its length", "the text loses all unknown letters"),
         0,
         "Its bytes are all in the list, but few of their neighbours were ever joined.",
     ),
     "L01.q3": Question(
-        "From lesson 0: a vocabulary grows from 512 tokens to 1,024. The loss of a model that "
-        "knows nothing, for each token,",
-        ("is twice as high", "rises by 0.69 nats", "stays as it is"),
+        "From lesson 0: a vocabulary grows from 512 tokens to 1,024. What happens to the loss of "
+        "a model that knows nothing, for each token?",
+        ("it doubles", "it rises by 0.69 nats", "it stays as it is"),
         1,
         "ln 1024 - ln 512 is ln 2, or 0.69.",
     ),

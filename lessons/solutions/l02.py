@@ -65,13 +65,13 @@ EXERCISES = {
     "L02.e2": Exercise(
         mean_diagonal,
         (
-            "The diagonal of a projection adds up to the number of dimensions that it keeps.",
-            "It keeps min(V, D) dimensions, and the mean is over V tokens.",
+            "If V is above D, the diagonal adds up to D. If not, each token gets 1.",
+            "The diagonal adds up to min(V, D), and the mean is over V tokens.",
         ),
         lambda random: tuple(int(n) for n in random.permutation([5, 40, 300])[:2]),
         {
             "this holds up to V = D only: what if there are more tokens?": lambda v, d: 1.0,
-            "this is above 1 if there are few tokens, and no projection lengthens a vector":
+            "this is above 1 if there are few tokens, and then the inverse gives exactly 1":
                 lambda v, d: d / v,
             "this is the sum of the diagonal": lambda v, d: min(v, d),
         },
@@ -94,22 +94,24 @@ EXERCISES = {
 
 QUIZ = {
     "L02.q1": Question(
-        "All rows of a tied model have the same length and different directions. The transpose",
-        ("fails if there are more tokens than dimensions", "gives 1 at each of the tokens",
-         "names the right token for each of the rows"),
+        "All rows of a tied model have the same length and different directions. What does the "
+        "transpose do?",
+        ("it fails if there are more tokens than dimensions", "it gives 1 at each of the tokens",
+         "it names the right token for each of the rows"),
         2,
         "With equal lengths the dot product is the cosine, times one number for all.",
     ),
     "L02.q2": Question(
-        "A real table has 50,000 rows of 1,000 numbers. At the token itself, its pseudo-inverse "
-        "gives on average",
+        "A real table has 50,000 rows of 1,000 numbers. What does its pseudo-inverse give at the "
+        "token itself, on average?",
         ("about 0.02", "about 0.98", "exactly 1"),
         0,
         "1,000 dimensions are shared by 50,000 tokens: 1 / 50.",
     ),
     "L02.q3": Question(
-        "From lesson 1: training begins with random rows. The rows of ' next' and 'next' are then",
-        ("nearly equal, as both are one word", "as different as any other two rows"),
+        "From lesson 1: training begins with random rows. How do the rows of ' next' and 'next' "
+        "then compare?",
+        ("they are nearly equal, as both are one word", "they differ as any other two rows do"),
         1,
         "Nothing tells a model that they belong together; it can only learn it.",
     ),

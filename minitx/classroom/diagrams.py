@@ -12,6 +12,14 @@ TOP, MIDDLE, BOTTOM = 50.0, 30.0, 5.5  # heights of the three rows
 FIRST, LAST = 9.0, 91.0  # middles of the outermost boxes of a row
 LEFT, RIGHT, STREAM = 4.0, 96.0, 21.5  # where the stream begins and ends, and its height
 SHAPES = {"family": "monospace", "fontsize": SMALL, "color": "0.25", "ha": "center"}
+ARROW = {"arrowstyle": "->", "shrinkA": 1, "shrinkB": 1}
+TABLE, SUBLAYER, NORM, PLAIN = COLOURS[0], COLOURS[1], COLOURS[4], "0.6"
+MEANINGS = {
+    TABLE: "a table with learned rows",
+    SUBLAYER: "adds to the stream",
+    NORM: "sets the length",
+    PLAIN: "no weights",
+}
 
 
 def draw_pieces(name: str, text: str, seen: Trace) -> Picture:
@@ -28,12 +36,14 @@ def draw_pieces(name: str, text: str, seen: Trace) -> Picture:
     ax.set(xlim=(0, 100), ylim=(0, 60))
     ax.set_axis_off()
 
+    _explain_colours(ax)
     embed = [f"text\n{text!r}", "tokenizer", "row of the\nembedding", "row for\nthe place"]
-    x = _row(ax, TOP, embed, (0, 3, 0, 2))
+    x = _row(ax, TOP, embed, (PLAIN, PLAIN, TABLE, TABLE))
     _arrow(ax, (x[0], TOP), (x[1], TOP))
     _arrow(ax, (x[1], TOP), (x[2], TOP), f"B T\n{_shape(tokens)}")
     plus = (x[2] + x[3]) / 2
-    ax.plot([x[2] + WIDE / 2, x[3] - WIDE / 2], [TOP, TOP], color="black", linewidth=1)
+    for edge, side in ((x[2] + WIDE / 2, -1), (x[3] - WIDE / 2, 1)):
+        ax.annotate("", (plus + side, TOP), (edge, TOP), arrowprops=ARROW)
     _plus(ax, plus, TOP)
 
     ax.add_patch(Rectangle((1, 18.5), 98, 20.5, fill=False, linestyle="--", edgecolor="0.5"))
@@ -41,7 +51,7 @@ def draw_pieces(name: str, text: str, seen: Trace) -> Picture:
     _elbow(ax, plus, TOP, LEFT, 42, STREAM)
     ax.plot([LEFT, RIGHT], [STREAM, STREAM], color="black", linewidth=2.5)
     block = ["LayerNorm", f"attention\n({heads} heads)", "LayerNorm", "MLP"]
-    x = _row(ax, MIDDLE, block, (4, 1, 4, 1), inset=6)
+    x = _row(ax, MIDDLE, block, (NORM, SUBLAYER, NORM, SUBLAYER), inset=6)
     for start, end in ((0, 1), (2, 3)):
         _arrow(ax, (x[start], STREAM), (x[start], MIDDLE))
         _arrow(ax, (x[start], MIDDLE), (x[end], MIDDLE))
@@ -50,7 +60,8 @@ def draw_pieces(name: str, text: str, seen: Trace) -> Picture:
     ax.text(50, 15.8, f"the stream of states: B T D, {_shape(stream)}", **SHAPES)
     _elbow(ax, RIGHT, STREAM, FIRST, 14.5, BOTTOM + HIGH / 2)
 
-    x = _row(ax, BOTTOM, ["LayerNorm", "unembedding", "softmax", "probabilities"], (4, 3, 1, 0))
+    end = ["LayerNorm", "unembedding", "softmax", "probabilities"]
+    x = _row(ax, BOTTOM, end, (NORM, TABLE, PLAIN, PLAIN))
     _arrow(ax, (x[0], BOTTOM), (x[1], BOTTOM))
     _arrow(ax, (x[1], BOTTOM), (x[2], BOTTOM), f"B T V\n{_shape(logits)}")
     _arrow(ax, (x[2], BOTTOM), (x[3], BOTTOM))
@@ -63,7 +74,15 @@ def _shape(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _row(ax: Axes, y: float, labels: list[str], colours: tuple[int, ...], inset=0.0) -> list[float]:
+def _explain_colours(ax: Axes) -> None:
+    """Say above the diagram what each colour means."""
+    for place, (colour, meaning) in enumerate(MEANINGS.items()):
+        x = FIRST - WIDE / 2 + 25 * place
+        ax.add_patch(Rectangle((x, 57), 2, 2, facecolor=colour, alpha=0.25, edgecolor="black"))
+        ax.text(x + 3, 58, meaning, va="center", fontsize=SMALL)
+
+
+def _row(ax: Axes, y: float, labels: list[str], colours: tuple[str, ...], inset=0.0) -> list[float]:
     """Draw boxes in a row, which is shorter by an inset on each side; return their middles."""
     step = (LAST - FIRST - 2 * inset) / (len(labels) - 1)
     middles = [FIRST + inset + step * place for place in range(len(labels))]
@@ -71,7 +90,7 @@ def _row(ax: Axes, y: float, labels: list[str], colours: tuple[int, ...], inset=
         ax.add_patch(
             FancyBboxPatch(
                 (x - WIDE / 2, y - HIGH / 2), WIDE, HIGH, boxstyle="round,pad=0.2",
-                facecolor=COLOURS[colour], alpha=0.25, edgecolor="black", linewidth=0.8,
+                facecolor=colour, alpha=0.25, edgecolor="black", linewidth=0.8,
             )
         )  # fmt: skip
         ax.text(x, y, label, ha="center", va="center", fontsize=9)
@@ -87,7 +106,7 @@ def _arrow(ax: Axes, start, end, label: str = "") -> None:
         y1 -= HIGH / 2
     else:
         y0 -= HIGH / 2
-    ax.annotate("", (x1, y1), (x0, y0), arrowprops={"arrowstyle": "->", "shrinkA": 1, "shrinkB": 1})
+    ax.annotate("", (x1, y1), (x0, y0), arrowprops=ARROW)
     ax.text((x0 + x1) / 2, y0 + 1, label, va="bottom", **SHAPES)
 
 

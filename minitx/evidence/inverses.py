@@ -19,15 +19,14 @@ def inverse_of_square(table_VD) -> np.ndarray:
 
 
 def b11(mean_peak, lowest_peak, noise):
-    """The table times its pseudo-inverse is a projection. Its diagonal holds what the
-    pseudo-inverse gives at each token itself, and it adds up to the rank of the table. With no more
-    tokens than channels, and with independent rows, the projection is the identity. Then the peak
-    of every token is 1, and nothing is left elsewhere. The check for this allows 1 % for rounding.
-    With more tokens than channels, the mean peak is at most D/V, the width over the vocabulary. No
-    training can then make it 1. A mean peak below 0.9 cannot pass for 1. What a left inverse does
-    give back exactly is a state, not a token. By algebra if the lowest peak is above 0.99. Refuted
-    if the mean peak is below 0.9. Qualified if the mean peak is at least 0.9, but the lowest peak
-    is 0.99 or less."""
+    """The pseudo-inverse gives a peak at each token itself. Added over all tokens, the peaks are
+    the rank of the table: the number of its rows that are independent. With no more tokens than
+    dimensions, and with independent rows, the peak of every token is 1, and the others get 0. The
+    check for this allows 1 % for rounding. With more tokens than dimensions, the mean peak is at
+    most D/V, the width over the vocabulary. No training can then make it 1. A mean peak below 0.9
+    cannot pass for 1. What a left inverse does give back exactly is a state, not a token. By
+    algebra if the lowest peak is above 0.99. Refuted if the mean peak is below 0.9. Qualified if
+    the mean peak is at least 0.9, but the lowest peak is 0.99 or less."""
     if lowest_peak > 0.99:
         return "by algebra"
     return "refuted" if mean_peak < 0.9 else "qualified"
@@ -58,8 +57,8 @@ def measure_b11(reading: Reading) -> dict[str, float]:
 def b12(by_inverse, by_cosine, by_chance):
     """For each word, the rule looks at the highest value of the pseudo-inverse apart from the word
     itself. It should belong to a variant of the same word, which is equal apart from case, spaces
-    and signs. The claim speaks of the peaks in general, so this should hold for at least half of
-    the words. An untrained table gives what chance gives, so there the claim is always refuted.
+    and punctuation. The claim speaks of the peaks in general, so this should hold for at least half
+    of the words. An untrained table gives what chance gives, so there the claim is always refuted.
     Another verdict comes from training. Supported if the highest other peak belongs to a variant
     for at least 50 % of the words. Refuted if it does so for less than 10 % of the words, or for
     less than twice the share that chance would give."""
@@ -103,7 +102,7 @@ def measure_b12(reading: Reading) -> dict[str, float]:
 
 
 def word_of(token: str) -> str:
-    """Return the word in a token, in lower case and without spaces and signs; "" for none.
+    """Return the word in a token, in lower case and without spaces and punctuation; "" for none.
 
     >>> word_of(" The,"), word_of("a"), word_of("12")
     ('the', '', '')
@@ -201,18 +200,20 @@ def measure_b13(reading: Reading) -> dict[str, float]:
 def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transpose, back_inverse,
         back_normalised):  # fmt: skip
     """One formula is the pseudo-inverse of the table. The other divides each row by its squared
-    length. Let W be the table, and let N be the diagonal matrix of the squared row lengths. Then
-    the second formula is W^T N^-1. By algebra, the formulas are the same matrix only for rows at
-    right angles. First step: if the rows are at right angles, W W^T = N. Then the pseudo-inverse is
-    W^T (W W^T)^-1, and this is W^T N^-1. Second step: suppose that the pseudo-inverse is W^T N^-1.
-    Then W W^T N^-1 is a projection, and all numbers on its diagonal are 1. So its rank is V, and it
-    is the identity. So W W^T = N, and the rows are at right angles. The check is that the formulas
-    agree to 1e-9 for random rows at right angles. For the table, a difference of more than 1 % of
-    the larger formula means that they disagree. Whether the formulas act as an inverse is measured
-    by their peaks and by how many tokens come back. This is shown and does not decide. By algebra
-    if the check holds, and the formulas differ by more than 1 % for the table. Refuted if the check
-    fails. Qualified if the check holds, and the formulas differ by at most 1 % for the table: then
-    they do not disagree there."""
+    length. Let W be the table of V tokens. Let N be the matrix with the squared row lengths on its
+    diagonal and 0 elsewhere. Then the second formula is W^T N^-1. By algebra, the formulas are the
+    same matrix only for rows at right angles. First step: if the rows are at right angles, W W^T =
+    N. Then the pseudo-inverse is W^T (W W^T)^-1, and this is W^T N^-1. Second step: suppose that
+    the pseudo-inverse is W^T N^-1. Then W W^T N^-1 is a projection: applied twice, it does the same
+    as applied once. All V numbers on its diagonal are 1, and for a projection they add up to its
+    rank. So its rank is V, and it is the identity: 1 on the diagonal and 0 elsewhere. So W W^T = N,
+    and the rows are at right angles. The check is that the formulas agree to 1e-9 for random rows
+    at right angles. For the table, a difference of more than 1 % of the larger formula means that
+    they disagree. Whether the formulas act as an inverse is measured by their peaks and by how many
+    tokens come back. This is shown and does not decide. By algebra if the check holds, and the
+    formulas differ by more than 1 % for the table. Refuted if the check fails. Qualified if the
+    check holds, and the formulas differ by at most 1 % for the table: then they do not disagree
+    there."""
     if error_at_right_angles > 1e-9:
         return "refuted"
     return "by algebra" if apart > 0.01 else "qualified"
@@ -225,8 +226,9 @@ def b20(apart, error_at_right_angles, peak_inverse, peak_normalised, back_transp
     sentence="The two formulas differ by {apart:.0%} of the larger one. At the token itself the "
     "pseudo-inverse gives {peak_inverse:.3f} on average, the rows divided by their squared lengths "
     "{peak_normalised:.3f}. The highest value belongs to the token itself for {back_inverse:.1%} "
-    "and {back_normalised:.1%} of the tokens, by the transpose for {back_transpose:.1%}. For rows "
-    "at right angles the formulas agree up to rounding ({error_at_right_angles:.0e}).",
+    "of the tokens by the pseudo-inverse, for {back_normalised:.1%} by the divided rows, and for "
+    "{back_transpose:.1%} by the transpose. For rows at right angles the formulas agree up to "
+    "rounding ({error_at_right_angles:.0e}).",
     of="model",
     species=("bpe",),
 )

@@ -42,7 +42,7 @@ ROUNDING = 1e-4  # of a vector's length, or nats: what float32 leaves uncertain
 
 
 def sublayer_steps(reading: Reading, window: int) -> np.ndarray:
-    """Return how far each attention and each MLP moves the state, in units of its norm: step_XN.
+    """Return how far each attention and each MLP moves the state, in units of its length: step_XN.
 
     X is attention or MLP; medians over tokens, without position 0.
     """
@@ -56,12 +56,12 @@ def sublayer_steps(reading: Reading, window: int) -> np.ndarray:
 def a7(fewest_on_record, most_on_record, layers, least_attention, least_mlp):
     """The number of layers is a matter of record: models that were published decide it, and one
     more model can only add to them. Whether each layer is an attention and an MLP is measured on
-    this model. Each should move the state by at least 1 % of its norm, because less makes no new
-    state. A sublayer that moves the state by 0.01 % or less does nothing. Supported if the smallest
-    model on record has at least 32 layers, the largest has more than 100, and each attention and
-    each MLP moves the state by at least 1 % of its norm. Refuted if the smallest model on record
-    has fewer than 32 layers and the largest has at most 100, or if an attention or an MLP moves the
-    state by 0.01 % of its norm or less."""
+    this model. Each should move the state by at least 1 % of its length, because less makes no new
+    state. An attention or an MLP that moves the state by 0.01 % or less does nothing. Supported if
+    the smallest model on record has at least 32 layers, the largest has more than 100, and each
+    attention and each MLP moves the state by at least 1 % of its length. Refuted if the smallest
+    model on record has fewer than 32 layers and the largest has at most 100, or if an attention or
+    an MLP moves the state by 0.01 % of its length or less."""
     small, large = fewest_on_record >= 32, most_on_record > 100
     least = min(least_attention, least_mlp)
     return three_way(
@@ -75,9 +75,9 @@ def a7(fewest_on_record, most_on_record, layers, least_attention, least_mlp):
     rule=a7,
     baseline="a sublayer that does nothing: it moves the state by 0",
     sentence="On record, models have from {fewest_on_record:.0f} (Pythia 70M) to "
-    "{most_on_record:.0f} layers (Llama 3.1 405B); this one has {layers:.0f}. Each is an attention "
-    "and an MLP: an attention moves the state by {least_attention:.1%} of its norm or more, an MLP "
-    "by {least_mlp:.1%} or more.",
+    "{most_on_record:.0f} layers (Llama 3.1 405B). The model that is judged here has {layers:.0f}. "
+    "In each of its layers, the attention moves the state by at least {least_attention:.1%} of the "
+    "state's length, and the MLP by at least {least_mlp:.1%}.",
 )
 def measure_a7(reading: Reading, window: int) -> dict[str, float]:
     if not reading.config.depth:
@@ -111,8 +111,8 @@ def c12(error, error_of_row_alone, share_of_position):
     """The claim is a question, and this is the answer. A token becomes its row of the table,
     multiplied by a constant if the model scales it. Some models also add a vector for its place.
     Nothing else is computed, so the sum is the first state. The check allows 0.0001 of the state's
-    norm for the rounding of float32. By algebra if the sum is off by less than 0.0001 of the
-    state's norm. Refuted if the sum is off by 0.0001 or more of the state's norm."""
+    length for the rounding of float32. By algebra if the sum is off by less than 0.0001 of the
+    state's length. Refuted if the sum is off by 0.0001 or more of the state's length."""
     return "by algebra" if error < ROUNDING else "refuted"
 
 
@@ -121,9 +121,9 @@ def c12(error, error_of_row_alone, share_of_position):
     rule=c12,
     baseline="none: it holds for any table",
     sentence="The first state is the token's row of the table plus a vector for its place: the sum "
-    "is off by {error:.1g} of the state's norm, the row alone by {error_of_row_alone:.2g}. The "
-    "place gives {share_of_position:.0%} of the squared norms (0 if positions enter later, as with "
-    "RoPE).",
+    "is off by {error:.1g} of the state's length, the row alone by {error_of_row_alone:.2g}. The "
+    "vectors for the place have {share_of_position:.0%} of the squared length of both (0 if "
+    "positions enter later, as with RoPE).",
     species=("positions-learned",),
 )
 def measure_c12(reading: Reading, window: int) -> dict[str, float]:
@@ -153,7 +153,7 @@ def b9(rows, width, ratio, least_on_record):
 @evidence(
     "B9",
     rule=b9,
-    baseline="a square table: as many rows as channels",
+    baseline="a square table: as many rows as numbers in a row",
     sentence="The table has {rows:.0f} rows of width {width:.0f}: it is {ratio:.1f} times as tall "
     "as wide. The flattest on record is {least_on_record:.1f} times as tall as wide (Llama 2 70B).",
     of="model",
@@ -202,15 +202,15 @@ def way_through(config: ModelConfig, params: Params, first_TD, norms_B, residual
 
 
 def b3(error, the_list_alone, with_norms, with_residual, commonest):
-    """The steps of the list are carried out with the model's weights. The list names neither norms
-    nor residual connections. If the list is the way through, it chooses the model's token without
-    them, at 99 % of the positions or more. With norms and residual connections added, the steps
-    should give the model's predictions. The check for this allows 0.0001 nats for rounding.
-    Supported if the check holds, and the list alone chooses the model's token at 99 % of the
-    positions or more. Refuted if the check fails: the steps are off by more than 0.0001 nats even
-    with norms and residual connections. Qualified if the check holds, but the list alone chooses
-    the model's token at less than 99 % of the positions: then the list leaves out what the way
-    through depends on."""
+    """The steps of the list are carried out with the model's weights. The list names neither norm
+    layers, such as LayerNorm, nor residual connections, the additions around each attention and
+    each MLP. If the list is the way through, it chooses the model's token without them, at 99 % of
+    the positions or more. With norm layers and residual connections added, the steps should give
+    the model's predictions. The check for this allows 0.0001 nats for rounding. Supported if the
+    check holds, and the list alone chooses the model's token at 99 % of the positions or more.
+    Refuted if the check fails: the steps are off by more than 0.0001 nats even with norm layers and
+    residual connections. Qualified if the check holds, but the list alone chooses the model's token
+    at less than 99 % of the positions: then the list leaves out what the way through depends on."""
     return three_way(supported=the_list_alone >= 0.99, refuted=error > ROUNDING)
 
 
@@ -218,10 +218,11 @@ def b3(error, the_list_alone, with_norms, with_residual, commonest):
     "B3",
     rule=b3,
     baseline="always naming the token that the model names most often",
-    sentence="With norms and residual connections, the article's steps give the model's "
-    "predictions (off by {error:z.0g} nats). The list names neither: alone it chooses the model's "
-    "token at {the_list_alone:.0%} of positions, with norms at {with_norms:.0%}, with residual "
-    "connections at {with_residual:.0%}; naming one token always is right at {commonest:.0%}.",
+    sentence="With norm layers and residual connections, the article's steps give the model's "
+    "predictions (off by {error:z.0g} nats). The list names neither of them. The list alone "
+    "chooses the model's token at {the_list_alone:.0%} of positions, with norm layers at "
+    "{with_norms:.0%}, with residual connections at {with_residual:.0%}. Always naming the same "
+    "token is right at {commonest:.0%}.",
 )
 def measure_b3(reading: Reading, window: int) -> dict[str, float]:
     if not reading.config.depth:

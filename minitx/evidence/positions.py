@@ -31,8 +31,8 @@ def b15(changed_without, changed_by_kind, loss_without):
     rule=b15,
     baseline="one kind of positions in place of another: learned, sinusoidal or RoPE",
     sentence="Without positions {changed_without:.0%} of the verdicts of lessons L04 to L08 "
-    "change; from one kind of positions to another {changed_by_kind:.0%} do. The loss is "
-    "{loss_without:.3f} nats higher without positions.",
+    "change; from one kind of positions to another {changed_by_kind:.0%} do. The loss without "
+    "positions, minus the mean loss of the kinds with positions, is {loss_without:+.3f} nats.",
     of="families",
     species=("positions-none", "positions-learned", "positions-sinusoidal", "positions-rope"),
 )

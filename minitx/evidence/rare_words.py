@@ -17,9 +17,9 @@ MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<s>", "</s>", "<unk>", 
 
 def b8(rarity, rarity_at_one_length, odd, odd_at_random, single_digits, marks):
     """Rare words are often long, and long words have more pieces. So words of one length are
-    compared, by the correlation of how often a word occurs with its number of pieces. By Cohen's
-    convention, a correlation of -0.3 is a medium effect and -0.1 a small one. Above -0.1, length
-    decides and rarity does not. A piece is odd if it is not a word. Words are counted in the
+    compared, by the correlation of how often a word occurs with its number of pieces. A common
+    convention (Cohen 1988) calls a correlation of -0.3 medium and one of -0.1 small. Above -0.1,
+    length decides and rarity does not. A piece is odd if it is not a word. Words are counted in the
     shipped text, so for a tokenizer that learned from another text the correlation comes out weaker
     than it is. Whether digits and marks are tokens of their own is the choice of whoever trains the
     tokenizer. It does not decide, because the claim only calls it possible. Supported if the
@@ -37,8 +37,8 @@ def b8(rarity, rarity_at_one_length, odd, odd_at_random, single_digits, marks):
     rule=b8,
     baseline="pieces that depend on a word's length alone: a correlation of 0 among words of one "
     "length; and cuts at random places",
-    sentence="How often a word occurs (its logarithm) and its number of pieces correlate by "
-    "{rarity:.2f}, and by {rarity_at_one_length:.2f} among words of one length. Of the words in "
+    sentence="How often a word occurs (its logarithm) and its number of pieces have a correlation "
+    "of {rarity:.2f}, and of {rarity_at_one_length:.2f} among words of one length. Of the words in "
     "several pieces, {odd:.0%} have a piece that is not a word; cut at random places, "
     "{odd_at_random:.0%} would. Each digit is a token in {single_digits:.0%} of the "
     "years 1900 to 1999; {marks:.0f} well-known marks, such as <|endoftext|>, are single tokens.",

@@ -16,7 +16,7 @@ from minitx.evidence.inverses import word_of
 from minitx.evidence.reading import Reading
 from minitx.text import corpus
 
-SAMPLES = 200  # of random texts, and of random rows of ids
+SAMPLES = 200  # of random texts, and of random lists of ids
 COMMON_WORDS = 20
 # Code points that UTF-8 writes in 1, 2, 3 and 4 bytes.
 UTF8_RANGES = ((0, 0x80), (0x80, 0x800), (0x800, 0x10000), (0x10000, 0x110000))
@@ -102,8 +102,8 @@ def b5(characters_per_token, english_back, unicode_back, strings_of_their_own, i
     sentence="The tokenizer has {pieces:.0f} pieces, and one stands for {characters_per_token:.2f} "
     "characters of English. {english_back:.1%} of English paragraphs and {unicode_back:.1%} of "
     "random Unicode texts come back from their ids, and {strings_of_their_own:.2%} of the pieces "
-    "have a string of their own. Of random rows of 8 ids, {ids_back:.0%} come back from the text "
-    "that they spell.",
+    "have a string of their own. Of random lists of 8 ids (the numbers of pieces), {ids_back:.0%} "
+    "come back from the text that they spell.",
     of="model",
     species=("bpe",),
 )
@@ -128,11 +128,11 @@ def measure_b5(reading: Reading) -> dict[str, float]:
 
 def b6(variants, times_as_long, at_most):
     """The claim has two parts. The first part is that a word has many variants, which are tokens
-    that differ only in case, spaces or signs. Two tokens for a common word are enough. With fewer
-    than 1.5 on average, most common words have only one. The second part is that spaces inside
-    tokens halve the sequence: with spaces as tokens it would be twice as long. At 1.75 times or
-    more, it is nearer to twice its length than to 1.5 times. Below 1.25 times, it is nearer to its
-    present length than to 1.5 times. Supported if a common word has at least 2 tokens, and the
+    that differ only in case, spaces or punctuation. Two tokens for a common word are enough. With
+    fewer than 1.5 on average, most common words have only one. The second part is that spaces
+    inside tokens halve the sequence: with spaces as tokens it would be twice as long. At 1.75 times
+    or more, it is nearer to twice its length than to 1.5 times. Below 1.25 times, it is nearer to
+    its present length than to 1.5 times. Supported if a common word has at least 2 tokens, and the
     sequence would be at least 1.75 times as long. Refuted if a common word has less than 1.5
     tokens, or if the sequence would be less than 1.25 times as long."""
     return three_way(
@@ -146,9 +146,10 @@ def b6(variants, times_as_long, at_most):
     rule=b6,
     baseline="a tokenizer that ignores case and keeps spaces apart: 1 token for a word, and a "
     "sequence as long as it is",
-    sentence="A common word has {variants:.1f} tokens that differ only in case, spaces or signs. "
-    "If each space were a token, the sequence would be {times_as_long:.2f} times as long. The most "
-    "that spaces can do, if every word and every sign is a single token, is {at_most:.2f} times.",
+    sentence="A common word has {variants:.1f} tokens that differ only in case, spaces or "
+    "punctuation. If each space were a token, the sequence would be {times_as_long:.2f} times as "
+    "long. At most it could be {at_most:.2f} times as long: if every word and every punctuation "
+    "mark were one token.",
     of="model",
     species=("bpe",),
 )

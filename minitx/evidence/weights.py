@@ -16,10 +16,10 @@ def some_tokens(reading: Reading, most: int = TOKENS) -> np.ndarray:
 
 
 def b4(back):
-    """The row of a token is read out through the final norm and the unembedding. A token comes back
-    if it gets the largest logit. Exceptions should be rare, so 99 % of the tokens must come back.
-    If fewer than half come back, coming back is the exception. Supported if at least 99 % of the
-    tokens come back. Refuted if less than 50 % of the tokens come back."""
+    """The row of a token is read out through the final norm layer and the unembedding. A token
+    comes back if it gets the largest logit. Exceptions should be rare, so 99 % of the tokens must
+    come back. If fewer than half come back, coming back is the exception. Supported if at least
+    99 % of the tokens come back. Refuted if less than 50 % of the tokens come back."""
     return three_way(supported=back >= 0.99, refuted=back < 0.5)
 
 
@@ -28,7 +28,7 @@ def b4(back):
     rule=b4,
     baseline="a random guess: 1/V",
     sentence="{back:.1%} of the tokens come back when their row is read out through the final norm "
-    "and the unembedding.",
+    "layer and the unembedding.",
     of="model",
     species=("bpe",),
 )
