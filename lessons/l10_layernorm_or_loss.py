@@ -5,8 +5,8 @@
 # *35 minutes. You need dot, cosine and distance (lesson 4), and what LayerNorm does (lesson 9).*
 #
 # **What many believe.** Two readers of one article argue. The first: "Models think in directions
-# because of LayerNorm. It gives all vectors one length, so nothing behind it can see another." The
-# second: "No. Small models without any LayerNorm behave much the same. The reason is the loss."
+# because of LayerNorm. It gives all vectors the same length, so nothing after it can see lengths."
+# The second: "No. Small models without any LayerNorm behave much the same. The reason is the loss."
 #
 # Claims: LayerNorm is the reason to think in directions (C1). The loss is the reason, and models
 # without LayerNorm behave much the same (C2).
@@ -15,8 +15,8 @@
 #
 # Three phrases have to be made precise before anybody can be right.
 #
-# - A model *thinks in directions* as far as it does not need the lengths of its states. To test
-#   this, we give all states of a layer one length, their median, and let the model go on.
+# - A model *thinks in directions* to the extent that it does not need the lengths of its states. To
+#   test this, we give all states of a layer one length, their median, and let the model go on.
 # - What a model *knows* is how far its loss on held-out text lies below the loss of a guesser who
 #   knows only how frequent each letter is. We measure how much of that is lost.
 # - *Much the same* needs a *margin*: how close counts as the same. We set it before we see a
@@ -43,7 +43,7 @@ from minitx.measure import cosines, norms, softmax
 
 heads = ["dot", "cosine", "distance"]
 guess = predict("L10.a", "A model has no LayerNorm, and its head is the dot product. We give all "
-                "states of a layer one length. How much of what it knows does it lose?",
+                "states of a layer the same length. How much of what it knows does it lose?",
                 low=0, high=100, unit="percent")
 predict("L10.b", "Three kinds of models without any LayerNorm differ only in their head. Which "
         "head loses least?", heads)
@@ -53,8 +53,8 @@ predict("L10.c", "The head is the dot product. We compare what is lost with Laye
 # %% [markdown]
 # ## Touch it
 #
-# This model has no LayerNorm at all. Choose a station in the middle, make the state longer, and
-# compare with a turn as far. Then choose the last station: in lesson 9, length did nothing there.
+# This model has no LayerNorm at all. Choose a station in the middle, stretch the state, and compare
+# with an equally far turn. Then choose the last station. In lesson 9, length did nothing there.
 
 # %% quiet
 panel("turn", "head-dot-none", change="longer")
@@ -89,8 +89,8 @@ for name, head in [("dot", np.dot), ("cosine", cosines), ("distance", distance_l
 # result is the mean over the layers.
 #
 # The **baseline** turns each state towards the state of another token. It moves the state the same
-# distance and keeps its length. Any change does some harm, so we compare changes of one size. If
-# new lengths cost as much as turns, then the model does not think in directions.
+# distance and keeps its length. Any change does some harm, so we compare changes of the same size.
+# If new lengths cost as much as turns, then the model does not think in directions.
 #
 # Each kind was trained from three seeds. A seed fixes the first weights and the order of the text,
 # so we take the difference seed by seed. The *standard error* of a mean over three seeds is the
@@ -151,8 +151,8 @@ print("by the rule:", ", ".join(" ".join(pair) for pair in zip(heads, outcomes, 
 # %% [markdown]
 # Left: with LayerNorm, models lose next to nothing, as the first reader says. The cosine model
 # without LayerNorm loses next to nothing either. With the other heads, a model without it loses a
-# few percent. All six have the same loss. So the loss cannot explain why the kinds differ. Whether
-# it explains what they share, this experiment cannot tell.
+# few percent. All six were trained with the same loss. So the loss cannot explain why the kinds
+# differ. Whether it explains what they share, this experiment cannot tell.
 #
 # Right: two intervals cross the edge of the margin. "We found no difference" would be wrong here,
 # and "much the same" would be wrong too. More seeds can decide it.
@@ -199,7 +199,7 @@ def sees_length(x_D):
 # LayerNorm removes it, and a cosine head ignores it: either is enough. With neither, the models
 # still keep most of what they know. This lesson does not show why.
 #
-# The first reader is right that behind a LayerNorm length cannot count. The second is right that it
+# The first reader is right that after a LayerNorm length cannot count. The second is right that it
 # counts for little without one.
 
 # %% quiet
@@ -219,7 +219,7 @@ judge("C1", "C2")
 #
 # One model cannot settle C1 or C2: they need models that differ only in the norm, or only in the
 # head. SmolLM2 can show what the first reader means. Before its last norm, states differ in length.
-# Behind it, before the gain, they do not. (It is an RMSNorm: a LayerNorm that leaves the mean in.)
+# After it, before the gain, they do not. (It is an RMSNorm: a LayerNorm that leaves the mean in.)
 
 # %% quiet
 run = real_model()
@@ -228,7 +228,7 @@ if run:
     before_Z = norms(seen.before_final_norm_BTD[:, 1:]).ravel()
     gain_D = np.asarray(run.model.final_norm.gain[...])
     after_Z = norms(seen.after_final_norm_BTD[:, 1:] / gain_D).ravel()
-    for place, lengths_Z in [("before", before_Z), ("behind", after_Z)]:
+    for place, lengths_Z in [("before", before_Z), ("after", after_Z)]:
         low, high = np.quantile(lengths_Z, [0.05, 0.95])
         print(f"{place} its last norm: the middle 90 % of lengths go from {low:.1f} to {high:.1f}")
     print(f"the root of its {run.config.width} channels is {np.sqrt(run.config.width):.1f}")

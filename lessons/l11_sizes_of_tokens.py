@@ -71,8 +71,8 @@ draw_targets(1, 2, 3)  # `minitx lesson 11 --notebook`: a notebook, to try other
 #
 # ## Worked example: what pushes a row
 #
-# Training moves each row of the unembedding against its *gradient*. Each state is multiplied by p,
-# the token's probability there, or by p - 1 if the token is right, and these are summed.
+# Training moves each row of the unembedding against its *gradient*. To get it, multiply each state
+# by p, the token's probability there, or by p - 1 if the token is right there. Then add up.
 #
 # Take two states, (3, 0) and (0, 3). Token a is right after the first, b after the second, and c
 # never. All rows begin at zero, so each probability is 1/3. The gradient of a is -2/3 of the first
@@ -91,10 +91,10 @@ for name, gradient_D in zip("abc", gradient_VD, strict=True):
 # Rows a and b each move towards the state before them. **The row of a token that never occurs moves
 # too: at every step, away from the average state.**
 #
-# Its gradient soon gets tiny, as its probability does. The optimizer *SGD* makes steps as tiny.
-# Adam divides each gradient by its recent typical size, so a tiny one still makes a full step. Rows
-# of seen words are pushed back and forth, and much of it cancels. Rows of unseen words are pushed
-# one way, and it adds up. In the embedding, a row moves only if its token is read.
+# Its gradient soon gets tiny, as its probability does. The optimizer *SGD* then makes tiny steps
+# too. Adam divides each gradient by its recent typical size, so a tiny one still makes a full step.
+# Pushes back and forth, as for seen words, mostly cancel. Unseen words are pushed one way, and this
+# adds up. In the embedding, a row moves only if its token is read.
 #
 # ## Run it: the rows of words that never occur
 #
@@ -147,17 +147,17 @@ reveal("L11.b", np.mean(bars["embedding\nAdam"]), "these rows are that many time
        "They are as they began, and the others grew.")
 
 # %% [markdown]
-# Left, at the edge, are the words that never occur. With Adam their rows are the longest. With SGD
-# the rows of frequent words are longer: they get the largest gradients. Right: the same words are
-# giants in the unembedding, and dwarfs in the embedding. Weight decay shortens all rows alike. The
-# printed factors test the first half of the belief: "about the same" is 1.5 at most (B26).
+# In the left panel, words that never occur are at 0. With Adam their rows are the longest. With SGD
+# the rows of frequent words are longer: they get the largest gradients. On the right, words that
+# never occur are giants in the unembedding, and dwarfs in the embedding. Weight decay shortens all
+# rows alike. By the printed factors, see whether lengths are "about the same": 1.5 at most (B26).
 #
-# A long row is a large target. Does any state go there? We ask the tied model, with 1,000 random
-# states and 1,000 real ones. The **baseline** gives all rows one length: only directions count.
+# A long row is a large target. Does any state point there? We ask the tied model, with 1,000 random
+# states and 1,000 real ones. As a **baseline**, all rows get one length: only directions count.
 
 # %%
 def share_won(model):
-    """By the longest tenth: as it is, at one length. By unseen words; their share of the tenth."""
+    """Won by the longest tenth: as it is, at one length. Won by unseen words. Their share of it."""
     w_VD = scores(model)
     length_V = norms(w_VD)
     random_ZD = np.random.default_rng(0).standard_normal((1000, w_VD.shape[1]))
@@ -174,18 +174,18 @@ reveal("L11.c", round(longest), "the longest tenth wins that many of 100 states.
        f"would win {at_one_length:.0f}. A dot product grows with the length of the row.")
 same = np.mean([cosines(w[unseen], w[np.roll(unseen, 1)]) for w in map(scores, tied.models)])
 mix = np.mean([cosines(w[unseen, None], np.delete(w, unseen, 0)) for w in map(scores, tied.models)])
-print(f"{part:.0f} % of the longest tenth are words that never occur. Mean cosine: {same:.2f}\n"
-      f"with each other, {mix:.2f} with other rows. They win {real:.0f} of 100 real states.")
+print(f"{part:.0f} % of the longest tenth are words that never occur. They win {real:.0f} of 100 "
+      f"real states.\nMean cosine with each other {same:.2f}, with other rows {mix:.2f}.")
 
 # %% [markdown]
-# Why does the longest tenth win less than a tenth at one length? Most of its rows were pushed the
-# same way and **share one target**. Many other rows point there too, and one of them often fits a
-# random state better. And training pushed the giants into directions that no real state takes.
+# If all rows have one length, why does the longest tenth win less than a tenth? Most of its rows
+# were pushed the same way and **share one target**. Many other rows point there too, and one of
+# them often fits a random state better. And training pushed the giants where no real state points.
 #
 # ## Your turn
 #
 # 1. Plant a giant: make one row so long that another row is in its shade.
-# 2. Say first: does the gradient of a word that never occurs depend on which are right? Write it.
+# 2. Say first: does the gradient of an unseen word depend on which words are right? Write it.
 # 3. Find all rows in two dimensions that can win at all.
 
 # %% exercise L11.e1
@@ -219,8 +219,8 @@ def can_win(w_V2):
 # %% [markdown]
 # ## Why the belief fails, and when it is right
 #
-# A row that scores is pushed at every step, even if its token never occurs. So its length tells how
-# it was trained. The second sentence of the belief is right about the embedding of an untied model.
+# A row of the unembedding is pushed at every step, even if its token never occurs. So its length
+# shows how it was trained. In the embedding of an untied model, the second sentence is right.
 
 # %% quiet
 quiz("L11")
@@ -236,7 +236,7 @@ judge("B26", "B27", "B30")
 # %% [markdown]
 # ## The same on a real model
 #
-# We do not know which tokens never occurred in SmolLM2's training, so B27 cannot be asked. Its
+# We do not know which tokens never occurred in SmolLM2's training, so we cannot test B27. Its
 # longest rows win even more: among many rows, a small lead in length decides more often.
 
 # %% quiet
@@ -245,8 +245,8 @@ judge_real_model("B26", "B30")
 # %% [markdown]
 # ## In short
 #
-# Adam makes giants of the rows that score and are only pushed away. All of them are pushed the same
-# way. A longer row is a larger target, but where no state goes, a target wins nothing.
+# Adam makes giants of rows of the unembedding that are only pushed away. They are all pushed the
+# same way. A longer row is a larger target, but where no state points, a target wins nothing.
 
 # %% quiet
 finish("L11")

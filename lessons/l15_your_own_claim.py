@@ -65,13 +65,13 @@ def draw_rules(**rules):
 draw_rules(loose=(0.05, -0.2), ours=(0.5, 0))  # supported from, refuted up to
 
 # %% [markdown]
-# On the left, three of six dots lie in the wrong area. On the right is our rule. Why 0.5? Entropy H
-# is as unsure as exp(H) equally likely letters. Less than exp(0.5) = 1.65 times as many is little.
+# Left: three of six dots lie in the wrong area. Right: our rule. Why 0.5? An entropy H is that of
+# exp(H) equally likely letters. Less than exp(0.5) = 1.65 times as many letters is little.
 #
 # ## Worked example: what if there were nothing to see?
 #
 # Even if the sentence is wrong, the gap is not exactly 0. How large a gap does chance give? Of 8
-# positions with made-up entropies, two are beginnings. Then *every* pair plays the beginnings.
+# positions with made-up entropies, two are beginnings. Then *each* pair in turn takes their place.
 
 # %%
 unsure = np.array([1.0, 3.0, 1.5, 1.0, 0.5, 2.5, 1.5, 1.0])  # nats
@@ -81,7 +81,7 @@ for pair in itertools.combinations(range(8), 2):  # 0 and 1, 0 and 2, and so on
     is_one = np.isin(np.arange(8), pair)  # True at the two positions
     by_chance.append(unsure[is_one].mean() - unsure[~is_one].mean())
 as_large = sum(other >= gap for other in by_chance)
-print(f"gap {gap:.2f}; pairs with a gap as large, with 1 and 5: {as_large} of {len(by_chance)}")
+print(f"gap {gap:.2f}; pairs with at least this gap, (1, 5) too: {as_large} of {len(by_chance)}")
 print(f"95 % of the pairs stay below {np.quantile(by_chance, 0.95):.2f}")
 
 # %% [markdown]
@@ -138,7 +138,7 @@ for line in try_on_untrained(claim):
 
 # %% [markdown]
 # It is *undecided*, because the interval (over other seeds and windows) reaches from below 0 to
-# above it. Only now the picture: the entropy by position in the word, for three seeds.
+# above it. Only now do we look: the entropy by position in the word, for three seeds.
 
 # %% folded Measure the entropy by position in the word, and draw it
 def by_position(model):
@@ -218,8 +218,8 @@ def rule_for_gain(gain, by_chance):
 # Numbers that fit an idea are easy to find: if you look first, you can choose the number, the
 # threshold and the text. Three things protect you: a rule fixed before you see the numbers, a
 # planted case that it refutes, and a baseline. Ask also what else differs between the two groups,
-# and hold it fixed (for "surer about long words": the position in the word). The belief is right
-# while you look for a sentence. Then test it on models or texts that you have not looked at.
+# and keep it the same. (For "surer about long words": the position in the word.) The belief is
+# right while you look for a sentence. Then test it on models or texts that are new to you.
 
 # %% quiet
 quiz("L15")

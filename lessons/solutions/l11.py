@@ -153,7 +153,7 @@ QUIZ = {
     ),
     "L11.q3": Question(
         "From lesson 5: all rows of an unembedding become twice as long. The predictions become",
-        ("less sure", "surer", "no other than before"),
+        ("less sure", "surer", "the same as before"),
         1,
         "All logits double, and that is a temperature of one half.",
     ),

@@ -70,7 +70,7 @@ EXERCISES = {
             "A is not used": lambda e, a: e @ e.T,
             "the other token goes through A as well": lambda e, a: e @ a @ a.T @ e.T,
         },
-        conclusion="The mirror breaks, unless A is its own mirror image.",
+        conclusion="It is not a mirror table any more, unless A is its own mirror image.",
     ),
     "L12.e3": Exercise(
         worst_chain,
@@ -84,26 +84,34 @@ EXERCISES = {
             "none below 0, and the sum 1": lambda: np.ones((3, 3)),
         },
         judge=judge_chain,
+        conclusion="On a circle a mirror table loses ln 2. A tied table loses ln 3 there.",
     ),
 }  # fmt: skip
 
 QUIZ = {
     "L12.q1": Question(
-        "A tied model without blocks has learned: after Q comes U. Then it also believes that",
-        ("Q never comes after Q", "Q has a high logit after U", "U comes after U"),
+        "A tied model without blocks has learned that U is likely after Q. It then also has",
+        ("no logit for Q after U", "a high logit for Q after U", "a low logit for Q after U"),
         1,
         "One dot product serves both orders.",
     ),
     "L12.q2": Question(
-        "On which chain does tying cost nothing by its mirror?",
-        ("a circle of twelve", "one that looks the same backwards", "none"),
-        1,
-        "Where forwards and backwards are alike, a mirror table can say it all.",
+        "A chain looks the same forwards and backwards. No token follows itself. A tied model "
+        "without blocks",
+        (
+            "can learn it exactly",
+            "loses by the mirror alone",
+            "loses because tokens prefer themselves",
+        ),
+        2,
+        "A mirror table can learn this chain. In a tied table the token with the longest row has "
+        "itself as its likeliest successor.",
     ),
     "L12.q3": Question(
-        "From lesson 5: a model knows the chain exactly. Its mean loss on held-out text is",
-        ("zero", "the entropy of the chain", "the logarithm of the number of tokens"),
+        "From lesson 5: after some token the chain has two next tokens, equally likely. A model "
+        "knows this exactly. The entropy of its prediction there is",
+        ("0", "ln 2, which is 0.69 nats", "1 nat"),
         1,
-        "Nobody can predict better than the truth, and the truth is undecided by its entropy.",
+        "For n equally likely tokens the entropy is ln n. Lesson 5 has 4.29 for 73 letters.",
     ),
 }

@@ -157,14 +157,14 @@ def measure_b29(reading: Reading) -> dict[str, float]:
 
 
 def b31(rank_with_entropy, entropy_fall_before_norm):
-    """If size is certainty, two things should be seen. Longer last states should be surer ones.
-    This means a rank correlation of the norm with the entropy below -0.5, which is strong. And a
-    state that is stretched should become surer. A fall of the entropy by less than 0.01 nats counts
-    as no effect. A final norm divides the length of the last state away, so stretching does nothing
-    in front of it. That is algebra, and no training can make the claim true there. Training only
-    decides which states are long. Supported if the rank correlation is below -0.5 and the entropy
-    falls by at least 0.01 nats from half to twice the length. Refuted if the rank correlation is 0
-    or more, or if the entropy falls by less than 0.01 nats."""
+    """If size is certainty, two things should be seen. Longer last states should be surer ones: a
+    rank correlation of the norm with the entropy below -0.5, which is strong. And a state that is
+    stretched should become surer. A fall of the entropy by less than 0.01 nats counts as no effect.
+    A final norm divides the length of the last state away, so stretching before the norm does
+    nothing. That is algebra, and no training can make the claim true there. Training only decides
+    which states are long. Supported if the rank correlation is below -0.5 and the entropy falls by
+    at least 0.01 nats from half to twice the length. Refuted if the rank correlation is 0 or more,
+    or if the entropy falls by less than 0.01 nats."""
     no_effect = entropy_fall_before_norm < 0.01 or rank_with_entropy >= 0
     return three_way(supported=rank_with_entropy < -0.5, refuted=no_effect)
 
@@ -174,8 +174,9 @@ def b31(rank_with_entropy, entropy_fall_before_norm):
     rule=b31,
     baseline="a length that has nothing to do with the prediction: a rank correlation of 0",
     sentence="Over tokens, the norm of the last state and the entropy have a rank correlation of "
-    "{rank_with_entropy:.2f} (below 0: longer is surer). From half to twice the length the entropy "
-    "falls by {entropy_fall_before_norm:.3f} nats.",
+    "{rank_with_entropy:.2f} (below 0: longer states are surer; above 0: they are less sure). When "
+    "the last state is stretched from half to twice its length, the entropy falls by "
+    "{entropy_fall_before_norm:.3f} nats.",
 )
 def measure_b31(reading: Reading, window: int) -> dict[str, float]:
     norm_T = measure.norms(last_state(reading, window))
@@ -189,24 +190,26 @@ def measure_b31(reading: Reading, window: int) -> dict[str, float]:
 def b37(share_with_length, kl_longer, kl_turned, kl_turned_at_random):
     """The claim has two halves. Length cannot decide which token wins: it multiplies all logits by
     one number, so this half is algebra. The other half says that length decides how surely. If so,
-    the entropy should vary with the length of what the unembedding reads. The claim needs at least
-    half of the variance. If less than a tenth goes with the length, direction decides how surely as
-    well. A final norm leaves all lengths nearly alike, so little can go with them. The claim has
-    its best chance in a model without norms. The effects of the three moves are shown and do not
-    decide. Supported if at least 50 % of the entropy's variance goes with the length. Refuted if
-    less than 10 % of the entropy's variance goes with the length."""
+    the entropy should vary with the length of what the unembedding reads. At least half of its
+    variance should go with this length. If less than a tenth goes with the length, direction
+    decides how surely as well. A final norm leaves all lengths nearly alike, so little can go with
+    them. The claim has its best chance in a model without norms. The effects of the three moves are
+    shown and do not decide. They move what the unembedding reads, where a stretch acts as a
+    temperature. Supported if at least 50 % of the entropy's variance goes with the length. Refuted
+    if less than 10 % of the entropy's variance goes with the length."""
     return three_way(supported=share_with_length >= 0.5, refuted=share_with_length < 0.1)
 
 
 @evidence(
     "B37",
     rule=b37,
-    baseline="states of one length: all of the entropy's variance goes with direction. Moves are "
-    "compared at one displacement, half of the state's norm",
+    baseline="states of one length: all of the entropy's variance goes with direction. All "
+    "three moves are by the same distance, half of the state's norm",
     sentence="{share_with_length:.1%} of the entropy's variance goes with the length of what the "
-    "unembedding reads. Moved by half its norm, the state changes the prediction by "
-    "{kl_longer:.3f} nats if it is stretched, by {kl_turned:.3f} if it is turned towards another "
-    "token's state, by {kl_turned_at_random:.3f} in a random direction.",
+    "unembedding reads. If this state, after any final norm, is moved by half its norm, the "
+    "prediction changes by {kl_longer:.3f} nats for a stretch, by {kl_turned:.3f} for a turn "
+    "towards another token's state, and by {kl_turned_at_random:.3f} for a turn in a random "
+    "direction.",
 )
 def measure_b37(reading: Reading, window: int) -> dict[str, float]:
     x_TD = read_state(reading, window)

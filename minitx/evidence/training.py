@@ -156,15 +156,15 @@ def effects(model: Transformer, tokens_BT) -> dict[str, float]:
 
 
 def c6(kl_normed, kl_normed_turned, added_bare, added_bare_turned, added_untrained):
-    """All sublayers read states with exchanged lengths. For comparison, they read states that are
-    turned instead, each moved equally far. A norm divides the length away from what stands behind
-    it, by algebra. The check for this is that the exchange moves predictions by less than 1 % of
-    what the turns do. What is left to find is whether sublayers without norms use lengths. They use
-    them if the exchange raises the held-out loss by more than 0.001 nats, and by more than in the
-    untrained model. The use matters if the exchange costs at least a tenth of what the turns cost;
-    less is a side matter. Supported if the check holds, sublayers without norms use lengths, and
-    the use matters. Refuted if the check fails, or if sublayers without norms do not use
-    lengths."""
+    """Every sublayer reads each state with the length of another token's state: lengths are
+    exchanged. For comparison, the states are turned instead, and each is moved equally far. A norm
+    divides the length away before a sublayer reads the state. That is algebra. The check for this
+    is that the exchange moves predictions by less than 1 % of what the turns do. What is left to
+    find is whether sublayers without norms use lengths. They use them if the exchange raises the
+    held-out loss by more than 0.001 nats, and by more than in the untrained model. The use matters
+    if the exchange costs at least a tenth of what the turns cost; less is a side matter. Supported
+    if the check holds, sublayers without norms use lengths, and the use matters. Refuted if the
+    check fails, or if sublayers without norms do not use lengths."""
     blind = kl_normed < 0.01 * kl_normed_turned
     used = added_bare > max(0.001, added_untrained)
     return three_way(
@@ -178,10 +178,11 @@ def c6(kl_normed, kl_normed_turned, added_bare, added_bare_turned, added_untrain
     rule=c6,
     baseline="states turned towards those of other tokens, moved as far as by the exchange of "
     "lengths; and the untrained model without norms",
-    sentence="All sublayers read states with exchanged lengths. Behind norms predictions move by "
-    "{kl_normed:.1e} nats (by {kl_normed_turned:.3f} if the states are turned instead, as far). In "
-    "a model without norms the held-out loss rises by {added_bare:.3f} nats, and by "
-    "{added_bare_turned:.3f} if the states are turned; untrained, by {added_untrained:.4f}.",
+    sentence="Every sublayer reads each state with the length of another token's state. In a model "
+    "with norms the predictions move by {kl_normed:.1e} nats (by {kl_normed_turned:.3f} if the "
+    "states are turned equally far instead). In a model without norms the held-out loss rises by "
+    "{added_bare:.3f} nats (by {added_bare_turned:.3f} if they are turned). Before training it "
+    "rises by {added_untrained:.4f}.",
     of="families",
     species=("fables", "nonorm"),
 )

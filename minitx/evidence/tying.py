@@ -41,16 +41,17 @@ def lost_by_symmetry(transition_VV, stationary_V) -> float:
 def b33(same, gap, order, gap_with_block):
     """Without blocks a tied model has nothing but its table of logits, E E^T. Two things are wrong
     with this table. It is symmetric, so "a after b" and "b after a" share one logit. And the token
-    with the longest row always gives itself the largest logit. The claim names only the second
-    thing. What symmetry costs is known exactly for a Markov chain, so the rest can be told apart
-    from it. Untied embeddings help if tied ones cost at least 0.02 nats; two seeds differ by less.
-    Seldom means less than half of the time. Symmetry must explain at most a quarter of the cost, so
-    that the second thing explains the rest. If symmetry explains more than three quarters, the
-    reason is another one. Supported if tied embeddings cost at least 0.02 nats without blocks and
-    with one block, the next token repeats the present one less than 50 % of the time, and at most a
-    quarter of the cost without blocks comes from symmetry. Refuted if tied embeddings cost less
-    than 0.02 nats without blocks, or if more than three quarters of this cost come from
-    symmetry."""
+    with the longest row always gives itself the largest logit, because a dot product is at most the
+    product of two lengths. The claim names only the second thing. For a Markov chain, what symmetry
+    costs is known exactly: it is how far the best symmetric table stays above the chain's entropy.
+    So the rest of the cost can be told apart from it. Untied embeddings help if tied ones cost at
+    least 0.02 nats; two seeds differ by less. Seldom means less than half of the time. Symmetry
+    must explain at most a quarter of the cost, so that the second thing explains the rest. If
+    symmetry explains more than three quarters, the reason is another one. Supported if tied
+    embeddings cost at least 0.02 nats without blocks and with one block, the next token repeats the
+    present one less than 50 % of the time, and at most a quarter of the cost without blocks comes
+    from symmetry. Refuted if tied embeddings cost less than 0.02 nats without blocks, or if more
+    than three quarters of this cost come from symmetry."""
     rest = gap - order
     return three_way(
         supported=gap_with_block >= HELPS and same < 0.5 and rest >= 0.75 * gap,
@@ -64,8 +65,8 @@ def b33(same, gap, order, gap_with_block):
     baseline="the loss that a symmetric table costs on this chain, whatever tokens repeat",
     sentence="On a Markov chain whose next token repeats the present one {same:.0%} of the time, "
     "tied embeddings cost {gap:.3f} nats without blocks, and {gap_with_block:.3f} with one block. "
-    'Of the first, {order:.3f} nats come from symmetry: "a after b" and "b after a" share one '
-    "logit.",
+    "Even the best symmetric table loses {order:.3f} nats on this chain, because it gives "
+    '"a after b" and "b after a" the same logit.',
     of="families",
     species=("chain-0-tied", "chain-0-untied", "chain-1-tied", "chain-1-untied"),
 )
@@ -103,12 +104,12 @@ def share_above(log_p_SV, next_T, token_T) -> float:
 def b34(direct, backwards, whole):
     """The rule asks about order only: is the token that came next likelier after its own
     predecessor than after another token? By chance it is likelier in 50 % of the comparisons. The
-    way from embedding to unembedding, past all blocks, can know nothing but pairs. The whole model
-    sees more than pairs, so the way past the blocks must get only half as far above 50 %. It must
-    also get further than with the pairs turned round. Otherwise it knows what goes together, but
+    embedding and the unembedding without the blocks can know nothing but pairs. The whole model
+    sees more than pairs, so the two tables must get only half as far above 50 %. They must also get
+    further than if every pair is read in reverse order. Otherwise they know what goes together, but
     not what follows what. Supported if embedding and unembedding alone get at least half as far
-    above 50 % as the whole model, and further than with the pairs turned round. Refuted if they get
-    less than a tenth as far above 50 % as the whole model."""
+    above 50 % as the whole model, and further than with the pairs in reverse order. Refuted if they
+    get less than a tenth as far above 50 % as the whole model."""
     reach = whole - 0.5
     return three_way(
         supported=direct - 0.5 >= 0.5 * reach and direct > backwards,
@@ -120,10 +121,10 @@ def b34(direct, backwards, whole):
     "B34",
     rule=b34,
     baseline="a table that knows nothing of pairs: 50 %",
-    sentence="Past all blocks, embedding and unembedding alone make the token that came next "
+    sentence="Without the blocks, embedding and unembedding make the token that came next "
     "likelier after its own predecessor than after another token in {direct:.1%} of the "
-    "comparisons ({backwards:.1%} with the pairs turned round). The whole model does so in "
-    "{whole:.1%}; by chance it would be 50 %.",
+    "comparisons ({backwards:.1%} if every pair is read in reverse order). The whole model does so "
+    "in {whole:.1%}; by chance it would be 50 %.",
 )
 def measure_b34(reading: Reading, window: int) -> dict[str, float]:
     config = reading.config
