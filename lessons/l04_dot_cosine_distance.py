@@ -9,28 +9,28 @@
 #
 # Claims: a logit is the dot product of a token's row with the last state (B21), so look for the
 # largest dot product, not for the nearest row (C8), and "the nearest token" misleads (B24). Logits
-# are close to cosines, and distance has no part in them (B2, C7). Features are directions because
-# both tables are linear (C9). So directions on a sphere, each with a size, make the better picture
-# (B25).
+# are close to cosines, and distance has no part in them (B2, C7). *Features*, the things that a
+# model knows about its text, are directions, because both tables are linear (C9). So directions on
+# a sphere, each with a size, make the better picture (B25).
 #
 # ## Predict
 #
-# At its end, a model has a vector x, the last *state*. The *unembedding* is a table with a row w
-# for each token. The score of a token, its *logit*, is the dot product x.w, and the token with the
-# largest logit wins.
+# The *unembedding* is a table with a row w for each token. It reads a vector x: the last *state*,
+# after a final LayerNorm (a step that lesson 9 explains). In this lesson we call x the state. The
+# score of a token, its *logit*, is the dot product x.w, and the token with the largest logit wins.
 
 # %% quiet
 import numpy as np
 
 from minitx.classroom import (
-    check, draw, finish, held_out, judge, judge_real_model, over_seeds, panel,
+    Picture, check, finish, held_out, judge, judge_real_model, over_seeds, panel,
     predict, quiz, reveal,
 )  # fmt: skip
 from minitx.compiled import trace
 from minitx.measure import cosines, norms
 from minitx.runs import zoo
 
-rules = ["its dot product wins", "its cosine wins", "its distance wins"]
+rules = ["the largest dot product wins", "the largest cosine wins", "the smallest distance wins"]
 predict("L04.a", "The last state is made a thousand times as long. Under which rule may another "
         "token win than before?", rules)
 near = predict("L04.b", "For 100 predictions of a trained model: how often is the predicted token "
@@ -50,8 +50,8 @@ panel("arrow")
 #
 # Let x be (2, 1). Row a is (3, 0): its dot product with x is 6, and its end lies 1.41 away from x.
 # Row b is (1, 1): its dot product is 3, and it lies 1.00 away. So a wins by dot product, and b by
-# distance. The *cosine* is the dot product divided by both lengths: it asks for the direction
-# alone, and b wins.
+# distance. The *cosine* is the dot product divided by both lengths. It depends on the directions
+# only, and b has the larger one.
 
 # %%
 x_D, a_D, b_D = np.array([2.0, 1.0]), np.array([3.0, 0.0]), np.array([1.0, 1.0])
@@ -83,7 +83,7 @@ text_BT = held_out(fables, 512)
 spreads = np.array([0, 0.5, 1, 1.5, 2])
 
 def agreement(x_ZD, w_VD):
-    """How often cosine and distance choose as the dot product does, for each spread."""
+    """How often cosine and distance choose like the dot product: Z predictions, V tokens."""
     shares = []
     for spread in spreads:
         length_V = norms(w_VD) / norms(w_VD).mean()
@@ -113,31 +113,35 @@ cosine, nearness = over_seeds(lambda model: agreement(*states_and_rows(model)),
 random_cosine, random_nearness = over_seeds(of_random_rows, fables.models).swapaxes(0, 1)
 
 # %% folded Draw it, beside your prediction
-draw("l04_dot_cosine_distance", "Which rule chooses as the dot product does?", spreads,
-     {"cosine": cosine, "distance": nearness},
-     {"cosine, random directions": random_cosine,
-      "distance, random directions": random_nearness},
-     labels=("how much the lengths of rows differ (1: as trained)",
-             "same choice, of 100 predictions"), guess=(near, 1), ylim=(0, 103))
-print(f"as trained: cosine agrees for {cosine[:, 2].mean():.0f} of 100, distance for "
-      f"{nearness[:, 2].mean():.0f}; in random directions {random_cosine[:, 2].mean():.0f} and "
-      f"{random_nearness[:, 2].mean():.0f}")
+picture = Picture("l04_dot_cosine_distance", "Which rule chooses like the dot product?", panels=2)
+panels = {"cosine": (cosine, random_cosine), "distance": (nearness, random_nearness)}
+for place, (rule, (real, random)) in enumerate(panels.items()):
+    picture.line(place, spreads, real, rule)
+    picture.baseline(place, spreads, random, "rows in random directions")
+    picture.dress(place, rule, "how much the lengths of rows differ (1: as trained)",
+                  "same choice, of 100 predictions", ylim=(0, 103))
+    print(f"as trained, {rule} agrees for {real[:, 2].mean():.1f} of 100, and in random directions "
+          f"for {random[:, 2].mean():.1f}")
+picture.guess(1, near, at=1)
+picture.save()
 reveal("L04.a", rules[2], "dot products grow with x, all by the same factor, and a cosine does not "
        "see the length of x. The penalty for long rows stays what it was.")
 reveal("L04.b", round(float(nearness[:, 2].mean()), 1), "the state is long beside the rows, so x.w "
        "is large and the penalty is small.")
 
 # %% [markdown]
-# Read the right half of the figure. Where the lengths of rows differ, it is the *cosine* that
-# departs from the model first, not the distance. Distance also agrees more often than its baseline:
-# directions matter, too. "Nearest" is the wrong word for what a model does, and still it would
-# nearly always name the right token in this model. Wrong reasons can give right answers.
+# Read both panels from left to right. When the lengths of rows differ more, *cosine* departs from
+# the model's choice first, not distance. Distance clearly agrees more often than its baseline, so
+# its agreement is due to directions, too. For cosine the baseline comes much closer: in some models
+# the lengths alone explain nearly as much. "Nearest" is the wrong word for what a model does, and
+# still the nearest row is nearly always the model's choice here. Wrong reasons can give right
+# answers.
 #
 # ## Your turn
 #
 # 1. Find the nearest row with dot products only.
 # 2. Say first: with a state twice as long, do distance and dot product agree more, or less? Then
-#    write the length that a state needs before the better of two rows by dot product is the nearer
+#    write how long a state has to be, so that the row with the larger dot product is the nearer
 #    one too.
 # 3. If minus the dot product were a distance, a detour could be shorter than the straight way.
 #    Build such a detour.
@@ -154,7 +158,7 @@ def nearest_as_dot(x_D, w_VD):
 # %% exercise L04.e2
 @check("L04.e2")
 def length_needed(gap, square_a, square_b):
-    """Return the length of the state from which on row a is the nearer one.
+    """Return the length of the state above which row a is the nearer one.
 
     For a state of length 1, the dot product with a is larger than that with b
     by `gap`. The squared lengths of the rows are square_a and square_b, and a
@@ -175,9 +179,14 @@ def broken_triangle():
 # ## Why the belief fails, and when it is right
 #
 # A logit is a dot product. It is not a distance: larger means closer, it has no upper limit, and a
-# detour can be shorter than the straight way. The belief is right where the three rules agree: all
-# three where rows have one length, dot product and distance where the state is long, dot product
-# and cosine where the rows' lengths differ little.
+# detour can be shorter than the straight way. The belief is right where the rules agree. All three
+# agree if the rows have one length. Dot product and distance agree if the state is long. Dot
+# product and cosine agree if the rows' lengths differ little.
+#
+# Are features directions because both tables are linear (C9)? *Linear* means: (x + y).w is x.w +
+# y.w. So a vector that is added to x adds its own logits, whatever x is. But a LayerNorm stands
+# before the unembedding, and it divides a sum by its length. So if two states are added in front of
+# the LayerNorm, their logits do not add up.
 
 # %% quiet
 quiz("L04")
@@ -185,8 +194,10 @@ quiz("L04")
 # %% [markdown]
 # ## Verdicts
 #
-# Our model has 73 tokens, so a token has few rivals. That is a likely reason why distance does so
-# well here, as in B2, B25 and C7.
+# The verdicts read more text than we did, so their numbers differ a little from ours. Our model has
+# 73 tokens, so a token has few rivals. That is a likely reason why distance does so well here, as
+# in B2, B25 and C7. A *rank correlation* of 1 says that two orders are the same, and 0 that they
+# are unrelated.
 
 # %% quiet
 judge("B2", "B21", "B24", "B25", "C7", "C8", "C9")

@@ -8,17 +8,22 @@
 # differences between scores count, and their size does not matter. Temperature is a trick for
 # sampling. It has nothing to do with the vectors inside."
 #
-# Claims: temperature leads from certainty to equal chances (B22), so the best token's probability
-# can be anything from 1/n to 1 (B23). A longer vector makes the model more confident (B28), and a
-# vector of length zero knows nothing (B29). Softmax sees differences only (C3). Training makes the
-# right logit large by turning vectors towards each other (C4). Length matters in softmax (C5).
+# (*Sampling* draws the next token at random, by the model's probabilities. The *temperature* is a
+# number that divides all scores before they become probabilities.)
+#
+# Claims: temperature leads from certainty to equal chances (B22), so the best of n tokens can have
+# any probability from 1/n to 1 (B23). A longer vector makes the model more confident (B28), and a
+# vector of length zero knows nothing (B29). Softmax sees differences only, not a common level (C3).
+# Training makes the right logit large by turning vectors towards each other (C4). Length matters in
+# softmax (C5).
 #
 # ## Predict
 #
-# A *logit* is the score of one token. The *softmax* makes probabilities of logits: take exp(z) of
-# each logit z, and divide by the sum of them all. *Entropy* says how undecided a prediction is: 0
-# for certainty, and 4.29 nats if all 73 letters of our model are equally likely. A *LayerNorm* is a
-# step that divides a vector by its length. Lesson 9 looks at its details.
+# A *logit* is the score of one token. The *softmax* turns logits into probabilities: take exp(z) of
+# each logit z, and divide by the sum of them all. *Entropy* says how undecided a prediction is. It
+# is minus the sum of p ln p over all tokens: 0 for certainty, and ln 73, or 4.29 nats, if all 73
+# characters of our model are equally likely. A *LayerNorm* is a step that divides a vector by its
+# length. Lesson 9 looks at its details.
 
 # %% quiet
 import numpy as np
@@ -51,7 +56,8 @@ panel("dial")
 # ## Worked example: three tokens
 #
 # The logits of three tokens are 2, 1 and 0. Their exponentials are 7.39, 2.72 and 1, with the sum
-# 11.11. So the probabilities are 0.665, 0.245 and 0.090. Then we shift the logits, and double them.
+# 11.11. So the probabilities are 0.665, 0.245 and 0.090, and the entropy is -(0.665 ln 0.665 +
+# 0.245 ln 0.245 + 0.090 ln 0.090), or 0.83 nats. Then we shift the logits, and double them.
 
 # %%
 z_V = np.array([2.0, 1.0, 0.0])  # V tokens, here three
@@ -65,8 +71,8 @@ reveal("L05.b", "rises", "doubling z doubles the differences between logits as w
 
 # %% [markdown]
 # So half of the belief is right: only differences count. But scaling all logits scales their
-# differences too. To divide all logits by a number T is to set the *temperature* to T. And a logit
-# is the dot product of a token's row with the last vector x. If x gets c times as long, every logit
+# differences too. A temperature of T divides all logits by T. And a logit is the dot product of a
+# token's row with the vector x that the unembedding reads. If x gets c times as long, every logit
 # gets c times as large. **A vector that is c times as long acts as a temperature of 1/c.**
 #
 # ## Run it: half the length, double the length
@@ -101,7 +107,7 @@ draw("l05_length_and_temperature", "Is a longer state a surer state?", scales,
      {"scaled after the LayerNorm": after, "scaled before the LayerNorm": before,
       "model without a LayerNorm": without},
      {"equal chances": np.full(5, most)},
-     labels=("length of the last state, c", "entropy of the prediction (nats)"),
+     labels=("factor c that scales the state", "entropy of the prediction (nats)"),
      guess=(half and before[:, 2].mean() + half, 0.5), xscale="log", ylim=(0, None))
 change = float((before[:, 1] - before[:, 2]).mean())
 reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. Half the length "
@@ -109,9 +115,9 @@ reveal("L05.c", round(change, 3) + 0.0, "the LayerNorm divides the length away. 
 
 # %% [markdown]
 # Two curves fall: after the LayerNorm, and in a model without one, length acts as temperature. The
-# third is flat: before a LayerNorm, length says nothing at all. Towards the left, both come near to
-# the baseline: a short vector knows little. (A star, if you predicted, is the entropy that your
-# prediction would give at half the length.)
+# third is flat: the LayerNorm divides the length of the whole state away. Towards the left, both
+# falling curves come near to the baseline: a short vector makes all tokens nearly equally likely.
+# (A star, if you predicted, is the entropy that your prediction would give at half the length.)
 #
 # ## Your turn
 #
@@ -155,15 +161,22 @@ def longer_but_less_sure(w_2D, bias_2):
 # ## Why the belief fails, and when it is right
 #
 # Softmax does not see a shift, but it sees a factor. So the length of the vector that the
-# unembedding reads acts as a temperature, and training can use it. The belief is right about
-# everything before a LayerNorm: there, length is gone before anything reads it. With a bias, length
-# is not quite temperature, because the bias does not grow with it.
+# unembedding reads acts as a temperature, and training can use it. The belief is right about a
+# state that is scaled as a whole before a LayerNorm: its length is gone before anything reads it.
+# But if only one part of a sum gets longer there, the sum turns, and a LayerNorm sees that. With a
+# bias, length is not quite temperature, because the bias does not grow with it.
 
 # %% quiet
 quiz("L05")
 
 # %% [markdown]
 # ## Verdicts
+#
+# The verdicts read more text than we did, so their numbers differ a little from ours. C4 asks how
+# training raises the right logit. A logit is the length of the state, times the length of the row,
+# times their cosine. So the verdict mixes each model with itself from before training: the
+# directions come from one, and the lengths from the other. The mix with the lower loss shows which
+# of the two does more.
 
 # %% quiet
 judge("B22", "B23", "B28", "B29", "C3", "C4", "C5")

@@ -44,7 +44,7 @@ EXERCISES = {
     "L03.e1": Exercise(
         cosine_place,
         (
-            "Cosines with all rows first; the length of x does not matter, those of rows do.",
+            "Cosines with all rows first; the length of x does not matter, the rows' lengths do.",
             "Count the rows whose cosine is larger than that of the target.",
         ),
         lambda random: (
@@ -105,9 +105,13 @@ QUIZ = {
     ),
     "L03.q2": Question(
         "Somebody reports: 80 of 100 analogies hit. What do you ask first?",
-        ("how long the training was", "what the third word alone hits", "how large the model is"),
+        (
+            "how long the training was",
+            "how often one of the question's words hits alone",
+            "how large the model is",
+        ),
         1,
-        "Without the baseline nobody knows how many of the 80 the arithmetic has earned.",
+        "Without this baseline nobody knows how many of the 80 are due to the arithmetic.",
     ),
     "L03.q3": Question(
         "From lesson 2: one table serves to embed and, transposed, to unembed. Its rows differ in "

@@ -17,7 +17,7 @@ def broken_triangle():
 
 
 def length_needed(gap, square_a, square_b):
-    """The length of the state from which on the longer row is the nearer one."""
+    """The length of the state above which the longer row is the nearer one."""
     return (square_a - square_b) / (2 * gap)
 
 
@@ -98,10 +98,10 @@ QUIZ = {
         "A cosine does not see the length of the row.",
     ),
     "L04.q3": Question(
-        "From lesson 2: a table has more rows than channels. Can all its rows stand at right "
-        "angles to each other?",
+        "From lesson 2: a table has more rows than numbers in each row. Can all its rows stand "
+        "at right angles to each other?",
         ("always", "if they are short", "never"),
         2,
-        "A space with D channels has room for D right angles.",
+        "In D dimensions, at most D vectors can stand at right angles to each other.",
     ),
 }

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
 
 from minitx import plots
 from minitx.classroom.answers import attempt, folder
@@ -26,6 +28,8 @@ PREDICTION = "#7B3294"
 HEIGHT = 5.0  # inches
 WIDTHS = {1: 7.6, 2: 11.4, 3: 15.2}  # by number of panels
 LONG_LABEL = 36  # characters; a legend with a longer label has one column
+# Of a mark, on which its word can stand: how the word is aligned.
+SIDES = (("left", "bottom"), ("left", "top"), ("right", "bottom"), ("right", "top"))
 
 
 class Picture:
@@ -41,6 +45,7 @@ class Picture:
         self.figure.suptitle(title, fontsize=13, fontweight="bold")
         self.axes: list[Axes] = list(self.figure.subplots(1, panels, squeeze=False).flat)
         self.rows: list[tuple] = []  # of the CSV
+        self.words: list[Annotation] = []  # beside marks
         self.curves = [0] * panels  # drawn so far in a style of STYLES
         self.baselines = [0] * panels  # drawn so far
         self.guesses: list[tuple[Axes, str, float]] = []  # panel, axis, value
@@ -76,7 +81,7 @@ class Picture:
         )  # fmt: skip
         for x_here, y_here, word in zip(x, y, words, strict=False):
             offset = {"xytext": (3, 3), "textcoords": "offset points"}
-            ax.annotate(word, (x_here, y_here), **offset, fontsize=SMALL)
+            self.words.append(ax.annotate(word, (x_here, y_here), **offset, fontsize=SMALL))
         self._record(panel, label, x, y, y, y)
 
     def bars(
@@ -153,6 +158,9 @@ class Picture:
             _bring_into_view(ax, axis, value)
         for ax in self.axes:
             _add_legend(ax)
+        if self.words:
+            self.figure.draw_without_rendering()  # places on paper are known only after it
+            _part(self.words)
         if collected("figure", picture=self):
             return
         path = folder() / "figures" / f"{self.name}.png"
@@ -209,6 +217,27 @@ def _bring_into_view(ax: Axes, axis: str, value: float) -> None:
     margin = 0.06 * (high - low)
     wider = [min(low, here - margin), max(high, here + margin)]
     set_limits(scale.inverted().transform(wider))
+
+
+def _part(words: Sequence[Annotation]) -> None:
+    """Move words that would hide an earlier word to another side of their marks, if one is free."""
+    taken: list[Bbox] = []
+    for word in words:
+        for side in SIDES:
+            _put_beside_mark(word, *side)
+            if not word.get_window_extent().count_overlaps(taken):
+                break
+        else:
+            _put_beside_mark(word, *SIDES[0])
+        taken.append(word.get_window_extent())
+
+
+def _put_beside_mark(word: Annotation, horizontal: str, vertical: str) -> None:
+    """Let a word begin or end at its mark, and stand above or below it."""
+    word.set(horizontalalignment=horizontal, verticalalignment=vertical)
+    x = 3 if horizontal == "left" else -3
+    y = 3 if vertical == "bottom" else -3
+    word.xyann = (x, y)
 
 
 def _add_legend(ax: Axes) -> None:

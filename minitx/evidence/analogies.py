@@ -98,8 +98,8 @@ def a3(least_of_all, most_of_all, least_of_others, most_of_others, least_gain, m
     sentence="The answer is the nearest of all words in {least_of_all:.0%} to {most_of_all:.0%} of "
     "the analogies, depending on the table (input, output, or tied embeddings; median place "
     "{place:.1f}). If the question's own words may not answer, it is in {least_of_others:.0%} to "
-    "{most_of_others:.0%}; there one word of the question alone gives up to {one_word:.0%}, a "
-    "random step up to {random_step:.0%}.",
+    "{most_of_others:.0%}. There, king alone or woman alone hits in up to {one_word:.0%}, and king "
+    "after a random step in up to {random_step:.0%}.",
     of="families",
     species=SPECIES,
 )

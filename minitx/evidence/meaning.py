@@ -174,11 +174,13 @@ def a5(least_gain, most_gain, share_of_length, place_when_tripled):
     "A5",
     rule=a5,
     baseline="lengths that do not matter: as many nearest neighbours at one length as at real ones",
-    sentence="With all rows at one length, the share of words whose nearest neighbour means the "
-    "same changes by {least_gain:+.1%} to {most_gain:+.1%}, depending on the table (input, output, "
-    "or tied embeddings). Different lengths make up {share_of_length:.0%} of the squared distance "
-    "between two words of one meaning. If one of them is made three times as long, it falls to "
-    "place {place_when_tripled:.0f} among the other's neighbours.",
+    sentence="That length can mislead is algebra: if one of two words of one meaning is made three "
+    "times as long, it falls to place {place_when_tripled:.0f} among the other's neighbours. What "
+    "is measured is whether trained lengths differ enough. With all rows at one length, the share "
+    "of words whose nearest neighbour means the same changes by {least_gain:+.1%} to "
+    "{most_gain:+.1%}, depending on the table (input, output, or tied embeddings). Different "
+    "lengths make up {share_of_length:.0%} of the squared distance between two words of one "
+    "meaning.",
     of="families",
     species=SPECIES,
 )

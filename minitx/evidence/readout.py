@@ -44,16 +44,16 @@ def mean_rank_correlation(by: dict[str, np.ndarray], rule: str) -> float:
 
 
 def b2(cosine, nearest, cosine_at_random, nearest_at_random):
-    """The largest dot product chooses the model's token. The rule asks whether two other ways would
-    choose the same token: the largest cosine, and the row nearest to the state. Logits are near to
-    cosines if the cosine chooses the same token 9 times in 10. Distance has no part in them if the
-    nearest row does so less than half of the time. The different lengths of the rows could explain
-    this alone. So rows of the same lengths in random directions are the baseline. The difference
-    between the two agreements must be more than 5 percentage points larger than for this baseline.
-    Supported if the largest cosine agrees with the largest dot product in at least 90 % of the
-    predictions, the nearest row agrees in less than 50 %, and the difference is more than 5
-    percentage points larger than for random directions. Refuted if the nearest row agrees more
-    often than the largest cosine."""
+    """A logit is a dot product, by algebra (claim B21), so the largest dot product chooses the
+    model's token. The rule asks whether two other ways choose the same token: the largest cosine,
+    and the row nearest to the state. Logits are close to cosines if the cosine chooses the same
+    token 9 times in 10. Distance has no part in them if the nearest row does so less than half of
+    the time. The different lengths of the rows could explain this alone. So rows of the same
+    lengths in random directions are the baseline. The difference between the two agreements must be
+    more than 5 percentage points larger than for this baseline. Supported if the largest cosine
+    agrees with the largest dot product in at least 90 % of the predictions, the nearest row agrees
+    in less than 50 %, and the difference is more than 5 percentage points larger than for random
+    directions. Refuted if the nearest row agrees more often than the largest cosine."""
     gap, gap_at_random = cosine - nearest, cosine_at_random - nearest_at_random
     return three_way(
         supported=cosine >= 0.9 and nearest < 0.5 and gap > gap_at_random + 0.05,
@@ -65,8 +65,9 @@ def b2(cosine, nearest, cosine_at_random, nearest_at_random):
     "B2",
     rule=b2,
     baseline="rows of the same lengths in random directions",
-    sentence="The largest cosine agrees with the largest dot product in {cosine:.1%} of the "
-    "predictions, the nearest row in {nearest:.1%}. For rows of the same lengths in random "
+    sentence="That logits are dot products is algebra (B21). The other two parts of the claim are "
+    "measured. The largest cosine agrees with the largest dot product in {cosine:.1%} of the "
+    "predictions, and the nearest row in {nearest:.1%}. For rows of the same lengths in random "
     "directions it would be {cosine_at_random:.1%} and {nearest_at_random:.1%}.",
 )
 def measure_b2(reading: Reading, window: int) -> dict[str, float]:
@@ -95,8 +96,8 @@ def b21(error, triangles_broken):
     "B21",
     rule=b21,
     baseline="none: it holds for any weights",
-    sentence="Length times length times cosine misses the logits by {error:.1e}. As a closeness it "
-    "is unusual: {triangles_broken:.0%} of triples of rows break the triangle inequality.",
+    sentence="Length times length times cosine misses the logits by {error:.1e}. It is not a "
+    "distance: a detour over a third row is shorter for {triangles_broken:.0%} of triples of rows.",
 )
 def measure_b21(reading: Reading, window: int) -> dict[str, float]:
     ids = some_tokens(reading)
@@ -154,9 +155,9 @@ def c7(rank_cosine, rank_nearness, gap_at_random):
     "C7",
     rule=c7,
     baseline="rows of the same lengths in random directions",
-    sentence="With the order of the logits, the order by cosine has a rank correlation of "
-    "{rank_cosine:.3f}, the order by nearness {rank_nearness:.3f}; for random directions the two "
-    "differ by {gap_at_random:.3f}.",
+    sentence="Ordered by cosine, all tokens have a rank correlation of {rank_cosine:.3f} with "
+    "their order by logits; ordered by nearness, of {rank_nearness:.3f}. For rows in random "
+    "directions, the first minus the second is {gap_at_random:.3f}.",
 )
 def measure_c7(reading: Reading, window: int) -> dict[str, float]:
     x_TD = read_state(reading, window)[:: max(1, (reading.tokens_WT.shape[1] - 1) // RANKED)]
@@ -217,8 +218,8 @@ def c9(error_unembedding, error_with_norm):
     "C9",
     rule=c9,
     baseline="none: the unembedding is a matrix",
-    sentence="The sum of two states misses the sum of their logits by {error_unembedding:.1e} in "
-    "the unembedding, by {error_with_norm:.2f} with the final norm in front of it.",
+    sentence="The logits of summed states miss the sum of their logits by {error_unembedding:.1e} "
+    "in the unembedding alone, and by {error_with_norm:.2f} with the final norm in front of it.",
 )
 def measure_c9(reading: Reading, window: int) -> dict[str, float]:
     rows_VD = reading.unembedding_VD

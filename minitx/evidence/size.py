@@ -249,7 +249,8 @@ def c3(kl_of_shift):
     "C3",
     rule=c3,
     baseline="none: it holds for any logits",
-    sentence="Adding 7 to all logits moves the prediction by {kl_of_shift:.1g} nats.",
+    sentence="Adding 7 to all logits moves the prediction by {kl_of_shift:.1g} nats. (Doubling all "
+    "logits would double their differences, and these count.)",
 )
 def measure_c3(reading: Reading, window: int) -> dict[str, float]:
     logits_TV = reading.logits_TV(window)

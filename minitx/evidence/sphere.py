@@ -106,9 +106,10 @@ def b25(points, directions, equal_chances):
     "B25",
     rule=b25,
     baseline="points that serve as well: nothing lost; and equal chances, which know nothing",
-    sentence="Who chooses among tokens by distance, at the best temperature, loses {points:.3f} "
-    "nats of the model's prediction; by direction alone {directions:.3f}; by direction and size "
-    "nothing; and with equal chances for all tokens {equal_chances:.3f}.",
+    sentence="Scores made of distances lose {points:.3f} nats of the model's prediction, and "
+    "scores made of directions alone {directions:.3f}. (Both are first multiplied by the number "
+    "that fits best.) Directions and sizes together lose nothing, and equal chances for all tokens "
+    "lose {equal_chances:.3f}.",
 )
 def measure_b25(reading: Reading, window: int) -> dict[str, float]:
     rows_VD = reading.unembedding_VD
@@ -156,14 +157,16 @@ def tails(x_ZD) -> np.ndarray:
 
 
 def c10(error_64, error_576, error_by_dividing, steps_apart, volume_64, volume_576):
-    """Every set of angles for a sphere has a pole, by algebra. Hard in practice means three
-    troubles in 576 dimensions, the width of SmolLM2. The first trouble is lost precision:
-    converting to angles and back moves a point more than 10 times as far as dividing by the norm
-    does, which is one decimal digit. The second trouble is that one step size does not suit all
-    angles: a step in one angle moves the point more than 10 times as far as in another. The third
-    trouble is that the volume element, which every integral over the sphere needs, is too small for
-    float64: it is below 10 to the power of -308. Supported if all three troubles are there. Refuted
-    if none of the three troubles is there."""
+    """Two angles give a place on a globe, and D - 1 angles a point on a sphere in D dimensions.
+    Every such set of angles has a pole, where some of them mean nothing. That is algebra. Hard in
+    practice means three troubles in 576 dimensions, the width of SmolLM2. The first trouble is lost
+    precision: converting to angles and back moves a point more than 10 times as far as dividing by
+    the norm does, which is one decimal digit. The second trouble is that one step size does not
+    suit all angles: a step in one angle moves the point more than 10 times as far as in another.
+    The third trouble is about the volume element: the volume of a small box of angles on the
+    sphere, divided by the product of the sides of the box. Every integral over the sphere needs it.
+    It is too small for float64 if it is below 10 to the power of -308. Supported if all three
+    troubles are there. Refuted if none of the three troubles is there."""
     troubles = (
         error_576 > 10 * error_by_dividing, steps_apart > 10, volume_576 < SMALLEST
     )  # fmt: skip
@@ -174,11 +177,13 @@ def c10(error_64, error_576, error_by_dividing, steps_apart, volume_64, volume_5
     "C10",
     rule=c10,
     baseline="keeping all coordinates and dividing by the norm",
-    sentence="To polar angles and back in float32, a point of the unit sphere moves by up to "
-    "{error_64:.1e} in 64 dimensions and {error_576:.1e} in 576; dividing by the norm moves it by "
-    "{error_by_dividing:.1e}. In 576 dimensions a step in one angle moves the point "
-    "{steps_apart:.0f} times as far as in another (median), and the volume element is 10 to the "
-    "power of {volume_576:.0f} ({volume_64:.0f} in 64; float64 ends at -308).",
+    sentence="Angles can give a point on a sphere, as latitude and longitude do on a globe. If a "
+    "point of a sphere of radius 1 is converted to angles and back in float32, it moves by up to "
+    "{error_64:.1e} in 64 dimensions and {error_576:.1e} in 576. Dividing by the norm moves it by "
+    "{error_by_dividing:.1e}. In 576 dimensions, a small step in one angle moves the point "
+    "{steps_apart:.0f} times as far as the same step in another (median). On the sphere, a small "
+    "box of angles has a volume of 10 to the power of {volume_576:.0f} times the product of its "
+    "sides ({volume_64:.0f} in 64 dimensions; float64 ends at -308).",
     of="mathematics",
 )
 def measure_c10() -> dict[str, float]:

@@ -56,7 +56,7 @@ def right_and_wrong(values_ZV, next_Z) -> tuple[float, float]:
 
 
 def c4(right, wrong, untrained, directions, lengths, trained):
-    """Training should part the logits: right logits end above 0, and wrong ones below 0. "By
+    """Training should separate the logits: right ones end above 0, and wrong ones below 0. "By
     alignment" means that directions bring this about, and lengths do not. So the model is mixed
     with itself from before training in two ways. The trained directions with the lengths from
     before should bring at least half of the fall of the loss. The trained lengths with the

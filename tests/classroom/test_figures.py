@@ -97,6 +97,25 @@ def test_no_guess_draws_nothing_and_one_without_a_place_warns_nobody(recwarn):
     assert p.axes[0].get_ylim() == before and not recwarn.list
 
 
+def test_words_beside_marks_do_not_hide_each_other(answers, unsaved):
+    p = Picture("p", "title")
+    p.dots(0, [1.0, 1.01, 5.0], [1.0, 1.01, 5.0], "dots", words=["first", "second", "far"])
+    p.dress(0, "", "x", "y")
+    p.save()
+    boxes = [word.get_window_extent() for word in p.words]
+    for place, box in enumerate(boxes):
+        assert not box.count_overlaps(boxes[:place])
+    assert [word.xyann for word in p.words] == [(3, 3), (3, -3), (3, 3)]
+
+
+def test_a_word_without_a_free_side_stays_where_it_was(answers, unsaved):
+    p = Picture("p", "title")
+    p.dots(0, [1.0] * 5, [1.0] * 5, "dots", words=["same"] * 5)
+    p.save()
+    assert len({word.xyann for word in p.words}) == 4
+    assert p.words[0].xyann == p.words[4].xyann == (3, 3)
+
+
 def test_a_figure_names_its_file_and_is_the_same_to_the_byte(answers, capsys):
     path = answers / "figures" / "p.png"
     found = []
