@@ -18,7 +18,7 @@ class Preset:
 # fmt: off
 PRESETS = {
     "demo": Preset(
-        "what `minitx demo` trains: 6 pre-LN blocks, half a minute on two cores",
+        "what `minitx demo` trains: 6 pre-LN blocks, less than a minute on two cores",
         ModelConfig(
             width=96, heads=3, context=64, positions="rope", qk_norm=True, mlp="relu2"
         ),

@@ -14,7 +14,7 @@ from minitx.presets import PRESETS
 
 @dataclass(frozen=True)
 class Demo:
-    """Train on the shipped fables for half a minute to a minute, sample, and see the three findings."""
+    """Train on the shipped fables for about a minute, sample, and see the three findings."""
 
     out: Path = Path("minitx-demo")
     """Folder of the run; a demo that was stopped there continues."""
