@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from minitx.config import ModelConfig
-from minitx.evidence.evidence import EVIDENCE, Untestable
+from minitx.evidence.evidence import Untestable
 from minitx.evidence.growth import straightness
+from minitx.evidence.judging import EVIDENCE  # with every claim in it
 from minitx.evidence.reading import Reading
 from minitx.model import Transformer, init_params
 
