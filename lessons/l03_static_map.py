@@ -140,7 +140,7 @@ found = over_seeds(by_kind, family.models)  # seeds, kinds, two ways to count
 
 # %% folded Draw it, beside your prediction
 picture = Picture("l03_static_map", "Does the analogy hit its answer?")
-names = ["as they are", "mean removed", "one length", "baseline:\nking alone"]
+names = ["as they are", "mean removed", "one length", "baseline: king\nalone"]
 for place, title in enumerate(["all words may answer", "words of the question excluded"]):
     picture.bars(0, names, found[:, :, place], title, of=2, place=place)
 picture.guess(0, hits)
