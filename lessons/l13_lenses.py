@@ -99,11 +99,10 @@ def logit_lens(model):  # how often it names, after each block, what the model s
 def by_block(model, untrained):
     final_ZD = read(model)[-1]
     says_Z = unembed(model, final_ZD[None]).argmax(axis=-1).ravel()
-    commonest = np.bincount(says_Z).max() / len(says_Z)
     return [logit_lens(model), share_named(model, read(model), final_ZD),
             input_lens(model, states(model, text_BT), text_BT[:, 1:].ravel()),
             share_named(model, read(untrained), final_ZD),
-            np.full(fables.config.depth + 1, commonest)]
+            np.full(fables.config.depth + 1, np.bincount(says_Z).max() / len(says_Z))]
 
 shares_ERL = np.array([*map(by_block, fables.models, fables.untrained)])
 logit, tuned, was_read, of_untrained, commonest = shares_ERL.swapaxes(0, 1)
@@ -114,14 +113,14 @@ draw("l13_lenses", "What can a lens name?", np.arange(fables.config.depth + 1),
      labels=("after block (0: embedding)", "share of positions"), guess=(halfway, 3), ylim=(0, 1))
 logit_3, tuned_3, read_3, untrained_3, commonest_3 = shares_ERL[:, :, 3].mean(axis=0)
 reveal("L13.a", float(logit_3), f"the tuned lens names it at {tuned_3:.2f}. And {read_3:.0%} of "
-       "the states are still nearest to the letter that was read: a state can be near to both.")
+       "the states are still nearest to the letter that was read, though less near than at first.")
 reveal("L13.b", reads[int(untrained_3 > commonest_3 + 0.05)], f"this lens is right at "
        f"{untrained_3:.2f} of the positions, and the most common letter at {commonest_3:.2f}.")
 
 # %% [markdown]
 # Look at the dashed line. A lens for a model that knows nothing names half of what will be said,
 # because its states hold the letter that was read. **The blocks computed only what lies above that
-# line and above the start at 0.** Where the logit lens lies below it, it misses what states hold.
+# line, and above what the same lens names at 0.** Below the line, a lens misses what states hold.
 #
 # ## Run it: which part decides?
 #
@@ -148,9 +147,9 @@ picture.save()
 # %% [markdown]
 # The terms, with the embedding's, add up to the lead. The losses do not, because later parts read
 # what earlier parts wrote. Block 1 has hardly a term, but without either of its parts the lead is
-# gone.
+# gone. (A loss above the lead puts the giver ahead.)
 #
-# Last, the path of the state at the last word, from the embedding (the lowest mark) to MLP 2. A
+# Last, the path of one model's state at the last word, from the embedding (lowest mark) to MLP 2. A
 # plane has the logits of two people, minus the mean of all logits. A *stranger* is not in the
 # sentence. In ABB sentences, as in the panel, A is named first and B gives. In BAB, B is first.
 
@@ -159,8 +158,8 @@ planes = in_planes(family.models[0], contest)
 picture = Picture("l13_planes", "Where does the state at the last word head?", panels=3)
 for place, ((up, right), (up_RB, right_RB)) in enumerate(planes.items()):
     for order, is_it_B in [("ABB", contest.is_abb_B), ("BAB", ~contest.is_abb_B)]:
-        right_R, up_R = (a_RB[:, is_it_B].mean(axis=1) for a_RB in (right_RB, up_RB))
-        picture.line(place, right_R, up_R, order)
+        path_2R = [logits_RB[:, is_it_B].mean(axis=1) for logits_RB in (right_RB, up_RB)]
+        picture.line(place, *path_2R, order)
     picture.baseline(place, [0, 9], [0, 9], "both logits equal")
     picture.dress(place, f"{up} and {right}", f"logit of the {right}", f"logit of the {up}",
                   aspect="equal", adjustable="datalim")
@@ -171,7 +170,8 @@ reveal("L13.c", "yes" if ahead > 0.5 else "no", f"the receiver ends {ahead:.1f} 
 
 # %% [markdown]
 # So a path that heads the right way proves little. A *counterfactual* sentence, in which only the
-# giver differs, proves more: if the path then turns, the model has made a decision.
+# giver differs, proves more: if the path then turns, the model has made a decision. B32 counts how
+# often it turns. (The sentences of ABB and BAB are not such pairs.)
 #
 # ## Your turn
 #

@@ -153,9 +153,10 @@ reveal("L14.c", ways[1] if abs(gain) < 0.05 else ways[0 if gain > 0 else 2],
 
 # %% [markdown]
 # The equaliser explains something, but random directions do nearly as well. The lowest line shows
-# why: a block partly shrinks or stretches the whole state, and that is the same in any axes. The
-# small lead of the channels grows in later blocks. Two things in our model treat channels one by
-# one: the gains of its LayerNorms, and Adam, which divides each gradient by its usual size.
+# most of the reason: a block partly shrinks or stretches the whole state, and that is the same in
+# any axes. The small lead of the channels grows in later blocks. Two things in our model treat
+# channels one by one: the gains of its LayerNorms, and Adam, the rule by which it was trained. Adam
+# divides each gradient by its usual size, and in turned axes these sizes would be others.
 #
 # ## Your turn
 #
@@ -221,7 +222,7 @@ judge("A2", "A15", "A16")
 # %% [markdown]
 # ## The same on a real model
 #
-# SmolLM2 has what our model lacks: a few channels that are much larger than all others. So its axes
+# SmolLM2 has what our model lacks: a few channels many times as large as all others. So its axes
 # are special. Still, factors explain little. Its paths are hardly straighter than a random walk.
 
 # %% quiet
