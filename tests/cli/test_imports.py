@@ -28,7 +28,7 @@ def test_help_and_the_light_modules_load_no_jax(home):
         minitx.text.tokenizer.train("char", "text")
         minitx.text.corpus.read_text("fables")
         from minitx.cli.main import main
-        for words in (["--help"], ["train", "--help"], ["data", "list"], ["train", "--heads", "3"]):
+        for words in (["--help"], ["train", "--help"], ["data", "list"], ["train", "--heads", "5"]):
             sys.argv = ["minitx", *words]
             try:
                 main()
