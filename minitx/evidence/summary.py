@@ -7,7 +7,7 @@ from minitx import tables
 from minitx.evidence.evidence import VERDICTS
 
 Rows = dict[str, dict[str, Any]]  # by claim: what was found
-ABBREVIATIONS = ("e.g.", "i.e.", "cf.", "vs.", "approx.", "Fig.", "Dr.")
+ABBREVIATIONS = ("e.g.", "i.e.")
 
 
 def counts(rows: Rows) -> str:
