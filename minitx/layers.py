@@ -48,17 +48,18 @@ class Table(nnx.Module):
         return self.table[...][ids]
 
 
+def _std(std: float | None, fan_in: int) -> float:
+    """Return the standard deviation of initial weights; by default it depends on the inputs."""
+    return 1 / math.sqrt(fan_in) if std is None else std
+
+
 def _normal(key, shape, std: float | None, fan_in: int):
-    return _scaled_normal(key, shape, 1 / math.sqrt(fan_in) if std is None else std)
+    return _scaled_normal(key, shape, _std(std, fan_in))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def _scaled_normal(key, shape, std: float):
-    """Return random normal numbers.
-
-    Compiled alone: all weights of one shape share the program, and so do all models. A program for
-    a whole model took longer to compile, the more so the deeper the model.
-    """
+    """Return random normal numbers, by one small program for all weights of a shape."""
     return std * jax.random.normal(key, shape, jnp.float32)
 
 
@@ -219,9 +220,8 @@ class Attention(nnx.Module):
 
 def make_output(config: ModelConfig, inputs: int, bias: bool, key: jax.Array) -> Linear:
     """Return a projection that writes to the stream, with the initial weights of `config.init`."""
-    std = 1 / math.sqrt(inputs) if config.init_std is None else config.init_std
     scale = {"plain": 1.0, "scaled": (2 * config.depth) ** -0.5, "zero": 0.0}[config.init]
-    return Linear(inputs, config.width, bias, scale * std, key)
+    return Linear(inputs, config.width, bias, scale * _std(config.init_std, inputs), key)
 
 
 NONLINEARITIES = {
