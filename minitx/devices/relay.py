@@ -45,6 +45,11 @@ class Relay:
             except OSError:  # not started yet
                 close(connection)
                 continue
+            if process_0.getsockname() == process_0.getpeername():
+                # While nobody listens at a port, the system may connect that port with itself.
+                close(process_0)
+                close(connection)
+                continue
             process_0.settimeout(None)
             in_background(self._send, connection, process_0)
             in_background(self._receive, connection, process_0)

@@ -30,10 +30,19 @@ SECONDS = 240  # for a process to end; reached only if it hangs
 JAX_LOG = re.compile(r"^[WEF]\d{4} ", re.MULTILINE)  # how a line of JAX's own C++ log begins
 
 
+# Ports below those that the system gives to connections of its own: in the seconds before a process
+# listens, a relay or another test would be given a higher one. Each process of the tests draws its
+# own.
+PORTS = random.SystemRandom().sample(range(15000, 32000), 3000)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody uses, another one each time."""
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            port = PORTS.pop()
+            probe.bind(("", port))
+            return port
 
 
 STARTED = []
@@ -170,7 +179,8 @@ def test_processes_with_different_numbers_of_devices_are_refused(hosts):
 
 def wait_until(condition, processes) -> None:
     """Wait until a condition holds while processes run; fail with what they said if it does not."""
-    for _ in range(10 * SECONDS):
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end and all(process.poll() is None for process in processes):
         if condition():
             return
         time.sleep(0.1)
@@ -386,3 +396,18 @@ def test_a_relay_closes_what_one_end_closes_while_the_processes_meet(process_0):
     process_0.close()  # JAX is told at once that nobody is there, and tries again
     with connect(relay) as client, contextlib.suppress(ConnectionResetError):
         assert client.recv(1) == b""
+
+
+def test_a_relay_that_reaches_itself_has_not_reached_process_0(process_0, monkeypatch):
+    """A connection from a port to that same port succeeds although nobody listens there."""
+    nobody = process_0.getsockname()
+    process_0.close()
+    create = socket.create_connection
+
+    def to_itself(address, timeout):
+        return create(address, timeout, source_address=nobody if address == nobody else None)
+
+    monkeypatch.setattr(socket, "create_connection", to_itself)
+    with connect(Relay(*nobody)) as client, contextlib.suppress(ConnectionResetError):
+        client.sendall(b"hello")
+        assert client.recv(5) == b""
