@@ -26,7 +26,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from minitx.devices.memory import keep_freed_memory
 from minitx.errors import InputError
 
 # XLA's CPU client takes the size of its thread pool from NPROC. The first flag is part of the key
@@ -212,7 +211,6 @@ def serve() -> None:
     """Run tasks from standard input, and answer on standard output, until the input ends."""
     global _is_worker
     _is_worker = True
-    keep_freed_memory()
     warnings.filterwarnings("ignore", message=".*[Pp]ersistent compilation cache.*")
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a task prints must not mix with the answers

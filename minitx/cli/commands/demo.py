@@ -26,10 +26,8 @@ class Demo:
     """Open the page in your browser at the end."""
 
     def run(self) -> None:
-        from minitx.devices.memory import keep_freed_memory
         from minitx.text.data import prepare
 
-        keep_freed_memory()
         preset = PRESETS["demo"]
         data = prepare("fables", preset.tokenizer)
         config = dataclasses.replace(preset.model, vocab=len(data.tokenizer))

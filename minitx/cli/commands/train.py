@@ -47,10 +47,8 @@ class Train:
         self.join_the_others()
 
         from minitx.devices import joining, processes
-        from minitx.devices.memory import keep_freed_memory
         from minitx.runs.fingerprint import training_code
 
-        keep_freed_memory()
         out = self.out or Path("runs") / f"{Path(self.data.corpus).stem}-{self.preset}"
         with first_process_talks(), joining.company():
             processes.require_same({"version of minitx or JAX": training_code()})
