@@ -13,8 +13,8 @@ The dimension key, for every array name in this package (`x_BTD` has the axes B,
     M  cells of a grid
 
 Reading order. The model: `config.py` (every switch), `presets.py`, `layers.py`, `model.py`,
-`parameters.py`. Training: `objective.py`, `optimizer.py`, `step.py`, `train.py`, `explain.py`.
-Using it: `sample.py`, `compiled.py`. The lens: `measure.py`, `geometry.py`,
+`parameters.py`. Training: `objective.py`, `optimizer.py`, `step.py`, `train.py`, `progress.py`,
+`explain.py`. Using it: `sample.py`, `compiled.py`. The lens: `measure.py`, `geometry.py`,
 `last_state.py`, `report.py`, `findings.py`, `plots.py`.
 The folders are rooms for one subject each; nobody needs them to understand the model.
 """

@@ -8,7 +8,6 @@ files.
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -19,55 +18,13 @@ from minitx.devices import workers
 from minitx.devices.mesh import make_mesh, put
 from minitx.devices.processes import agree
 from minitx.errors import InputError
-from minitx.explain import explain
 from minitx.model import Params, Transformer
 from minitx.objective import evaluate_seeds
 from minitx.optimizer import schedule
+from minitx.progress import Evaluation, NonFinite, Report, Stretch, make_reports
 from minitx.step import TrainState, init_state, program_of, run_steps
 
 REPORT_SECONDS = 0.5  # between two reports, roughly
-
-
-class Evaluation(NamedTuple):
-    """One line of metrics.jsonl; losses in nats per token."""
-
-    step: int
-    train_loss: float  # mean over the steps since the evaluation before
-    val_loss: float  # over the whole validation split
-    lr: float
-    grad_norm: float
-    tokens: int  # trained on so far
-    seconds: float  # of training so far, evaluations and compilation included
-
-
-class Report(NamedTuple):
-    """Where the training of one seed stands after a stretch of steps."""
-
-    state: TrainState
-    step: int
-    train_loss: float  # mean over the steps since the last evaluation
-    tokens_per_second: float  # in this stretch, all seeds together; the first one compiles
-    evaluation: Evaluation | None = None  # at the steps that have one
-    failure: str | None = None  # why this seed cannot go on; `state` is then the last good one
-
-
-class NonFinite(InputError):
-    """The loss or the gradient stopped being a finite number; `state` is the last good one."""
-
-    def __init__(self, message: str, state: TrainState):
-        super().__init__(message)
-        self.state = state
-
-
-class Stretch(NamedTuple):
-    """Some steps of E seeds, and an evaluation if they ended at one."""
-
-    states: TrainState  # with an axis E in front
-    step: int  # at which all seeds stand that can go on
-    seconds: float  # that the steps took
-    steps_done: int  # by all seeds together
-    train_loss_E: np.ndarray  # means over the steps since the last evaluation
-    val_loss_E: np.ndarray | None
 
 
 def stretches(
@@ -144,44 +101,9 @@ def train_seeds(
     stacked = put(jax.tree.map(lambda *leaves: np.stack(leaves), *states), mesh)
     failures: list[str | None] = [None] * len(states)
     for stretch in stretches(config, recipe, train_tokens, val_tokens, stacked, mesh):
-        speed = stretch.steps_done * recipe.batch * config.context / stretch.seconds
-        reports = []
-        for e, state in enumerate(unstack(stretch.states)):
-            if state.bad_step >= 0 and failures[e] is None:
-                failures[e] = why_it_failed(config, recipe, state, stretch, train_tokens)
-            evaluation = None
-            if stretch.val_loss_E is not None and failures[e] is None:
-                evaluation = Evaluation(
-                    step=stretch.step,
-                    train_loss=float(stretch.train_loss_E[e]),
-                    val_loss=float(stretch.val_loss_E[e]),
-                    lr=float(state.peak_lr) * float(schedule(program_of(recipe), stretch.step - 1)),
-                    grad_norm=float(state.grad_norm),
-                    tokens=stretch.step * recipe.batch * config.context,
-                    seconds=time.perf_counter() - started,
-                )
-            loss = float(stretch.train_loss_E[e])
-            reports.append(Report(state, stretch.step, loss, speed, evaluation, failures[e]))
-        yield reports
-
-
-@jax.jit
-def unstack(stacked: TrainState) -> list[TrainState]:
-    """Return the states one by one, from one whose arrays have an axis E in front."""
-    leaves, structure = jax.tree.flatten(stacked)
-    return [structure.unflatten([leaf[e] for leaf in leaves]) for e in range(len(stacked.step))]
-
-
-def why_it_failed(
-    config: ModelConfig, recipe: TrainConfig, state: TrainState, stretch: Stretch, tokens
-) -> str:
-    """Return why a seed cannot go on after this stretch, and what to do."""
-    if state.bad_step == stretch.step:  # the steps were finite, the evaluation was not
-        return (
-            f"the validation loss after step {stretch.step} is not finite, though training is "
-            f"still finite: lower --lr (now {float(state.peak_lr):g})"
-        )
-    return explain(config, recipe, jax.tree.map(np.asarray, state), tokens)
+        share = float(schedule(program_of(recipe), stretch.step - 1))
+        seconds = time.perf_counter() - started
+        yield make_reports(config, recipe, train_tokens, stretch, failures, share, seconds)
 
 
 def check_lengths(config: ModelConfig, train_tokens, val_tokens) -> None:
@@ -287,8 +209,7 @@ def fit_together(
                 raise NonFinite(f"seed {int(report.state.seed)}: {report.failure}", report.state)
             if report.evaluation:
                 history.append(report.evaluation)
-    params_by_seed = [jax.tree.map(np.asarray, report.state.params) for report in reports]
-    yield list(zip(params_by_seed, histories, strict=True))
+    yield list(zip([report.state.params for report in reports], histories, strict=True))
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

@@ -20,9 +20,10 @@ from minitx.config import ModelConfig, TrainConfig
 from minitx.devices.mesh import make_mesh, put
 from minitx.errors import InputError
 from minitx.objective import evaluate_seeds
+from minitx.progress import Report, Stretch, make_reports
 from minitx.step import TrainState, run_steps
 from minitx.text.data import Data
-from minitx.train import Evaluation, Report, Stretch, after_evaluation, unstack, why_it_failed
+from minitx.train import after_evaluation
 
 COOLING = 0.1  # steps of a cool-down, as a share of the steps before it
 COUNT = 7  # branches, at most
@@ -84,26 +85,8 @@ def train_branches(
     stacked = put(jax.tree.map(lambda *leaves: np.stack(leaves), *states), mesh)
     failures: list[str | None] = [None] * len(states)
     for stretch in stretches(config, recipe, data, stacked, branches, mesh):
-        reports = []
-        for e, state in enumerate(unstack(stretch.states)):
-            if state.bad_step >= 0 and failures[e] is None:
-                failures[e] = why_it_failed(config, recipe, state, stretch, data.train_tokens)
-            loss = float(stretch.train_loss_E[e])
-            evaluation = None
-            if stretch.val_loss_E is not None and failures[e] is None:
-                evaluation = Evaluation(
-                    step=stretch.step,
-                    train_loss=loss,
-                    val_loss=float(stretch.val_loss_E[e]),
-                    lr=float(state.peak_lr),
-                    grad_norm=float(state.grad_norm),
-                    tokens=stretch.step * recipe.batch * config.context,
-                    seconds=time.perf_counter() - started,
-                )
-            tokens = stretch.steps_done * recipe.batch * config.context
-            speed = tokens / stretch.seconds
-            reports.append(Report(state, stretch.step, loss, speed, evaluation, failures[e]))
-        yield reports
+        seconds = time.perf_counter() - started
+        yield make_reports(config, recipe, data.train_tokens, stretch, failures, 1.0, seconds)
 
 
 def stretches(

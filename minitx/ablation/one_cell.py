@@ -20,9 +20,10 @@ from minitx.config import ModelConfig, TrainConfig, to_json
 from minitx.devices.mesh import make_mesh, put
 from minitx.objective import evaluate_seeds
 from minitx.parameters import count_params
+from minitx.progress import Report
 from minitx.step import init_state, initial_params
 from minitx.text.data import Data
-from minitx.train import Report, train_seeds
+from minitx.train import train_seeds
 
 SPREADS = 2  # standard deviations of the seeds' final losses: rates within are nearly tied
 TIED = 1  # other rates, at most, that a cell is trained at
@@ -177,7 +178,7 @@ def reports_of(
 
 def count_done(reports: Sequence[Report], branches: Sequence[Branch]) -> int:
     """Return the steps that all models have done, those of cool-downs before this one too."""
-    steps = [int(report.state.step) for report in reports]
+    steps = np.asarray(reports[0].states.step).tolist()
     if branches:
         steps = [count_branch_steps(branches, upto=step) for step in steps]
     return sum(steps)

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parent.parent
 # workers is one of them: it fixes the number of threads, and with it how sums are rounded.
 MODULES = (
     "errors", "config", "layers", "model", "parameters", "devices.mesh", "devices.processes",
-    "devices.workers", "objective", "optimizer", "step", "explain", "train",
+    "devices.workers", "objective", "optimizer", "step", "explain", "progress", "train",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 

@@ -22,10 +22,10 @@ from minitx.config import DataConfig, ModelConfig, TrainConfig, from_json
 from minitx.errors import InputError
 from minitx.model import Transformer, init_params
 from minitx.parameters import named_arrays
+from minitx.progress import Evaluation
 from minitx.runs import checkpoint
 from minitx.text import corpus
 from minitx.text.data import GENERATED_TOKENS, read_tokenizer, split
-from minitx.train import Evaluation
 
 FILES = (
     "config.json", "tokenizer.json", "metrics.jsonl",

@@ -19,11 +19,12 @@ from minitx import files
 from minitx.config import ModelConfig, TrainConfig, to_json
 from minitx.devices.processes import ALL, anywhere, is_first, together
 from minitx.errors import InputError, reason
+from minitx.progress import Evaluation, NonFinite, Report
 from minitx.runs import checkpoint
 from minitx.runs.run import FILES, best_evaluation, read_config, read_metrics
 from minitx.step import TrainState, init_state
 from minitx.text.data import Data
-from minitx.train import NonFinite, Report, check_lengths, train
+from minitx.train import check_lengths, train
 
 # --- begin and resume ----------------------------------------------------------------------------
 
@@ -116,25 +117,22 @@ def refuse_changes(folder: Path, config: ModelConfig, recipe: TrainConfig, data:
 # --- save ----------------------------------------------------------------------------------------
 
 
-def save(folder: Path, report: Report) -> None:
-    """Write a report's evaluation, weights and state, in this order.
+def save(folder: Path, state: TrainState, evaluation: Evaluation | None = None) -> None:
+    """Write the evaluation if there is one, the weights and the state, in this order.
 
     The state comes last: wherever this is cut off, the folder can be resumed, and resuming writes
     the same files again.
     """
     if not is_first():
         return
-    params = report.state.params
-    if report.evaluation:
-        write_metrics(folder, [*read_metrics(folder), report.evaluation._asdict()])
-        step = report.evaluation.step
-        val_loss = report.evaluation.val_loss
+    if evaluation:
+        write_metrics(folder, [*read_metrics(folder), evaluation._asdict()])
         best = best_evaluation(folder)
-        if best is None or val_loss < best["val_loss"]:
-            measured = {"step": step, "val_loss": val_loss}
-            checkpoint.save(folder / "best.safetensors", params, "model", measured)
-    checkpoint.save(folder / "model.safetensors", params, "model")
-    checkpoint.save(folder / "train_state.safetensors", report.state, "train state")
+        if best is None or evaluation.val_loss < best["val_loss"]:
+            measured = {"step": evaluation.step, "val_loss": evaluation.val_loss}
+            checkpoint.save(folder / "best.safetensors", state.params, "model", measured)
+    checkpoint.save(folder / "model.safetensors", state.params, "model")
+    checkpoint.save(folder / "train_state.safetensors", state, "train state")
 
 
 def keep_metrics(folder: Path, upto: int) -> None:
@@ -171,16 +169,15 @@ def train_run(
         try:
             for report in reports:
                 if report.evaluation:
-                    together(lambda report=report: save(folder, report))
+                    together(lambda at=report: save(folder, at.state, at.evaluation))
                 yield report
                 if anywhere(bool(interrupted)):
                     if not report.evaluation:
-                        together(lambda report=report: save(folder, report))
+                        together(lambda at=report: save(folder, at.state))
                     raise KeyboardInterrupt(ALL)
         except NonFinite as error:
-            step = int(error.state.step)
             good = error.state._replace(bad_step=np.int32(-1))
-            together(lambda: save(folder, Report(good, step, float("nan"), 0.0)))
+            together(lambda: save(folder, good))
             raise InputError(f"{error}; the weights before that step are in {folder}") from None
 
 

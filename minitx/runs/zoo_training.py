@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from minitx.config import ModelConfig, TrainConfig
@@ -69,8 +68,7 @@ def train(
                 raise InputError(f"zoo, {name}, seed {report.state.seed}: {report.failure}")
         step = reports[0].step
         if reports[0].evaluation:
-            params = [report.state.params for report in reports]
-            stages[str(step)] = jax.tree.map(np.asarray, params)
+            stages[str(step)] = [report.state.params for report in reports]
             losses.append([[r.evaluation.train_loss, r.evaluation.val_loss] for r in reports])
         yield step, None
     losses = np.array(losses, np.float32).transpose(2, 1, 0)

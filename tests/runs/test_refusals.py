@@ -22,11 +22,11 @@ from tiny_run import (
     write_text,
 )
 
+from minitx.progress import NonFinite
 from minitx.runs import run, training
 from minitx.step import init_state
 from minitx.text import tokenizer
 from minitx.text.data import prepare
-from minitx.train import NonFinite
 
 
 def unchanged(folder, function, *words) -> str:

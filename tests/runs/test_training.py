@@ -31,9 +31,9 @@ from tiny_run import (
 
 from minitx import files
 from minitx.objective import evaluate
+from minitx.progress import Evaluation
 from minitx.runs import run, training
 from minitx.step import init_state
-from minitx.train import Evaluation, Report
 
 
 def test_a_run_writes_its_files_and_nothing_else(reference):
@@ -83,9 +83,7 @@ def test_best_is_the_lowest_validation_loss(tmp_path, data):
     for step, loss in enumerate([3.0, 1.0, 2.0, 1.0, 0.5, 0.7], 1):
         params = jax.tree.map(lambda a, step=step: jnp.full_like(a, step), state.params)
         at = state._replace(params=params, step=jnp.int32(step))
-        training.save(
-            tmp_path, Report(at, step, 0.0, 0.0, Evaluation(step, 0.0, loss, 0.0, 0.0, 0, 0.0))
-        )
+        training.save(tmp_path, at, Evaluation(step, 0.0, loss, 0.0, 0.0, 0, 0.0))
         stored = safetensors.numpy.load_file(tmp_path / "best.safetensors")
         last = safetensors.numpy.load_file(tmp_path / "model.safetensors")
         holders.append(int(stored["embedding.table"][0, 0]))
