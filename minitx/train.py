@@ -22,7 +22,7 @@ from minitx.model import Params, Transformer
 from minitx.objective import evaluate_seeds
 from minitx.optimizer import schedule
 from minitx.progress import Evaluation, NonFinite, Report, Stretch, make_reports
-from minitx.step import TrainState, init_state, program_of, run_steps
+from minitx.step import TrainState, compiling_beside, init_state, program_of, run_steps
 
 REPORT_SECONDS = 0.5  # between two reports, roughly
 
@@ -145,8 +145,11 @@ def train(
 
     Raises NonFinite where training cannot go on, and InputError as `train_seeds` does.
     """
-    states = [init_state(config, recipe) if state is None else state]
-    for (report,) in train_seeds(config, recipe, train_tokens, val_tokens, states, mesh, seconds):
+    mesh = mesh or make_mesh(1)
+    if state is None:
+        with compiling_beside(config, recipe, mesh, train_tokens):
+            state = init_state(config, recipe)
+    for (report,) in train_seeds(config, recipe, train_tokens, val_tokens, [state], mesh, seconds):
         if report.failure:
             raise NonFinite(report.failure, report.state)
         yield report

@@ -19,7 +19,7 @@ from minitx.ablation.branches import plan_branches
 from minitx.ablation.folder import CHOOSER
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.margin import check_margins
-from minitx.ablation.one_cell import Record, count_steps, train_cell
+from minitx.ablation.one_cell import Record, count_steps, flops_per_step, train_cell
 from minitx.ablation.table import Table, make_table
 from minitx.devices import workers
 from minitx.errors import InputError
@@ -99,6 +99,8 @@ def run_grid(
             yield Progress(number, cell, steps, steps, record, was_finished=True)
         else:
             unfinished.append((Progress(number, cell, 0, steps), key, path))
+    # What takes longest comes first, so that no worker is left alone with it at the end.
+    unfinished.sort(key=lambda one: -flops_per_step(one[0].cell) * one[0].steps)
     tasks = [(progress.cell, data, seeds) for progress, _, _ in unfinished]
     for news in workers.run(train_cell, tasks, jobs):
         if news is None:

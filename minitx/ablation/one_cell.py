@@ -19,7 +19,7 @@ from minitx.ablation.observation import Sample, draw_sample, first_gradient
 from minitx.config import ModelConfig, TrainConfig, to_json
 from minitx.devices.mesh import make_mesh, put
 from minitx.objective import evaluate_seeds
-from minitx.parameters import count_params
+from minitx.parameters import count_params, flops_per_token
 from minitx.progress import Report
 from minitx.step import init_state, initial_params
 from minitx.text.data import Data
@@ -38,6 +38,11 @@ def count_steps(cell: Cell, seeds: Sequence[int]) -> int:
     """
     tied = TIED if cell.ties and len(seeds) > 1 else 0
     return count_trial_steps(cell) + steps_of_model(cell) * len(seeds) * (1 + tied)
+
+
+def flops_per_step(cell: Cell) -> int:
+    """Return the floating-point operations of one step of one model."""
+    return flops_per_token(cell.model) * cell.model.context * cell.train.batch
 
 
 def steps_of_model(cell: Cell) -> int:

@@ -12,7 +12,6 @@ from minitx.ablation.branches import plan_branches
 from minitx.ablation.grid import Cell, Grid
 from minitx.ablation.observation import draw_sample
 from minitx.devices import workers
-from minitx.parameters import flops_per_token
 from minitx.step import initial_params, program_of
 from minitx.text.data import Data
 
@@ -70,7 +69,7 @@ def plan(
 
 def predict(left: list[Cell], data: Data, seeds: Sequence[int], jobs: int | None) -> float:
     """Return the seconds that these cells will take, that many side by side."""
-    ordered = sorted(left, key=flops_per_step)
+    ordered = sorted(left, key=one_cell.flops_per_step)
     small = ordered[0]
     large = ordered[-1]
     trials = (
@@ -104,15 +103,10 @@ def count_moments(cell: Cell, seeds: Sequence[int]) -> int:
 
 def cost_between(cell: Cell, small: Cell, small_cost: Cost, large: Cell, large_cost: Cost) -> Cost:
     """Return the cost of a cell on the line between two others; cells alike take their mean."""
-    span = flops_per_step(large) - flops_per_step(small)
-    share = (flops_per_step(cell) - flops_per_step(small)) / span if span else 0.5
+    span = one_cell.flops_per_step(large) - one_cell.flops_per_step(small)
+    share = (one_cell.flops_per_step(cell) - one_cell.flops_per_step(small)) / span if span else 0.5
     pairs = zip(small_cost, large_cost, strict=True)
     return Cost(*(low + share * (high - low) for low, high in pairs))
-
-
-def flops_per_step(cell: Cell) -> int:
-    """Return the floating-point operations of one step of one model."""
-    return flops_per_token(cell.model) * cell.model.context * cell.train.batch
 
 
 def try_cell(cell: Cell, data: Data, seeds: Sequence[int]) -> Iterator[Cost]:

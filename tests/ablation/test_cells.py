@@ -246,6 +246,20 @@ def test_a_full_disk_is_reported_and_what_is_finished_stays(started, data, tmp_p
     assert len(list((out / "cells").iterdir())) == 1
 
 
+def test_what_takes_longest_begins_first(data, monkeypatch):
+    """Else one worker is left alone with it at the end."""
+    begun = []
+
+    def run(function, tasks, jobs):
+        begun.extend(cell.name for cell, *_ in tasks)
+        return iter(())
+
+    monkeypatch.setattr(cells.workers, "run", run)
+    grid = Grid({"depth": (1, 3, 2)}, ModelConfig(width=12, heads=3, context=8))
+    assert list(run_grid(grid, data, seeds=2)) == []
+    assert begun == ["depth=3", "depth=2", "depth=1"]
+
+
 def test_a_folder_of_something_else_is_refused(finished, data, tmp_path):
     _, out = finished
     (tmp_path / "letter.txt").write_text("dear")
