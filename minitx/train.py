@@ -147,8 +147,10 @@ def train(
     """
     mesh = mesh or make_mesh(1)
     if state is None:
+        clock = time.perf_counter()
         with compiling_beside(config, recipe, mesh, train_tokens):
             state = init_state(config, recipe)
+        seconds += time.perf_counter() - clock
     for (report,) in train_seeds(config, recipe, train_tokens, val_tokens, [state], mesh, seconds):
         if report.failure:
             raise NonFinite(report.failure, report.state)
