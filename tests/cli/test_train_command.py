@@ -224,7 +224,7 @@ def test_train_refuses_unknown_corpora(home, corpus, names):
 
 def test_an_exploding_training_is_told_in_one_line(home, text, monkeypatch):
     # What `explain` finds out has tests of its own, and takes long.
-    monkeypatch.setattr("minitx.train.explain", lambda *_: "stopped at step 1: lower --lr")
+    monkeypatch.setattr("minitx.progress.explain", lambda *_: "stopped at step 1: lower --lr")
     flags = [*SHORT, "--lr", "1e30", "--adam-lr", "5e29", "--out", "out", "--json"]
     refused("train", "--corpus", text, *flags, names=["step 1", "--lr", "out"], remarks=True)
     for name in ("model", "train_state"):
