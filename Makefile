@@ -10,7 +10,10 @@ demo: $(VENV)/.installed
 	$(VENV)/bin/minitx demo
 
 # A file stays in one process, so that what its tests compile is compiled once.
-PYTEST = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A test that hangs ends its process (pyproject.toml), and no other process takes its file over: it
+# would hang again.
+PYTEST = $(VENV)/bin/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder --max-worker-restart 0
 
 # Compiling takes most of the time. These flags turn off the compiler's optimizations, choose its
 # older code generator, and leave a program in one part: a training step with Muon then took 0.8 s of
