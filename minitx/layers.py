@@ -54,11 +54,12 @@ def _std(std: float | None, fan_in: int) -> float:
 
 
 def _normal(key, shape, std: float | None, fan_in: int):
-    return _scaled_normal(key, shape, _std(std, fan_in))
+    std = _std(std, fan_in)
+    return _scaled_normal(key, shape, std) if std else jnp.zeros(shape)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _scaled_normal(key, shape, std: float):
+@functools.partial(jax.jit, static_argnums=1)
+def _scaled_normal(key, shape, std):
     """Return random normal numbers, by one small program for all weights of a shape."""
     return std * jax.random.normal(key, shape, jnp.float32)
 

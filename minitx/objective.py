@@ -13,8 +13,8 @@ import optax
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices.mesh import divide, make_mesh, over_seeds
-from minitx.model import Params, Transformer
+from minitx.devices.mesh import alone, divide, laid_out, make_mesh, over_seeds
+from minitx.model import Params, Transformer, init_params
 
 EVAL_TOKENS = 8192  # read at once when evaluating: large enough to be fast, small enough for memory
 
@@ -89,17 +89,28 @@ def evaluate_seeds(
 
     The text is read in windows of the context's length that do not overlap.
     """
-    models = len(jax.tree.leaves(params)[0])
-    arrays = windows(np.asarray(tokens), config.context)
+    groups = _groups(tokens, config.context, len(jax.tree.leaves(params)[0]), mesh)
+    return np.asarray(_sum_losses(config, kind, mesh, params, groups)) / (len(tokens) - 1)
+
+
+def _groups(tokens: np.ndarray, context: int, models: int, mesh: Mesh) -> list[np.ndarray]:
+    """Return the `windows` of a text in groups (groups, W, T) that are read one after another."""
+    arrays = windows(np.asarray(tokens), context)
     count = len(arrays[0])
     groups = max(1, round(models * arrays[0].size / EVAL_TOKENS))
     size = math.ceil(count / groups / mesh.size) * mesh.size
     padding = ((0, groups * size - count), (0, 0))
-    grouped = [np.pad(array, padding).reshape(groups, size, -1) for array in arrays]
-    return np.asarray(_sum_losses(config, kind, mesh, params, grouped)) / (len(tokens) - 1)
+    return [np.pad(array, padding).reshape(groups, size, -1) for array in arrays]
+
+
+def compile_evaluation(config: ModelConfig, kind: str, tokens: np.ndarray, mesh: Mesh) -> None:
+    """Compile `evaluate_seeds` ahead of its first call, for one model and this text."""
+    params = jax.eval_shape(lambda: alone(init_params(config, jax.random.key(0))))
+    groups = _groups(tokens, config.context, 1, mesh)
+    _sum_losses.lower(config, kind, mesh, laid_out(params, mesh), groups).compile()
 
 
 def evaluate(config: ModelConfig, kind: str, params: Params, tokens: np.ndarray) -> float:
     """Return the mean loss of one model over a whole text."""
-    stacked = jax.tree.map(lambda p: jnp.asarray(p)[None], params)
+    stacked = alone(jax.tree.map(jnp.asarray, params))
     return float(evaluate_seeds(config, kind, stacked, tokens, make_mesh(1))[0])

@@ -41,8 +41,8 @@ PRESETS = {
             norm_gain=False, qk_norm=True, mlp="relu2", init="zero",
         ),
         TrainConfig(
-            steps=260, batch=24, optimizer="muon", lr=0.03, adam_lr=0.02, momentum=0.85,
-            weight_decay=0.0, clip=0.0, warmup=10, decay="linear", final_lr=0.0, eval_every=260,
+            steps=250, batch=24, optimizer="muon", lr=0.03, adam_lr=0.02, momentum=0.85,
+            weight_decay=0.0, clip=0.0, warmup=10, decay="linear", final_lr=0.0, eval_every=250,
         ),
     ),
     "nanogpt-gpu": Preset(

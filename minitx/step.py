@@ -3,20 +3,17 @@
 `step` is the whole of it, and a `TrainState` holds everything that the next step depends on.
 """
 
-import contextlib
 import dataclasses
 import functools
-import threading
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices.mesh import divide, over_seeds
-from minitx.devices.processes import is_alone
+from minitx.devices.mesh import alone, divide, laid_out, over_seeds
 from minitx.model import Params, init_params
 from minitx.objective import batch_loss, make_batch, step_keys
 from minitx.optimizer import make_optimizer
@@ -80,7 +77,7 @@ def init_state(config: ModelConfig, recipe: TrainConfig, seed: int | None = None
     params = initial_params(config, seed)
     return TrainState(
         params=params,
-        optimizer=make_optimizer(recipe).init(params),
+        optimizer=jax.jit(make_optimizer(recipe).init)(params),  # zeros, by one small program
         seed=jnp.uint32(seed),
         peak_lr=jnp.float32(recipe.lr),
         step=jnp.int32(0),
@@ -120,32 +117,9 @@ def compiled_steps(config, program, mesh, states, tokens, until):
     return over_seeds(one_seed, mesh)(states)
 
 
-@contextlib.contextmanager
-def compiling_beside(config: ModelConfig, recipe: TrainConfig, mesh: Mesh, tokens):
-    """Compile `run_steps` for one seed in a thread while a block runs; wait for it at the end.
-
-    Meant for `init_state`, which compiles many small programs: on two cores both together took 6.8
-    seconds, one after the other 8.1 (`sprint`, nothing compiled before, 2026-11-30). Several
-    processes compile in the same order, so they do without.
-    """
-    if not is_alone():
-        yield
-        return
-    thread = threading.Thread(target=_compile, args=(config, recipe, mesh, len(tokens)))
-    thread.start()
-    try:
-        yield
-    finally:
-        thread.join()
-
-
-def _compile(config: ModelConfig, recipe: TrainConfig, mesh: Mesh, length: int) -> None:
-    def on_mesh(shape, dtype):
-        whole = NamedSharding(mesh, PartitionSpec())
-        return jax.ShapeDtypeStruct(shape, dtype, sharding=whole)
-
-    with contextlib.suppress(Exception):  # the first call of `run_steps` meets it again
-        state = jax.eval_shape(lambda: init_state(config, recipe))
-        states = jax.tree.map(lambda leaf: on_mesh((1, *leaf.shape), leaf.dtype), state)
-        tokens = on_mesh((length,), jnp.int32)
-        compiled_steps.lower(config, program_of(recipe), mesh, states, tokens, 0).compile()
+def compile_steps(config: ModelConfig, recipe: TrainConfig, mesh: Mesh, length: int) -> None:
+    """Compile `run_steps` ahead of its first call, for one seed and a text of so many tokens."""
+    state = jax.eval_shape(lambda: alone(init_state(config, recipe)))
+    tokens = jax.ShapeDtypeStruct((length,), jnp.int32)
+    arguments = laid_out((state, tokens), mesh)
+    compiled_steps.lower(config, program_of(recipe), mesh, *arguments, 0).compile()

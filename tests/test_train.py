@@ -68,14 +68,16 @@ def test_training_twice_gives_the_same_bits(monkeypatch):
     assert_same_bits(once, again)
 
 
-def test_the_step_is_compiled_beside_the_initial_weights_and_not_again(caplog):
-    """What is compiled for shapes alone has to be the very program that the loop runs."""
+def test_step_and_evaluation_are_compiled_beside_the_initial_weights_and_not_again(caplog):
+    """What is compiled for shapes alone has to be the very programs that the loop runs."""
     config = dataclasses.replace(DROPPING, width=20)  # that no other test has compiled
     with jax.log_compiles(), caplog.at_level("WARNING"):  # of this thread
-        next(train.train(config, LOOP, NOISE, NOISE[:30]))
+        *_, last = train.train(config, LOOP, NOISE, NOISE[:30])
+    assert last.evaluation
     said = "".join(record.getMessage() for record in caplog.records)
     assert "XLA compilation of jit(_scaled_normal)" in said
-    assert "XLA compilation of jit(compiled_steps)" not in said
+    for name in ("compiled_steps", "_sum_losses"):
+        assert f"XLA compilation of jit({name})" not in said, name
 
 
 def test_training_changes_every_parameter(monkeypatch):

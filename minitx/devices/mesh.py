@@ -43,12 +43,28 @@ def put(tree, mesh: Mesh):
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
 
 
+def laid_out(shapes, mesh: Mesh):
+    """Return the shapes of a tree of arrays as `put` would lay the arrays out.
+
+    A function can be compiled for them before the arrays are there.
+    """
+    whole = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=whole), shapes
+    )
+
+
 def divide(tree, mesh: Mesh):
     """Return the arrays of a tree, their rows divided among the devices of the mesh.
 
     For use inside a compiled function: what follows from each row is then computed where it lies.
     """
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec(AXIS)))
+
+
+def alone(tree):
+    """Return the arrays of a tree with an axis E of one seed in front."""
+    return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
 def over_seeds(f, mesh: Mesh):

@@ -14,8 +14,9 @@ PACKAGE = Path(__file__).parent.parent
 # All modules that `minitx.train` imports, directly or not; a test keeps the list complete. That of
 # workers is one of them: it fixes the number of threads, and with it how sums are rounded.
 MODULES = (
-    "errors", "config", "layers", "model", "parameters", "devices.mesh", "devices.processes",
-    "devices.workers", "objective", "optimizer", "step", "explain", "progress", "train",
+    "errors", "config", "layers", "model", "parameters", "devices.beside", "devices.mesh",
+    "devices.processes", "devices.workers", "objective", "optimizer", "step", "explain",
+    "progress", "train",
 )  # fmt: skip
 LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy")
 
