@@ -50,11 +50,11 @@ def pick(logits_BV, key_B, position, temperature, top_k: int | None):
     return jnp.where(temperature > 0, drawn_B, best_B).astype(jnp.int32)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _read(config: ModelConfig, params, tokens_BS, length) -> Cache:
-    """Return a cache of the first `length` of S tokens; the others are padding, never read."""
+@functools.partial(jax.jit, static_argnums=(0, 4))
+def _read(config: ModelConfig, params, tokens_BT, length, slots: int) -> Cache:
+    """Return a cache of the first `length` of T tokens; the others are padding, never read."""
     model = Transformer.of(config, params)
-    _, cache = model.extend(tokens_BS, model.empty_cache(*tokens_BS.shape))
+    _, cache = model.extend(tokens_BT, model.empty_cache(len(tokens_BT), slots))
     return cache._replace(length=length)
 
 
@@ -102,21 +102,31 @@ def generate(
     return _generate(model, tokens_BT, count, temperature, top_k, seed)
 
 
+def power_of_two(length: int) -> int:
+    """Return the least power of two that is at least `length`: texts share a few programs so.
+
+    >>> [power_of_two(length) for length in (0, 1, 2, 3, 8, 9)]
+    [1, 1, 2, 4, 8, 16]
+    """
+    return 1 << max(0, length - 1).bit_length()
+
+
 def _generate(model, tokens_BT, count, temperature, top_k, seed):
     config, params = model.config, model.params()
     key = jax.random.key(seed)
     key_B = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(tokens_BT)))
     first = tokens_BT.shape[1]
-    # Powers of two, so that prompts of all lengths share a few compiled programs.
-    slots = min(config.context, 1 << (first + count - 1).bit_length())
+    slots = min(config.context, power_of_two(first + count))
     cache, start = None, None
     while (length := tokens_BT.shape[1]) < first + count:
         if start != window_start(length, config.context):
             start = window_start(length, config.context)
             known_BT = tokens_BT[:, start : length - 1]  # the last token is read when writing
-            padded_BS = np.pad(known_BT, ((0, 0), (0, slots - known_BT.shape[1])))
+            known = known_BT.shape[1]
+            padding = min(slots, power_of_two(known)) - known
+            padded_BT = np.pad(known_BT, ((0, 0), (0, padding)))
             with sparing(params):
-                cache = _read(config, params, padded_BS, np.int32(known_BT.shape[1]))
+                cache = _read(config, params, padded_BT, np.int32(known), slots)
         room = start + config.context + 1 - length
         stretch = min(STRETCH, room, first + count - length)
         with sparing(params):

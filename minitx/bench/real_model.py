@@ -1,8 +1,17 @@
-"""A real model here and in transformers, on the same weights: how fast, and do they agree?"""
+"""A real model here and in transformers, on the same weights: how fast, and do they agree?
 
+Each side runs in a process of its own, and the two work in turn. In one process, torch's threads
+went on spinning after their work: a trace that took 222 ms alone took 317 (2026-11-30).
+"""
+
+import json
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +19,7 @@ import jax
 import numpy as np
 
 from minitx import sample
+from minitx.bench.child import python
 from minitx.compiled import trace_fields
 from minitx.errors import InputError
 from minitx.pretrained import loader
@@ -28,73 +38,51 @@ def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[st
     Logits and states are compared by the largest difference over the largest value. Raises
     InputError without torch and transformers.
     """
-    torch, transformers = import_both()
-    loaded = loader.load(name)
-    model, params = loaded.model, loaded.model.params()
-    theirs = load_theirs(transformers, torch, loader.locate(name))
-    ids = loader.tokenizer_of(loaded).encode(read_text("fables").text[:2000])
-    tokens_BT = ids[None, :TRACE_TOKENS]
-    prompt_BT = ids[None, :PROMPT_TOKENS]
-    their_tokens = torch.tensor(tokens_BT.astype(np.int64))
-    their_prompt = torch.tensor(prompt_BT.astype(np.int64))
-
-    def our_trace():
-        fields = ("states_LBTD", "logits_BTV")
-        return jax.block_until_ready(trace_fields(loaded.config, fields, params, tokens_BT))
-
-    def their_trace():
-        return theirs(their_tokens, output_hidden_states=True)
-
-    def our_text():
-        return np.concatenate(list(sample.generate(model, prompt_BT, NEW_TOKENS, 0.0)), axis=1)
-
-    def their_text():
-        text = theirs.generate(
-            their_prompt, max_new_tokens=NEW_TOKENS, do_sample=False, use_cache=True
-        )
-        return text.numpy()[:, PROMPT_TOKENS:]
-
-    with torch.no_grad():
-        seconds, results = in_turn([our_trace, their_trace, our_text, their_text], rounds)
-    (states_LBTD, logits_BTV), their_output, our_tokens_BT, their_tokens_BT = results
-    # Their last hidden state is taken after the final norm, so it is left out.
-    pairs = zip(np.asarray(states_LBTD), their_output.hidden_states[:-1], strict=False)
-    return {
-        "model": loaded.name,
-        "rounds": rounds,
-        "threads": {"torch": torch.get_num_threads(), "jax_devices": jax.device_count()},
-        "trace": {
-            "tokens": TRACE_TOKENS,
-            "minitx_seconds": seconds["our_trace"],
-            "transformers_seconds": seconds["their_trace"],
-            "times_as_fast": seconds["their_trace"] / seconds["our_trace"],
-        },
-        "generate": {
-            "tokens": NEW_TOKENS,
-            "minitx_tokens_per_second": NEW_TOKENS / seconds["our_text"],
-            "transformers_tokens_per_second": NEW_TOKENS / seconds["their_text"],
-            "times_as_fast": seconds["their_text"] / seconds["our_text"],
-        },
-        "agreement": {
-            "logits_relative_error": relative_error(logits_BTV, their_output.logits.numpy()),
-            "states_relative_error": max(
-                relative_error(ours, their.numpy()) for ours, their in pairs
-            ),
-            "same_tokens": int((our_tokens_BT == their_tokens_BT).sum()),
-        },
-    }
+    import_both()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        in_a_process("ours", name, folder) as ours,
+        in_a_process("theirs", name, folder) as theirs,
+    ):
+        seconds = in_turn({"ours": ours, "theirs": theirs}, rounds)
+        results = {side: np.load(f"{folder}/{side}.npz") for side in ("ours", "theirs")}
+        return {
+            "model": name,
+            "rounds": rounds,
+            "trace": {
+                "tokens": TRACE_TOKENS,
+                "minitx_seconds": seconds["ours", "trace"],
+                "transformers_seconds": seconds["theirs", "trace"],
+                "times_as_fast": seconds["theirs", "trace"] / seconds["ours", "trace"],
+            },
+            "generate": {
+                "tokens": NEW_TOKENS,
+                "minitx_tokens_per_second": NEW_TOKENS / seconds["ours", "text"],
+                "transformers_tokens_per_second": NEW_TOKENS / seconds["theirs", "text"],
+                "times_as_fast": seconds["theirs", "text"] / seconds["ours", "text"],
+            },
+            "agreement": agreement(results["ours"], results["theirs"]),
+        }
 
 
-def in_turn(calls: list[Callable], rounds: int) -> tuple[dict[str, float], list]:
-    """Return the median seconds of each call over the rounds, by name, and what each returned."""
-    results = [call() for call in calls]  # compiles, and fills the caches
-    seconds: dict[str, list[float]] = {call.__name__: [] for call in calls}
+def in_turn(sides: dict[str, Callable[[str], float]], rounds: int) -> dict[tuple[str, str], float]:
+    """Return the median seconds of each side at each task over the rounds, the sides in turn."""
+    seconds = {(side, task): [] for task in ("trace", "text") for side in sides}
     for _ in range(rounds):
-        for call in calls:
-            start = time.perf_counter()
-            call()
-            seconds[call.__name__].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}, results
+        for side, task in seconds:
+            seconds[side, task].append(sides[side](task))
+    return {key: statistics.median(values) for key, values in seconds.items()}
+
+
+def agreement(ours, theirs) -> dict[str, Any]:
+    """Return how far the results of the two sides differ."""
+    # Their last hidden state is taken after the final norm, so it is left out.
+    states = zip(ours["states"][:-1], theirs["states"][:-1], strict=True)
+    return {
+        "logits_relative_error": relative_error(ours["logits"], theirs["logits"]),
+        "states_relative_error": max(relative_error(our, their) for our, their in states),
+        "same_tokens": int((ours["tokens"] == theirs["tokens"]).sum()),
+    }
 
 
 def relative_error(values, reference) -> float:
@@ -106,6 +94,112 @@ def relative_error(values, reference) -> float:
     values = np.asarray(values, np.float64)
     reference = np.asarray(reference, np.float64)
     return float(np.abs(values - reference).max() / np.abs(reference).max())
+
+
+# --- a process for each side ---------------------------------------------------------------------
+
+
+@contextmanager
+def in_a_process(side: str, name: str, folder: str) -> Iterator[Callable[[str], float]]:
+    """Start one side; yield a function that has it do a task again and returns the seconds.
+
+    Its first results are then in `folder`. Raises InputError for what the process says, and if it
+    ends.
+    """
+    log = Path(folder, f"{side}.log")
+    with log.open("w") as stderr:
+        process = subprocess.Popen(
+            [*python("minitx.bench.real_model"), side, name, folder],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
+        )  # fmt: skip
+
+    def answer() -> float:
+        line = process.stdout.readline()
+        if not line:
+            why = (log.read_text().strip().splitlines() or ["it gave no reason"])[-1]
+            raise InputError(f"measuring in a new process failed ({why}): run `minitx doctor`")
+        said = json.loads(line)
+        if "error" in said:
+            raise InputError(said["error"])
+        return said["seconds"]
+
+    def do(task: str) -> float:
+        process.stdin.write(task + "\n")
+        process.stdin.flush()
+        return answer()
+
+    try:
+        answer()  # once everything is loaded and compiled
+        yield do
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def serve(side: str, name: str, folder: str) -> None:
+    """Load a model, save the results of both tasks, then do each task that a line on stdin names.
+
+    Each answer is a line of JSON: the seconds that it took, or an error.
+    """
+    try:
+        trace, text = {"ours": our_tasks, "theirs": their_tasks}[side](name)
+        start = time.perf_counter()
+        states, logits = trace()
+        states = np.stack([np.asarray(state) for state in states])
+        np.savez(f"{folder}/{side}.npz", states=states, logits=np.asarray(logits), tokens=text())
+        print(json.dumps({"seconds": time.perf_counter() - start}), flush=True)
+    except InputError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return
+    tasks = {"trace": trace, "text": text}
+    for line in sys.stdin:
+        start = time.perf_counter()
+        tasks[line.strip()]()
+        print(json.dumps({"seconds": time.perf_counter() - start}), flush=True)
+
+
+Tasks = tuple[Callable[[], tuple], Callable[[], np.ndarray]]  # states and logits; new tokens
+
+
+def our_tasks(name: str) -> Tasks:
+    """Return a trace and a greedy continuation by minitx."""
+    loaded = loader.load(name)
+    config, params = loaded.config, loaded.model.params()
+    tokens_BT, prompt_BT = inputs(loaded)
+
+    def trace():
+        fields = ("states_LBTD", "logits_BTV")
+        return jax.block_until_ready(trace_fields(config, fields, params, tokens_BT))
+
+    def text():
+        made = list(sample.generate(loaded.model, prompt_BT, NEW_TOKENS, temperature=0.0))
+        return np.concatenate(made, axis=1)
+
+    return trace, text
+
+
+def their_tasks(name: str) -> Tasks:
+    """Return a trace and a greedy continuation by transformers."""
+    torch, transformers = import_both()
+    torch.set_grad_enabled(False)
+    model = load_theirs(transformers, torch, loader.locate(name))
+    tokens_BT, prompt_BT = (torch.tensor(ids.astype(np.int64)) for ids in inputs(loader.load(name)))
+
+    def trace():
+        output = model(tokens_BT, output_hidden_states=True)
+        return output.hidden_states, output.logits
+
+    def text():
+        made = model.generate(prompt_BT, max_new_tokens=NEW_TOKENS, do_sample=False, use_cache=True)
+        return made.numpy()[:, PROMPT_TOKENS:]
+
+    return trace, text
+
+
+def inputs(loaded) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tokens of the trace and of the prompt, from the first fables."""
+    ids = loader.tokenizer_of(loaded).encode(read_text("fables").text[:2000])
+    return ids[None, :TRACE_TOKENS], ids[None, :PROMPT_TOKENS]
 
 
 def import_both():
