@@ -53,7 +53,12 @@ def in_new_process(cache: str, task: str, *arguments) -> Any:
 
     The process keeps compiled programs in the folder `cache`. Raises InputError if it fails.
     """
-    call = [*python("minitx.bench.child"), task, json.dumps(arguments), repr(time.time())]
+    # The new process imports from where this one does, whatever folder it is started in.
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; from minitx.bench import child; "
+        "child.serve(*sys.argv[1:])"
+    )
+    call = [sys.executable, "-c", code, task, json.dumps(arguments), repr(time.time())]
     settings = {
         "JAX_COMPILATION_CACHE_DIR": cache,
         "TMPDIR": cache,  # a killed process leaves files there, which are deleted with the cache
@@ -65,15 +70,6 @@ def in_new_process(cache: str, task: str, *arguments) -> Any:
         why = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
         raise InputError(f"measuring in a new process failed ({why}): run `minitx doctor`")
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def python(module: str) -> list[str]:
-    """Return the start of a command: a new Python that calls `serve` of a module with the rest.
-
-    It imports from where this process does, whatever folder it is started in.
-    """
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {module} import serve; "
-    return [sys.executable, "-c", code + "serve(*sys.argv[1:])"]
 
 
 def serve(task: str, arguments: str, started: str) -> None:

@@ -4,14 +4,12 @@ Each side runs in a process of its own, and the two work in turn. In one process
 went on spinning after their work: a trace that took 222 ms alone took 317 (2026-11-30).
 """
 
-import json
+import contextlib
+import signal
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +17,6 @@ import jax
 import numpy as np
 
 from minitx import sample
-from minitx.bench.child import python
 from minitx.compiled import trace_fields
 from minitx.errors import InputError
 from minitx.pretrained import loader
@@ -29,6 +26,7 @@ ROUNDS = 5  # each measures everything in turn, so that a busy moment slows both
 TRACE_TOKENS = 128  # of the forward pass that keeps all hidden states
 PROMPT_TOKENS = 16
 NEW_TOKENS = 64  # of the greedy continuation
+SPAWN = get_context("spawn")  # JAX starts threads, which a forked process would not have
 
 
 def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[str, Any]:
@@ -39,30 +37,26 @@ def against_transformers(name: str = "smollm2", rounds: int = ROUNDS) -> dict[st
     InputError without torch and transformers.
     """
     import_both()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        in_a_process("ours", name, folder) as ours,
-        in_a_process("theirs", name, folder) as theirs,
-    ):
+    with in_a_process(our_tasks, name) as ours, in_a_process(their_tasks, name) as theirs:
+        our_results, their_results = ours("results"), theirs("results")
         seconds = in_turn({"ours": ours, "theirs": theirs}, rounds)
-        results = {side: np.load(f"{folder}/{side}.npz") for side in ("ours", "theirs")}
-        return {
-            "model": name,
-            "rounds": rounds,
-            "trace": {
-                "tokens": TRACE_TOKENS,
-                "minitx_seconds": seconds["ours", "trace"],
-                "transformers_seconds": seconds["theirs", "trace"],
-                "times_as_fast": seconds["theirs", "trace"] / seconds["ours", "trace"],
-            },
-            "generate": {
-                "tokens": NEW_TOKENS,
-                "minitx_tokens_per_second": NEW_TOKENS / seconds["ours", "text"],
-                "transformers_tokens_per_second": NEW_TOKENS / seconds["theirs", "text"],
-                "times_as_fast": seconds["theirs", "text"] / seconds["ours", "text"],
-            },
-            "agreement": agreement(results["ours"], results["theirs"]),
-        }
+    return {
+        "model": name,
+        "rounds": rounds,
+        "trace": {
+            "tokens": TRACE_TOKENS,
+            "minitx_seconds": seconds["ours", "trace"],
+            "transformers_seconds": seconds["theirs", "trace"],
+            "times_as_fast": seconds["theirs", "trace"] / seconds["ours", "trace"],
+        },
+        "generate": {
+            "tokens": NEW_TOKENS,
+            "minitx_tokens_per_second": NEW_TOKENS / seconds["ours", "text"],
+            "transformers_tokens_per_second": NEW_TOKENS / seconds["theirs", "text"],
+            "times_as_fast": seconds["theirs", "text"] / seconds["ours", "text"],
+        },
+        "agreement": agreement(our_results, their_results),
+    }
 
 
 def in_turn(sides: dict[str, Callable[[str], float]], rounds: int) -> dict[tuple[str, str], float]:
@@ -99,66 +93,60 @@ def relative_error(values, reference) -> float:
 # --- a process for each side ---------------------------------------------------------------------
 
 
-@contextmanager
-def in_a_process(side: str, name: str, folder: str) -> Iterator[Callable[[str], float]]:
-    """Start one side; yield a function that has it do a task again and returns the seconds.
-
-    Its first results are then in `folder`. Raises InputError for what the process says, and if it
-    ends.
-    """
-    log = Path(folder, f"{side}.log")
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            [*python("minitx.bench.real_model"), side, name, folder],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
-        )  # fmt: skip
-
-    def answer() -> float:
-        line = process.stdout.readline()
-        if not line:
-            why = (log.read_text().strip().splitlines() or ["it gave no reason"])[-1]
-            raise InputError(f"measuring in a new process failed ({why}): run `minitx doctor`")
-        said = json.loads(line)
-        if "error" in said:
-            raise InputError(said["error"])
-        return said["seconds"]
-
-    def do(task: str) -> float:
-        process.stdin.write(task + "\n")
-        process.stdin.flush()
-        return answer()
-
-    try:
-        answer()  # once everything is loaded and compiled
-        yield do
-    finally:
-        process.kill()
-        process.communicate()
-
-
-def serve(side: str, name: str, folder: str) -> None:
-    """Load a model, save the results of both tasks, then do each task that a line on stdin names.
-
-    Each answer is a line of JSON: the seconds that it took, or an error.
-    """
-    try:
-        trace, text = {"ours": our_tasks, "theirs": their_tasks}[side](name)
-        start = time.perf_counter()
-        states, logits = trace()
-        states = np.stack([np.asarray(state) for state in states])
-        np.savez(f"{folder}/{side}.npz", states=states, logits=np.asarray(logits), tokens=text())
-        print(json.dumps({"seconds": time.perf_counter() - start}), flush=True)
-    except InputError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
-        return
-    tasks = {"trace": trace, "text": text}
-    for line in sys.stdin:
-        start = time.perf_counter()
-        tasks[line.strip()]()
-        print(json.dumps({"seconds": time.perf_counter() - start}), flush=True)
-
-
 Tasks = tuple[Callable[[], tuple], Callable[[], np.ndarray]]  # states and logits; new tokens
+
+
+@contextlib.contextmanager
+def in_a_process(make_tasks: Callable[[str], Tasks], name: str) -> Iterator[Callable[[str], Any]]:
+    """Start one side; yield a function that asks it for "results", or for the seconds of a task.
+
+    Raises InputError for what the process says, and if it ends.
+    """
+    here, there = SPAWN.Pipe()
+    process = SPAWN.Process(target=serve, args=(make_tasks, name, there), daemon=True)
+    process.start()
+    there.close()  # so that the end of the process is noticed
+
+    def ask(question: str) -> Any:
+        try:
+            here.send(question)
+            answer = here.recv()
+        except (EOFError, OSError):
+            raise InputError("a process that measures has died: run `minitx doctor`") from None
+        if isinstance(answer, InputError):
+            raise answer
+        return answer
+
+    try:
+        yield ask
+    finally:
+        here.close()  # the process ends when it next reads
+        process.join(5)
+        process.kill()
+
+
+def serve(make_tasks: Callable[[str], Tasks], name: str, pipe) -> None:
+    """Load a model, then answer each question from the pipe. An InputError is an answer, too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that asks
+    try:
+        trace, text = make_tasks(name)
+        states, logits = trace()
+        results = {
+            "states": [np.asarray(state) for state in states],
+            "logits": np.asarray(logits),
+            "tokens": text(),
+        }
+    except InputError as error:
+        results = error
+    with contextlib.suppress(EOFError, BrokenPipeError):  # the other end is closed
+        while True:
+            question = pipe.recv()
+            if question == "results":
+                pipe.send(results)
+                continue
+            start = time.perf_counter()
+            {"trace": trace, "text": text}[question]()
+            pipe.send(time.perf_counter() - start)
 
 
 def our_tasks(name: str) -> Tasks:

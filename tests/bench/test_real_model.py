@@ -1,5 +1,7 @@
 """A real model here and in transformers: two processes that work in turn."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -51,13 +53,27 @@ def test_agreement_leaves_the_last_state_out():
     assert found["same_tokens"] == 2
 
 
-def test_a_side_says_what_it_cannot_do(tmp_path):
-    start = real_model.in_a_process("ours", "no-such-model", str(tmp_path))
-    with pytest.raises(InputError, match="no-such-model"), start:
-        pass
+def refuses(name):
+    raise InputError(f"{name} does not exist: name another")
 
 
-def test_a_side_that_dies_is_reported(tmp_path):
-    start = real_model.in_a_process("neither", "smollm2", str(tmp_path))
-    with pytest.raises(InputError, match=r"new process failed .*neither"), start:
-        pass
+def dies(name):
+    os._exit(3)
+
+
+@pytest.mark.parametrize("make, why", [(refuses, "no-model does not exist"), (dies, "has died")])
+def test_a_side_that_cannot_go_on_says_why(make, why):
+    with real_model.in_a_process(make, "no-model") as ask, pytest.raises(InputError, match=why):
+        ask("results")
+
+
+def two_tasks(name):  # states, logits; tokens
+    return lambda: ([[1.0, 2.0], [3.0, 4.0]], [5.0]), lambda: np.array([[6, 7]])
+
+
+def test_a_side_gives_its_results_and_the_seconds_of_each_task():
+    with real_model.in_a_process(two_tasks, "any") as ask:
+        results = ask("results")
+        assert np.array_equal(results["states"], [[1, 2], [3, 4]])
+        assert results["logits"].tolist() == [5] and results["tokens"].tolist() == [[6, 7]]
+        assert all(0 < ask(task) < 20 for task in ("trace", "text"))
