@@ -13,7 +13,7 @@ import optax
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices.mesh import alone, divide, laid_out, make_mesh, over_seeds
+from minitx.devices.mesh import divide, laid_out, make_mesh, over_seeds, with_seed_axis
 from minitx.model import Params, Transformer, init_params
 
 EVAL_TOKENS = 8192  # read at once when evaluating: large enough to be fast, small enough for memory
@@ -105,12 +105,12 @@ def _groups(tokens: np.ndarray, context: int, models: int, mesh: Mesh) -> list[n
 
 def compile_evaluation(config: ModelConfig, kind: str, tokens: np.ndarray, mesh: Mesh) -> None:
     """Compile `evaluate_seeds` ahead of its first call, for one model and this text."""
-    params = jax.eval_shape(lambda: alone(init_params(config, jax.random.key(0))))
+    params = jax.eval_shape(lambda: with_seed_axis(init_params(config, jax.random.key(0))))
     groups = _groups(tokens, config.context, 1, mesh)
     _sum_losses.lower(config, kind, mesh, laid_out(params, mesh), groups).compile()
 
 
 def evaluate(config: ModelConfig, kind: str, params: Params, tokens: np.ndarray) -> float:
     """Return the mean loss of one model over a whole text."""
-    stacked = alone(jax.tree.map(jnp.asarray, params))
+    stacked = with_seed_axis(jax.tree.map(jnp.asarray, params))
     return float(evaluate_seeds(config, kind, stacked, tokens, make_mesh(1))[0])

@@ -13,7 +13,7 @@ import optax
 from jax.sharding import Mesh
 
 from minitx.config import ModelConfig, TrainConfig
-from minitx.devices.mesh import alone, divide, laid_out, over_seeds
+from minitx.devices.mesh import divide, laid_out, over_seeds, with_seed_axis
 from minitx.model import Params, init_params
 from minitx.objective import batch_loss, make_batch, step_keys
 from minitx.optimizer import make_optimizer
@@ -119,7 +119,7 @@ def compiled_steps(config, program, mesh, states, tokens, until):
 
 def compile_steps(config: ModelConfig, recipe: TrainConfig, mesh: Mesh, length: int) -> None:
     """Compile `run_steps` ahead of its first call, for one seed and a text of so many tokens."""
-    state = jax.eval_shape(lambda: alone(init_state(config, recipe)))
+    state = jax.eval_shape(lambda: with_seed_axis(init_state(config, recipe)))
     tokens = jax.ShapeDtypeStruct((length,), jnp.int32)
     arguments = laid_out((state, tokens), mesh)
     compiled_steps.lower(config, program_of(recipe), mesh, *arguments, 0).compile()

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from minitx import step
-from minitx.devices.mesh import make_mesh, put
+from minitx.devices.mesh import make_mesh, put, with_seed_axis
 from minitx.errors import InputError
 from minitx.presets import PRESETS
 from minitx.runs import training
@@ -83,7 +83,7 @@ def first_step(started: float, name: str, vocab: int) -> dict[str, float]:
     recipe = PRESETS[name].train
     mesh = make_mesh(1)
     tokens = np.random.default_rng(0).integers(0, vocab, 100_000, np.int32)
-    state = jax.tree.map(lambda leaf: leaf[None], step.init_state(config, recipe))
+    state = with_seed_axis(step.init_state(config, recipe))
     state, tokens = jax.block_until_ready(put((state, tokens), mesh))
     start = time.perf_counter()
     program = step.program_of(recipe)

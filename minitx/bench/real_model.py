@@ -1,7 +1,7 @@
 """A real model here and in transformers, on the same weights: how fast, and do they agree?
 
-Each side runs in a process of its own, and the two work in turn. In one process, torch's threads
-went on spinning after their work: a trace that took 222 ms alone took 317 (2026-11-30).
+Each side runs in a process of its own, and the two work in turn. In one process they disturb each
+other: our trace took 222 ms alone, and 317 beside torch (2026-11-30).
 """
 
 import contextlib

@@ -15,7 +15,7 @@ import numpy as np
 from minitx import step
 from minitx.config import ModelConfig, TrainConfig
 from minitx.devices import workers
-from minitx.devices.mesh import make_mesh, put
+from minitx.devices.mesh import make_mesh, put, with_seed_axis
 from minitx.errors import InputError
 from minitx.presets import PRESETS
 
@@ -68,7 +68,7 @@ def train_for_a_while(config: ModelConfig, recipe: TrainConfig) -> Iterator[list
     recipe = dataclasses.replace(recipe, steps=2**30)
     mesh = make_mesh(1)
     tokens = put(np.random.default_rng(0).integers(0, config.vocab, 100_000, np.int32), mesh)
-    state = put(jax.tree.map(lambda leaf: leaf[None], step.init_state(config, recipe)), mesh)
+    state = put(with_seed_axis(step.init_state(config, recipe)), mesh)
     state = jax.block_until_ready(step.run_steps(config, recipe, mesh, state, tokens, 1))
     stretches = []
     done = 1

@@ -62,7 +62,7 @@ def divide(tree, mesh: Mesh):
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec(AXIS)))
 
 
-def alone(tree):
+def with_seed_axis(tree):
     """Return the arrays of a tree with an axis E of one seed in front."""
     return jax.tree.map(lambda leaf: leaf[None], tree)
 

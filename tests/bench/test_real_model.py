@@ -76,4 +76,4 @@ def test_a_side_gives_its_results_and_the_seconds_of_each_task():
         results = ask("results")
         assert np.array_equal(results["states"], [[1, 2], [3, 4]])
         assert results["logits"].tolist() == [5] and results["tokens"].tolist() == [[6, 7]]
-        assert all(0 < ask(task) < 20 for task in ("trace", "text"))
+        assert all(isinstance(ask(task), float) for task in ("trace", "text"))
