@@ -408,7 +408,7 @@ def test_every_preset_is_made_of_valid_configs_and_says_what_it_is_for(name):
 
 def test_presets_are_what_they_say():
     demo, nanogpt, bigram = (PRESETS[name].model for name in ("demo", "nanogpt-cpu", "bigram"))
-    assert (demo.depth, demo.norm, demo.norm_place) == (6, "layernorm", "pre")
+    assert (demo.depth, demo.norm, demo.norm_place) == (4, "rmsnorm", "pre")
     assert (nanogpt.depth, nanogpt.width, nanogpt.context) == (4, 128, 64)
     assert (PRESETS["nanogpt-cpu"].train.steps, PRESETS["nanogpt-cpu"].train.batch) == (2000, 12)
     assert bigram.depth == 0 and bigram.positions == "none"

@@ -1,4 +1,4 @@
-"""`minitx demo`: train, sample and inspect a small model, in about a minute."""
+"""`minitx demo`: train, sample and inspect a small model, in less than a minute."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from minitx.presets import PRESETS
 
 @dataclass(frozen=True)
 class Demo:
-    """Train on the shipped fables for about a minute, sample, and see the three findings."""
+    """Train on the shipped fables for about half a minute, sample, and see the three findings."""
 
     out: Path = Path("minitx-demo")
     """Folder of the run; a demo that was stopped there continues."""
