@@ -59,7 +59,8 @@ ITERATIONS = 3  # of Newton-Schulz
 def muon(momentum: float) -> optax.GradientTransformation:
     """Return momentum for matrices (in, out), all singular values brought near 1 (Jordan 2024).
 
-    Matrices of one shape are stacked, because one batched product is faster than many small ones.
+    Matrices of one shape are stacked, because one batched product is faster than many small ones;
+    tall ones are turned over, which commutes with all of this, and so share a stack with wide ones.
     The usual five iterations start from the Frobenius norm. Three train as well here, because they
     start from a closer bound on the largest singular value (Boissin 2025).
     """
@@ -78,19 +79,21 @@ def muon(momentum: float) -> optax.GradientTransformation:
         scaled = []
         for leaf in leaves:
             inputs, outputs = leaf.shape
-            scaled.append(next(matrices[_shape(leaf)]) * math.sqrt(max(1.0, outputs / inputs)))
+            matrix = next(matrices[_shape(leaf)])
+            matrix = matrix.T if inputs > outputs else matrix
+            scaled.append(matrix * math.sqrt(max(1.0, outputs / inputs)))
         return jax.tree.unflatten(structure, scaled), state
 
     return optax.GradientTransformation(lambda params: orthogonalise.init(_stack(params)), update)
 
 
 def _stack(matrices) -> dict[str, jax.Array]:
-    """Return the matrices of a tree by shape, those of one shape as one array (count, in, out)."""
+    """Return the matrices of a tree by shape: one array (count, m, n) for each, with m <= n."""
     groups = collections.defaultdict(list)
     for leaf in jax.tree.leaves(matrices):
-        groups[_shape(leaf)].append(leaf)
+        groups[_shape(leaf)].append(leaf.T if leaf.shape[0] > leaf.shape[1] else leaf)
     return {shape: jnp.stack(group) for shape, group in groups.items()}
 
 
 def _shape(matrix) -> str:
-    return "x".join(map(str, matrix.shape))
+    return "x".join(map(str, sorted(matrix.shape)))

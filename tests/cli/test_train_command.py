@@ -96,7 +96,7 @@ def test_train_refuses_to_overwrite_or_to_change_a_run(run, text):
         (["--steps", "8"], ["steps=4", "8"]),
         (["--width", "16"], ["width=8", "16"]),
         (["--seed", "3"], ["seed=0", "3"]),
-        (["--norm", "none"], ["norm=layernorm", "none"]),
+        (["--norm", "none"], ["norm=rmsnorm", "none"]),
         (["--tokenizer", "word"], ["tokenizer=char", "word"]),
         (["--val-fraction", "0.2"], ["val_fraction=0.1", "0.2"]),
         (["--preset", "bigram"], ["was begun with", "unchanged"]),  # then give all flags again
