@@ -167,6 +167,12 @@ def test_muon_goes_down_the_orthogonal_matrix_next_to_each_gradient():
         assert np.sum(step * (u @ v)) / np.linalg.norm(step) / math.sqrt(4) < -0.97, name
 
 
+def test_muon_stacks_the_matrices_of_one_shape_whichever_way_up_they_are():
+    state = make_optimizer(MUON).init(PARAMS)
+    stacks = [leaf.shape for leaf in jax.tree.leaves(state) if leaf.ndim == 3]
+    assert stacks == [(3, 4, 6)]
+
+
 @pytest.mark.parametrize(("adam_lr", "expected"), [(0.125, 0.125), (None, 0.5)])
 def test_muon_leaves_tables_and_vectors_to_adam_at_a_rate_of_its_own(adam_lr, expected):
     [update] = updates_of(dataclasses.replace(MUON, adam_lr=adam_lr), GRADIENT)
